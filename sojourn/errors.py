@@ -1,0 +1,76 @@
+"""Every error Sojourn raises by itself, in one tree.
+
+    SojournError
+    ├── Terminal                 trying again cannot help
+    │   ├── DefinitionError      a checked-in definition is wrong; carries every Problem found
+    │   ├── BadEvent             an event that cannot be taken; it is kept in quarantine
+    │   ├── NotFound             no such profile, journey, entry, send or link
+    │   ├── SettingsError        a setting is missing or wrong; says which and what to do
+    │   ├── RenderError          a content cannot be rendered for this person
+    │   └── Rejected             a provider refused a message for good
+    └── Transient                the same call may succeed later
+        ├── NotCaughtUp          events of this person are acknowledged but not yet routed
+        ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx
+        ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
+        └── Overloaded           a queue is full; carries retry_after
+What a person reads in them says what to do, and holds no personal data.
+"""
+
+from __future__ import annotations
+
+
+class SojournError(Exception):
+    """Anything that Sojourn raises by itself."""
+
+
+class Terminal(SojournError):
+    """Trying again cannot help."""
+
+
+class Transient(SojournError):
+    """The same call may succeed later."""
+
+
+class BadEvent(Terminal):
+    """An event that cannot be taken; the reason is what quarantine shows."""
+
+
+class NotFound(Terminal):
+    """No such profile, journey, entry, send or link."""
+
+
+class SettingsError(Terminal):
+    """A setting is missing or wrong."""
+
+
+class RenderError(Terminal):
+    """A content cannot be rendered for this person."""
+
+
+class Rejected(Terminal):
+    """A provider refused a message for good."""
+
+
+class NotCaughtUp(Transient):
+    """Events of this person are acknowledged but not yet routed."""
+
+
+class ProviderBusy(Transient):
+    """The provider provably accepted nothing; the send may be tried again."""
+
+
+class ProviderUnclear(Transient):
+    """The provider's answer was lost: the message may or may not have been accepted."""
+
+
+class Overloaded(Transient):
+    """A bounded queue is full.
+
+    Args:
+        message: what is full.
+        retry_after: seconds after which a client should come back.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

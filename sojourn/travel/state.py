@@ -1,0 +1,74 @@
+"""What travels with an entry: its state, what has arrived for it, and the trail behind it."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_ARRIVED = 500
+
+
+class Trail(BaseModel):
+    """One thing that happened on the way, with its because."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cursor: str
+    did: str  # in the author's words: `send cart_reminder`, `score purchase_propensity = 0.31`
+    because: str = ""
+    at: AwareDatetime
+
+
+class Arrived(BaseModel):
+    """An event that reached a running entry; the router has already matched it with the definition."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str  # the event's message id; a second arrival is dropped
+    event: str
+    time: AwareDatetime
+    meets: tuple[str, ...]  # handles of Program.listeners()
+    because: str = ""
+
+
+class Advance(BaseModel):
+    """Asks to judge the steps from a cursor on, up to the next wait, end or one effect."""
+
+    entry_id: str
+    cursor: str
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+class Progress(BaseModel):
+    """What an advance came to: what happened, and where to go on.
+
+    `until` asks to pause before going on at `cursor`: a `wait_until`, or a send held by quiet hours.
+    """
+
+    trail: tuple[Trail, ...] = ()
+    cursor: str | None
+    until: AwareDatetime | None = None
+    scores: dict[str, float] = Field(default_factory=dict)
+    sent: str | None = None  # id of the send that was just dealt with, whatever the gate said
+
+
+class State(BaseModel):
+    """All that an entry in flight is; serialisable, so that it can continue as new."""
+
+    entry_id: str
+    cursor: str | None
+    entered_at: AwareDatetime
+    pause_from: AwareDatetime | None = None  # when the pause at the cursor began
+    pause_until: AwareDatetime | None = None  # asked for by a Progress
+    heard_before: int = 0  # how many events had arrived when the wait at the cursor began
+    scores: dict[str, float] = Field(default_factory=dict)
+    arrived: list[Arrived] = Field(default_factory=list)
+    trail: list[Trail] = Field(default_factory=list)
+    last_send: str | None = None
+    outcome: str | None = None
+
+    def hear(self, arrived: Arrived) -> bool:
+        """Keep an arriving event; False where it had arrived before or there are too many to keep."""
+        if any(known.id == arrived.id for known in self.arrived) or len(self.arrived) >= MAX_ARRIVED:
+            return False
+        self.arrived.append(arrived)
+        return True
