@@ -1,0 +1,1 @@
+"""Temporal activities: thin; load, call the domain, return."""

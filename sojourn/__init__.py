@@ -1,0 +1,1 @@
+"""Sojourn: a workflow-orchestration journey engine."""

@@ -1,0 +1,1 @@
+"""Temporal workflows: deterministic code, its names and policies, and the client adapter."""

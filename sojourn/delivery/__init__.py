@@ -1,0 +1,1 @@
+"""The gate, the ledger, providers and tracking."""

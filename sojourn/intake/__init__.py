@@ -1,0 +1,1 @@
+"""Events in: HTTP, durable log, identity, routing."""
