@@ -167,6 +167,7 @@ entries = Table(
     Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False),
     Column("key", String(255), nullable=False, server_default=""),
     Column("workflow_id", String(300), nullable=False),
+    Column("run_id", String(64)),  # Temporal's, of its first run
     Column("trigger_id", String(255), nullable=False),  # the message id of the event that began it
     Column("trigger", Json, nullable=False),  # name, time, properties of that event
     Column("variants", Json, nullable=False),  # experiment or split id to arm
@@ -206,8 +207,7 @@ outbox = Table(
     Column("kind", String(16), nullable=False),  # start signal cancel
     Column("entry_id", String(36), nullable=False),
     Column("workflow_id", String(300), nullable=False),
-    Column("body", Json, nullable=False),  # sojourn.intake.routing: Start, Signal or Cancel
-    Column("event_id", String(255), nullable=False),
+    Column("body", Json, nullable=False),  # sojourn.intake.outbox: StartCall, Arrived or CancelCall
     Column("at", Moment, nullable=False),
     sqlite_autoincrement=True,
 )  # a row is deleted when its call has been answered

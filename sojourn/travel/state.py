@@ -24,6 +24,7 @@ class Arrived(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str  # the event's message id; a second arrival is dropped
+    entry_id: str  # whom it is for; an entry drops what was meant for an earlier one of the same workflow id
     event: str
     time: AwareDatetime
     meets: tuple[str, ...]  # handles of Program.listeners()
@@ -67,8 +68,8 @@ class State(BaseModel):
     outcome: str | None = None
 
     def hear(self, arrived: Arrived) -> bool:
-        """Keep an arriving event; False where it had arrived before or there are too many to keep."""
-        if any(known.id == arrived.id for known in self.arrived) or len(self.arrived) >= MAX_ARRIVED:
+        """Keep an arriving event; False where it is not for this entry, had arrived before, or there are too many to keep."""
+        if arrived.entry_id != self.entry_id or any(known.id == arrived.id for known in self.arrived) or len(self.arrived) >= MAX_ARRIVED:
             return False
         self.arrived.append(arrived)
         return True

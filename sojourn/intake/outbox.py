@@ -1,0 +1,141 @@
+"""What routing decided and Temporal must be told: written with the decision, called after it, repeated until answered.
+
+The order of calls to one workflow id is kept; different ones go side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
+
+from sojourn.clock import TimeScale
+from sojourn.store.tables import entries, outbox
+from sojourn.travel.program import Program
+from sojourn.travel.state import Arrived
+
+BATCH = 500
+CALLS_AT_ONCE = 32
+
+
+class StartCall(BaseModel):
+    """Starts an entry's workflow."""
+
+    entry_id: str
+    profile_id: str
+    version: str
+    entered_at: AwareDatetime
+    delayed_until: AwareDatetime | None = None
+    variants: dict[str, str] = Field(default_factory=dict)
+    replace: bool = False
+
+
+class CancelCall(BaseModel):
+    """Cancels an entry whose workflow has not begun to run."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A journey's definition as a workflow gets it."""
+
+    program: Program
+    body: dict[str, Any]
+
+
+class JourneyRunner(Protocol):
+    """Whoever runs journeys: Temporal, or virtual time."""
+
+    async def start(self, workflow_id: str, call: StartCall, definition: Definition, delay: timedelta) -> str:
+        """Start an entry, `delay` (real time) from now; return its run id. A repeat returns the same."""
+        ...
+
+    async def signal(self, workflow_id: str, arrived: Arrived) -> bool:
+        """Tell a running entry of an event; False where it has closed."""
+        ...
+
+    async def cancel(self, workflow_id: str, run_id: str | None, reason: str) -> bool:
+        """Cancel an entry that has not begun to run; False where it has closed."""
+        ...
+
+
+def pending(connection: Connection, limit: int = BATCH) -> Sequence[Row[Any]]:
+    """Return the oldest calls not yet answered, in order, each with its entry's run id."""
+    query = (
+        select(outbox, entries.c.run_id)
+        .outerjoin(entries, entries.c.id == outbox.c.entry_id)
+        .order_by(outbox.c.seq)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def answered(connection: Connection, seqs: Sequence[int], run_ids: Mapping[str, str]) -> None:
+    """Forget calls that were answered, and keep the run ids that came of them."""
+    if run_ids:
+        statement = update(entries).where(entries.c.id == bindparam("entry")).values(run_id=bindparam("run"))
+        connection.execute(statement, [{"entry": entry, "run": run} for entry, run in run_ids.items()])
+    if seqs:
+        connection.execute(delete(outbox).where(outbox.c.seq == bindparam("done")), [{"done": seq} for seq in seqs])
+
+
+class Outcome(BaseModel):
+    """What a round of calls came to."""
+
+    done: list[int] = Field(default_factory=list)
+    run_ids: dict[str, str] = Field(default_factory=dict)
+    closed: list[str] = Field(default_factory=list)  # entries whose workflow was found closed
+    failed: list[str] = Field(default_factory=list)  # what went wrong, by class name
+
+
+async def call_all(
+    rows: Sequence[Row[Any]],
+    runner: JourneyRunner,
+    definition: Callable[[str], Definition],
+    now: datetime,
+    scale: TimeScale,
+) -> Outcome:
+    """Make the calls: in order for each workflow id, side by side otherwise.
+
+    A call that fails stops its workflow id's later ones; they stay for the next round.
+    """
+    outcome = Outcome()
+    groups: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        groups.setdefault(row.workflow_id, []).append(row)
+    gate = asyncio.Semaphore(CALLS_AT_ONCE)
+
+    async def run(group: list[Row[Any]]) -> None:
+        async with gate:
+            for row in group:
+                try:
+                    await _call(row, runner, definition, now, scale, outcome)
+                except Exception as error:
+                    outcome.failed.append(f"{type(error).__name__}: {error}"[:300])
+                    return
+                outcome.done.append(row.seq)
+
+    await asyncio.gather(*(run(group) for group in groups.values()))
+    return outcome
+
+
+async def _call(
+    row: Row[Any], runner: JourneyRunner, definition: Callable[[str], Definition], now: datetime, scale: TimeScale, outcome: Outcome
+) -> None:
+    if row.kind == "start":
+        call = StartCall.model_validate(row.body)
+        delay = scale.real_duration(call.delayed_until - now) if call.delayed_until else timedelta()
+        outcome.run_ids[row.entry_id] = await runner.start(row.workflow_id, call, definition(call.version), max(delay, timedelta()))
+    elif row.kind == "signal":
+        if not await runner.signal(row.workflow_id, Arrived.model_validate(row.body)):
+            outcome.closed.append(row.entry_id)
+    else:
+        run_id = outcome.run_ids.get(row.entry_id) or row.run_id
+        if not await runner.cancel(row.workflow_id, run_id, CancelCall.model_validate(row.body).reason):
+            outcome.closed.append(row.entry_id)

@@ -1,0 +1,278 @@
+"""The router's batch: acknowledged events become profiles, entries and calls to Temporal, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from sojourn.customers import consent
+from sojourn.customers.history import StoredHistory
+from sojourn.intake import routing
+from sojourn.intake.absorb import Absorbed, InboundRow, absorb
+from sojourn.intake.outbox import CancelCall, StartCall
+from sojourn.intake.registry import Registry
+from sojourn.intake.routing import Begin, Decision, Entry, Happened, Quit, Reached, Refused, Tell
+from sojourn.language.conditions import EventFact, Explanation, Facts, parse
+from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
+from sojourn.travel.judge import assignments, in_holdout
+
+ROUTER = "router"
+BATCH = 500
+RESTARTED = "restarted"
+
+
+@dataclass
+class Processed:
+    """What a batch came to.
+
+    Attributes:
+        events: how many were routed.
+        calls: how many calls wait in the outbox because of it.
+        lag: seconds between the last event's receipt and now.
+        began: journeys that were entered.
+        ended: journey and outcome of entries that ended without a worker.
+    """
+
+    events: int = 0
+    calls: int = 0
+    lag: float = 0.0
+    began: list[str] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
+
+
+def position(connection: Connection) -> int:
+    """Return how far the router has come in the log."""
+    return int(connection.execute(select(cursors.c.seq).where(cursors.c.name == ROUTER)).scalar() or 0)
+
+
+def process_batch(connection: Connection, registry: Registry, now: datetime, limit: int = BATCH) -> Processed:
+    """Route the next acknowledged events; the cursor moves in the same transaction.
+
+    Args:
+        connection: of a writing transaction.
+        registry: the definitions.
+        now: the shop's present moment.
+        limit: how many events at the most.
+    """
+    after = position(connection)
+    rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
+    if not rows:
+        return Processed()
+    happened = absorb(connection, [InboundRow.of(row) for row in rows], now)
+    batch = _Batch(connection, registry, now)
+    batch.route(happened)
+    batch.write()
+    _move(connection, after, rows[-1].seq)
+    result = batch.result
+    result.events = len(rows)
+    result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
+    return result
+
+
+def _move(connection: Connection, before: int, seq: int) -> None:
+    if before:
+        connection.execute(update(cursors).where(cursors.c.name == ROUTER).values(seq=seq))
+    else:
+        connection.execute(insert(cursors).values(name=ROUTER, seq=seq))
+
+
+class _Batch:
+    """The decisions of one batch, gathered so that each table is written once."""
+
+    def __init__(self, connection: Connection, registry: Registry, now: datetime) -> None:
+        self.connection = connection
+        self.registry = registry
+        self.now = now
+        self.result = Processed()
+        self.entries: dict[str, list[Entry]] = {}
+        self.begun: list[dict[str, Any]] = []
+        self.changed: dict[str, dict[str, Any]] = {}
+        self.calls: list[dict[str, Any]] = []
+        self.refused: list[dict[str, Any]] = []
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def route(self, absorbed: Sequence[Absorbed]) -> None:
+        ids = list({item.profile_id for item in absorbed})
+        self._load_entries(ids)
+        messages = self._load_sends({str(key) for item in absorbed if (key := item.envelope.properties.get("send_key"))})
+        for item in absorbed:
+            event = _happened(item, messages)
+            if not self._matters(event):
+                continue
+            for decision in self._decide(event):
+                self._apply(decision, event)
+
+    def _matters(self, event: Happened) -> bool:
+        return event.name in self.registry.routing.triggers or event.name == routing.ENTER_REQUESTED or event.profile_id in self.entries
+
+    def _decide(self, event: Happened) -> list[Decision]:
+        return routing.decide(
+            event,
+            self.registry.routing,
+            self.entries.get(event.profile_id, []),
+            self._ask,
+            lambda purpose: self._consented(event.profile_id, purpose),
+        )
+
+    def _ask(self, condition: str, event: Happened) -> Explanation:
+        row = self.connection.execute(select(profiles.c.traits).where(profiles.c.id == event.profile_id)).one()
+        facts = Facts(
+            now=event.time,
+            event=EventFact(event.name, event.time, event.properties),
+            profile=row.traits,
+            history=StoredHistory(self.connection, event.profile_id),
+        )
+        return parse(condition).explain(facts, self.registry.segments)
+
+    def _consented(self, profile_id: str, purpose: str) -> bool:
+        if not self.registry.shop.needs_consent(purpose):
+            return True
+        standing = consent.standing(self.connection, profile_id, purpose)
+        return standing is not None and standing.granted
+
+    def _load_entries(self, ids: Sequence[str]) -> None:
+        found: dict[str, list[Entry]] = defaultdict(list)
+        query = select(entries).where(entries.c.profile_id.in_(bindparam("ids", expanding=True))).order_by(entries.c.started_at)
+        for row in self.connection.execute(query, {"ids": ids}):
+            self.registry.get(self.connection, row.version)
+            found[row.profile_id].append(
+                Entry(
+                    row.id, row.journey, row.version, row.profile_id, row.key, row.workflow_id,
+                    row.started_at, row.delayed_until, row.state == "running", row.goal_at,
+                )
+            )  # fmt: skip
+        self.entries = dict(found)
+
+    def _load_sends(self, keys: set[str]) -> dict[str, tuple[str, str]]:
+        if not keys:
+            return {}
+        query = select(sends.c.key, sends.c.entry_id, sends.c.send_id).where(sends.c.key.in_(bindparam("keys", expanding=True)))
+        return {row.key: (row.entry_id, row.send_id) for row in self.connection.execute(query, {"keys": list(keys)})}
+
+    # -- deciding --------------------------------------------------------------------------------
+
+    def _apply(self, decision: Decision, event: Happened) -> None:
+        match decision:
+            case Begin():
+                self._begin(decision)
+            case Tell(entry=entry, arrived=arrived):
+                self._call("signal", entry, arrived.model_dump(mode="json", exclude_defaults=True))
+            case Quit():
+                self._quit(decision, event)
+            case Reached(entry=entry, value=value):
+                self._change(entry, goal_at=event.time, goal_event_id=event.id, goal_value=value)
+                self._replace(replace(entry, goal_at=event.time))
+            case Refused(journey=journey, reason=reason):
+                self.refused.append(
+                    {
+                        "id": str(uuid4()), "journey": journey, "profile_id": event.profile_id,
+                        "event_id": event.id, "reason": reason, "at": self.now,
+                    }
+                )  # fmt: skip
+
+    def _begin(self, begin: Begin) -> None:
+        entry, trigger = begin.entry, begin.trigger
+        if begin.replaces is not None:
+            self._end(begin.replaces, RESTARTED, f"{trigger.name} came again")
+        program = self.registry.known(entry.version).program
+        variants = assignments(program, entry.profile_id)
+        self.begun.append(
+            {
+                "id": entry.id, "journey": entry.journey, "version": entry.version, "profile_id": entry.profile_id,
+                "key": entry.key, "workflow_id": entry.workflow_id, "trigger_id": trigger.id,
+                "trigger": {"name": trigger.name, "time": trigger.time.isoformat(), "properties": dict(trigger.properties)},
+                "variants": variants, "started_at": entry.started_at, "delayed_until": entry.delayed_until,
+                "state": "running", "holdout": in_holdout(program, entry.profile_id),
+            }
+        )  # fmt: skip
+        self.result.began.append(entry.journey)
+        self.entries.setdefault(entry.profile_id, []).append(entry)
+        call = StartCall(
+            entry_id=entry.id,
+            profile_id=entry.profile_id,
+            version=entry.version,
+            entered_at=entry.started_at,
+            delayed_until=entry.delayed_until,
+            variants=variants,
+            replace=begin.replaces is not None,
+        )
+        self._call("start", entry, call.model_dump(mode="json", exclude_defaults=True))
+        self._catch_up(entry, trigger)
+
+    def _catch_up(self, entry: Entry, trigger: Happened) -> None:
+        """A trigger that came late: what happened after it was routed before it, so route it for this entry now."""
+        query = (
+            select(events)
+            .where(events.c.profile_id == entry.profile_id, events.c.time > trigger.time, events.c.seq < select(events.c.seq).where(events.c.id == trigger.id).scalar_subquery())
+            .order_by(events.c.time, events.c.seq)
+        )
+        for row in self.connection.execute(query).all():
+            later = Happened(row.id, row.name, row.profile_id, row.time, row.properties, machine=row.machine)
+            current = next(e for e in self.entries[entry.profile_id] if e.id == entry.id)
+            decided = routing.decide(later, routing.Definitions(versions=self.registry.routing.versions), [current], self._ask, lambda _: True)
+            for decision in decided:
+                self._apply(decision, later)
+
+    def _quit(self, decision: Quit, event: Happened) -> None:
+        entry = decision.entry
+        dormant = decision.dormant and entry.delayed_until is not None and self.now < entry.delayed_until
+        if dormant:
+            self._call("cancel", entry, CancelCall(reason=f"{decision.outcome}: {decision.because}").model_dump())
+        else:
+            self._call("signal", entry, decision.arrived.model_dump(mode="json", exclude_defaults=True))
+        self._end(entry, decision.outcome, decision.because)
+
+    def _end(self, entry: Entry, outcome: str, because: str) -> None:
+        self._change(entry, state="ended", outcome=outcome, because=because, ended_at=self.now)
+        self.result.ended.append((entry.journey, outcome))
+        self._replace(replace(entry, running=False))
+
+    def _replace(self, entry: Entry) -> None:
+        kept = self.entries[entry.profile_id]
+        was = next(i for i, e in enumerate(kept) if e.id == entry.id)
+        kept[was] = replace(entry, running=entry.running and kept[was].running, goal_at=entry.goal_at or kept[was].goal_at)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def _call(self, kind: str, entry: Entry, body: dict[str, Any]) -> None:
+        self.calls.append({"kind": kind, "entry_id": entry.id, "workflow_id": entry.workflow_id, "body": body, "at": self.now})
+
+    def _change(self, entry: Entry, **values: Any) -> None:
+        self.changed.setdefault(entry.id, {}).update(values)
+
+    def write(self) -> None:
+        if self.begun:
+            self.connection.execute(insert(entries), self.begun)
+        for entry_id, values in self.changed.items():
+            self.connection.execute(update(entries).where(entries.c.id == entry_id).values(**values))
+        if self.calls:
+            self.connection.execute(insert(outbox), self.calls)
+        if self.refused:
+            known = select(refusals.c.journey, refusals.c.event_id).where(refusals.c.event_id.in_([r["event_id"] for r in self.refused]))
+            seen = {tuple(row) for row in self.connection.execute(known)}
+            fresh = [r for r in self.refused if (r["journey"], r["event_id"]) not in seen]
+            if fresh:
+                self.connection.execute(insert(refusals), fresh)
+        self.result.calls = len(self.calls)
+
+
+def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:
+    envelope = item.envelope
+    entry_id, send_id = messages.get(str(envelope.properties.get("send_key")), (None, None))
+    return Happened(
+        id=envelope.message_id,
+        name=envelope.name,
+        profile_id=item.profile_id,
+        time=envelope.time,
+        properties=envelope.properties,
+        send_entry_id=entry_id,
+        send_id=send_id,
+        machine=envelope.properties.get("machine") is True,
+    )

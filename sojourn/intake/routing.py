@@ -1,0 +1,303 @@
+"""Decides what an event means for journeys: who enters, who hears of it, who leaves, who reached the goal.
+
+Pure: it is told the event, the definitions in force, the profile's entries and how to ask a
+condition; it answers with decisions. Writing them down and calling Temporal is process.py's and the
+outbox's work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from sojourn.language.conditions import Explanation
+from sojourn.language.durations import format_duration, parse_duration
+from sojourn.language.model import Journey, Wait
+from sojourn.travel.program import Listener, Program
+from sojourn.travel.state import Arrived
+
+ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
+ENTER_REQUESTED = "Enter Requested"
+_SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event as routing sees it: attributed to a profile, with its place in the log."""
+
+    id: str
+    name: str
+    profile_id: str
+    time: datetime
+    properties: Mapping[str, Any]
+    send_entry_id: str | None = None  # of engagement: the entry whose message it was
+    send_id: str | None = None
+    machine: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the profile, running or ended."""
+
+    id: str
+    journey: str
+    version: str
+    profile_id: str
+    key: str
+    workflow_id: str
+    started_at: datetime
+    delayed_until: datetime | None
+    running: bool
+    goal_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Live:
+    """A definition in force, ready to be asked."""
+
+    version: str
+    program: Program
+    listeners: tuple[Listener, ...]
+
+    @property
+    def journey(self) -> Journey:
+        """The definition."""
+        return self.program.journey
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Someone enters a journey."""
+
+    entry: Entry
+    trigger: Happened
+    delay: timedelta | None
+    replaces: Entry | None = None
+
+
+@dataclass(frozen=True)
+class Tell:
+    """A running entry hears of the event."""
+
+    entry: Entry
+    arrived: Arrived
+
+
+@dataclass(frozen=True)
+class Quit:
+    """A running entry leaves, at once."""
+
+    entry: Entry
+    outcome: str
+    because: str
+    arrived: Arrived
+    dormant: bool  # its workflow has not begun to run: cancelling it is enough
+
+
+@dataclass(frozen=True)
+class Reached:
+    """An entry reached its journey's goal."""
+
+    entry: Entry
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A trigger that let nobody in, and why."""
+
+    journey: str
+    reason: str
+
+
+Decision = Begin | Tell | Quit | Reached | Refused
+Ask = Callable[[str, Happened], Explanation]
+"""Asks a condition about the profile at the event's moment, the event included."""
+
+
+@dataclass
+class Definitions:
+    """The definitions that route: those in force by name, and every version that an entry may stand on."""
+
+    live: dict[str, Live] = field(default_factory=dict)
+    versions: dict[str, Live] = field(default_factory=dict)
+    triggers: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, journeys: Iterable[tuple[str, Journey]]) -> Definitions:
+        """Return definitions by (version, journey)."""
+        made = cls()
+        for version, journey in journeys:
+            made.add(version, journey, live=True)
+        return made
+
+    def add(self, version: str, journey: Journey, *, live: bool) -> Live:
+        """Add a definition; live ones let people in."""
+        program = Program(journey)
+        item = Live(version, program, tuple(program.listeners()))
+        self.versions[version] = item
+        if live:
+            self.live[journey.name] = item
+            self.triggers.setdefault(journey.enter.on, []).append(journey.name)
+        return item
+
+
+def decide(event: Happened, definitions: Definitions, entries: Sequence[Entry], ask: Ask, consented: Callable[[str], bool]) -> list[Decision]:
+    """Return all that an event means for journeys.
+
+    Args:
+        event: what happened.
+        definitions: those in force, and those that running entries stand on.
+        entries: the profile's entries, oldest first.
+        ask: asks a condition about the event's moment.
+        consented: tells whether the person agreed to a purpose at that moment.
+    """
+    found: list[Decision] = []
+    ended: set[str] = set()
+    for entry in entries:
+        live = definitions.versions.get(entry.version)
+        if live is None or not _concerns(live.journey, entry, event):
+            continue
+        goal = live.journey.goal
+        if goal and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event) and _holds(goal.if_, event, ask):
+            found.append(Reached(entry, _number(event, goal.value)))
+        if entry.running:
+            told = _tell(live, entry, event, ask)
+            if told is not None:
+                found.append(told)
+                if isinstance(told, Quit):
+                    ended.add(entry.id)
+    found.extend(_enter(event, definitions, entries, ended, ask, consented))
+    return found
+
+
+def _tell(live: Live, entry: Entry, event: Happened, ask: Ask) -> Tell | Quit | None:
+    if event.time < entry.started_at and event.send_entry_id is None:
+        return None  # it happened before this entry began, and came late
+    meets: list[str] = []
+    because = ""
+    for listener in live.listeners:
+        if listener.event != event.name or (event.machine and listener.send_id is not None):
+            continue
+        if listener.send_id is not None and (event.send_entry_id != entry.id or event.send_id != listener.send_id):
+            continue
+        if listener.condition is not None:
+            answer = ask(listener.condition, event)
+            if not answer.holds:
+                continue
+            because = f"{event.name}: {answer.sentence()}"
+        meets.append(listener.handle)
+    if not meets:
+        return None
+    arrived = Arrived(id=event.id, entry_id=entry.id, event=event.name, time=event.time, meets=tuple(meets), because=because)
+    leaving = next((handle for handle in meets if handle.startswith("leave/")), None)
+    if leaving is None:
+        return Tell(entry, arrived)
+    outcome = live.journey.leave[int(leaving.removeprefix("leave/"))].as_
+    dormant = entry.delayed_until is not None and event.time < entry.delayed_until
+    return Quit(entry, outcome, because or f"{event.name} came", arrived, dormant)
+
+
+def _enter(
+    event: Happened, definitions: Definitions, entries: Sequence[Entry], ended: set[str], ask: Ask, consented: Callable[[str], bool]
+) -> Iterable[Decision]:
+    names = definitions.triggers.get(event.name, [])
+    if event.name == ENTER_REQUESTED:
+        names = [str(event.properties.get("journey"))]
+    for name in names:
+        live = definitions.live.get(name)
+        if live is None:
+            continue
+        journey, enter = live.journey, live.journey.enter
+        if enter.if_ is not None and event.name != ENTER_REQUESTED:
+            answer = ask(enter.if_, event)
+            if not answer.holds:
+                yield Refused(name, f"the filter did not hold: {answer.sentence()}")
+                continue
+        key = key_of(journey, event)
+        if key is None:
+            yield Refused(name, f"the event has no {enter.key}")
+            continue
+        if not consented(journey.purpose):
+            yield Refused(name, f"no consent for {journey.purpose}")
+            continue
+        same = [e for e in entries if e.journey == name and e.key == key]
+        running = next((e for e in reversed(same) if e.running and e.id not in ended), None)
+        last = same[-1] if same else None
+        if running is not None and enter.while_running == "ignore":
+            yield Refused(name, "already on this journey")
+            continue
+        if running is None and last is not None:
+            if enter.again_after is None:
+                yield Refused(name, "was on this journey before, and it is once" + (" per key" if enter.key else ""))
+                continue
+            if event.time < last.started_at + parse_duration(enter.again_after):
+                since = format_duration(max(event.time - last.started_at, timedelta()))
+                yield Refused(name, f"entered {since} ago, again after {enter.again_after}")
+                continue
+        yield _begin(live, event, key, running)
+
+
+def _begin(live: Live, event: Happened, key: str, replaces: Entry | None) -> Begin:
+    first = live.journey.steps[0]
+    delay = parse_duration(first.wait) if isinstance(first, Wait) else None
+    entry = Entry(
+        id=str(uuid5(ENTRY_NAMESPACE, f"{len(live.journey.name)}:{live.journey.name}{event.id}")),
+        journey=live.journey.name,
+        version=live.version,
+        profile_id=event.profile_id,
+        key=key,
+        workflow_id=replaces.workflow_id if replaces else workflow_id(live.journey.name, event.profile_id, key),
+        started_at=event.time,
+        delayed_until=event.time + delay if delay else None,
+        running=True,
+    )
+    return Begin(entry, event, delay, replaces)
+
+
+def workflow_id(journey: str, profile_id: str, key: str) -> str:
+    """Return `journey:<name>:<profile>[:<key>]`; a key that is not plain is hashed, for ids carry no personal data."""
+    if not key:
+        return f"journey:{journey}:{profile_id}"
+    safe = key if _SAFE_KEY.match(key) else hashlib.sha256(key.encode()).hexdigest()[:32]
+    return f"journey:{journey}:{profile_id}:{safe}"
+
+
+def key_of(journey: Journey, event: Happened) -> str | None:
+    """Return an entry's key as the event gives it: empty where the journey has none, None where the event lacks it."""
+    if journey.enter.key is None or event.name == ENTER_REQUESTED:
+        return ""
+    value: Any = event.properties
+    for part in journey.enter.key.split(".")[1:]:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return str(value)[:255] if isinstance(value, str | int | float) and value != "" else None
+
+
+def _concerns(journey: Journey, entry: Entry, event: Happened) -> bool:
+    """With a key, an event that carries the key reaches only the entry with that key."""
+    if event.send_entry_id is not None:
+        return event.send_entry_id == entry.id
+    if not entry.key:
+        return True
+    carried = key_of(journey, event)
+    return carried is None or carried == entry.key
+
+
+def _in_window(entry: Entry, within: str, event: Happened) -> bool:
+    return entry.started_at <= event.time <= entry.started_at + parse_duration(within)
+
+
+def _holds(condition: str | None, event: Happened, ask: Ask) -> bool:
+    return condition is None or ask(condition, event).holds
+
+
+def _number(event: Happened, path: str | None) -> float | None:
+    value: Any = event.properties
+    for part in path.split(".")[1:] if path else ():
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

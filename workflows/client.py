@@ -1,0 +1,147 @@
+"""The adapter by which the router starts, signals and cancels journeys.
+
+Each call carries a request id of its own (the entry's, the event's), so that a call repeated after a
+crash is recognised by the server and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from temporalio.api.common.v1 import Payload, WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    RequestCancelWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+)
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.converter import encode_search_attributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from sojourn.clock import REAL_TIME, TimeScale
+from sojourn.intake.outbox import Definition, StartCall
+from sojourn.travel.program import Program
+from sojourn.travel.state import Arrived
+from workflows import names, policies
+from workflows.messages import JourneyInput
+
+_REQUESTS = UUID("0b8e7b0e-52ab-5d0a-8f56-7265717565ff")
+CONFLICT_TRIES = 10
+CONFLICT_PAUSE = 0.2  # seconds; an entry that was told to leave may need a moment to close
+
+
+@dataclass(frozen=True)
+class JourneyCalls:
+    """Starts, signals and cancels journeys on one Temporal server."""
+
+    client: Client
+    scale: TimeScale = REAL_TIME
+
+    async def start(self, workflow_id: str, call: StartCall, definition: Definition, delay: timedelta) -> str:
+        """Start an entry's workflow and return its run id; a repeat returns the same.
+
+        Args:
+            workflow_id: `journey:<name>:<profile>[:<key>]`.
+            call: the entry.
+            definition: the journey it stays on.
+            delay: real time before its first task.
+        """
+        program = definition.program
+        begin = JourneyInput(
+            entry_id=call.entry_id,
+            profile_id=call.profile_id,
+            entered_at=call.entered_at,
+            definition=definition.body,
+            time_scale=self.scale if self.scale != REAL_TIME else None,
+        )
+        variants, replace = call.variants, call.replace
+        converter = self.client.data_converter
+        attributes = TypedSearchAttributes(
+            [
+                SearchAttributePair(names.JOURNEY, program.journey.name),
+                SearchAttributePair(names.PROFILE, begin.profile_id),
+                SearchAttributePair(names.STEP, program.heading(program.start())),
+                *([SearchAttributePair(names.VARIANT, [f"{send}={arm}" for send, arm in sorted(variants.items())])] if variants else []),
+            ]
+        )
+        request = StartWorkflowExecutionRequest(
+            namespace=self.client.namespace,
+            workflow_id=workflow_id,
+            workflow_type=WorkflowType(name=program.journey.name),
+            task_queue=TaskQueue(name=names.TASK_QUEUE),
+            identity=self.client.identity,
+            request_id=begin.entry_id,
+            workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+        )
+        request.input.payloads.extend(await converter.encode([begin]))
+        request.workflow_task_timeout.FromTimedelta(policies.TASK_TIMEOUT)
+        request.memo.fields[names.MEMO_ENTRY].CopyFrom(await self._payload(begin.entry_id))
+        request.user_metadata.summary.CopyFrom(await self._payload(_summary(program)))
+        encode_search_attributes(attributes, request.search_attributes)
+        if delay > timedelta():
+            request.workflow_start_delay.FromTimedelta(delay)
+        for attempt in range(CONFLICT_TRIES):
+            last = replace or attempt == CONFLICT_TRIES - 1
+            request.workflow_id_conflict_policy = (
+                WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+                if last
+                else WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+            )
+            try:
+                answer = await self.client.workflow_service.start_workflow_execution(request, retry=True, timeout=policies.RPC_TIMEOUT)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.ALREADY_EXISTS or last:
+                    raise
+                await asyncio.sleep(CONFLICT_PAUSE)
+            else:
+                return answer.run_id
+        raise AssertionError("the last try either answers or raises")
+
+    async def signal(self, workflow_id: str, arrived: Arrived) -> bool:
+        """Tell a running entry of an event; False where it has closed."""
+        request = SignalWorkflowExecutionRequest(
+            namespace=self.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            signal_name=arrived.event,
+            identity=self.client.identity,
+            request_id=str(uuid5(_REQUESTS, f"{len(workflow_id)}:{workflow_id}{arrived.id}")),
+        )
+        request.input.payloads.extend(await self.client.data_converter.encode([arrived]))
+        return await self._found(self.client.workflow_service.signal_workflow_execution(request, retry=True, timeout=policies.RPC_TIMEOUT))
+
+    async def cancel(self, workflow_id: str, run_id: str | None, reason: str) -> bool:
+        """Cancel an entry that has not begun to run; False where it has closed."""
+        request = RequestCancelWorkflowExecutionRequest(
+            namespace=self.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            identity=self.client.identity,
+            request_id=str(uuid5(_REQUESTS, f"cancel:{run_id or workflow_id}")),
+            first_execution_run_id=run_id or "",
+            reason=reason,
+        )
+        return await self._found(
+            self.client.workflow_service.request_cancel_workflow_execution(request, retry=True, timeout=policies.RPC_TIMEOUT)
+        )
+
+    async def _found(self, call: Any) -> bool:
+        try:
+            await call
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def _payload(self, value: Any) -> Payload:
+        return (await self.client.data_converter.encode([value]))[0]
+
+
+def _summary(program: Program) -> str:
+    return " ".join(program.journey.description.split())[:200]

@@ -1,0 +1,47 @@
+"""What travels in and out of a journey's workflow: one model per message, so that fields can be added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from sojourn.clock import REAL_TIME, TimeScale
+from sojourn.language.model import Journey
+from sojourn.travel.state import State
+
+
+class JourneyInput(BaseModel):
+    """Begins, or continues, an entry; carries the definition that it stays on."""
+
+    entry_id: str
+    profile_id: str
+    entered_at: AwareDatetime
+    definition: dict[str, Any]  # the Journey as its author wrote it, without examples
+    time_scale: TimeScale | None = None
+    state: State | None = None  # where it continues as new
+
+    def journey(self) -> Journey:
+        """Return the definition."""
+        return Journey.model_validate(self.definition)
+
+    def scale(self) -> TimeScale:
+        """Return how the shop's time runs."""
+        return self.time_scale or REAL_TIME
+
+
+class JourneyResult(BaseModel):
+    """How an entry ended."""
+
+    outcome: str
+    because: str = ""
+
+
+class Standing(BaseModel):
+    """Where an entry stands; the answer of the query `progress`."""
+
+    cursor: str | None
+    step: str
+    scores: dict[str, float] = Field(default_factory=dict)
+    trail: list[str] = Field(default_factory=list)
+    outcome: str | None = None
