@@ -6,6 +6,7 @@ of the events that reach it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -75,6 +76,7 @@ class _DurableWorld:
     def __init__(self, journey: JourneyWorkflow) -> None:
         self.journey = journey
         self.scale = journey.input.scale()
+        self._losing_timer: asyncio.Task[None] | None = None
 
     def now(self) -> datetime:
         return self.scale.to_shop(workflow.now())
@@ -82,14 +84,23 @@ class _DurableWorld:
     async def pause(self, until: datetime, wake: Callable[[], bool], summary: str) -> None:
         real = self.scale.to_real(until) - workflow.now() + policies.TIMER_SLACK
         grown = workflow.info().is_continue_as_new_suggested
-        try:
-            await workflow.wait_condition(lambda: wake() or grown(), timeout=max(real, timedelta()), timeout_summary=summary)
-        except TimeoutError:
+        self._cancel_losing_timer()
+        timer = asyncio.create_task(workflow.sleep(max(real, timedelta()), summary=summary))
+        await workflow.wait_condition(lambda: wake() or timer.done() or grown())
+        if timer.done():
             return
+        self._losing_timer = timer
         if grown() and not wake():
             raise _ContinueAsNew
 
+    def _cancel_losing_timer(self) -> None:
+        """Cancel a timer that an event overtook, once the journey goes on; one that ends needs no event for it."""
+        if self._losing_timer is not None:
+            self._losing_timer.cancel()
+            self._losing_timer = None
+
     async def advance(self, ask: Advance, *, acts: bool, summary: str) -> Progress:
+        self._cancel_losing_timer()
         if not acts:
             return await workflow.execute_local_activity(
                 names.DECIDE,

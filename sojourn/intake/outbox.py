@@ -35,8 +35,8 @@ class StartCall(BaseModel):
     replace: bool = False
 
 
-class CancelCall(BaseModel):
-    """Cancels an entry whose workflow has not begun to run."""
+class TerminateCall(BaseModel):
+    """Ends an entry whose workflow has not begun to run."""
 
     reason: str
 
@@ -60,8 +60,8 @@ class JourneyRunner(Protocol):
         """Tell a running entry of an event; False where it has closed."""
         ...
 
-    async def cancel(self, workflow_id: str, run_id: str | None, reason: str) -> bool:
-        """Cancel an entry that has not begun to run; False where it has closed."""
+    async def terminate(self, workflow_id: str, run_id: str | None, reason: str) -> bool:
+        """End an entry that has not begun to run; False where it has closed."""
         ...
 
 
@@ -137,5 +137,5 @@ async def _call(
             outcome.closed.append(row.entry_id)
     else:
         run_id = outcome.run_ids.get(row.entry_id) or row.run_id
-        if not await runner.cancel(row.workflow_id, run_id, CancelCall.model_validate(row.body).reason):
+        if not await runner.terminate(row.workflow_id, run_id, TerminateCall.model_validate(row.body).reason):
             outcome.closed.append(row.entry_id)

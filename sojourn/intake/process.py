@@ -15,7 +15,7 @@ from sojourn.customers import consent
 from sojourn.customers.history import StoredHistory
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
-from sojourn.intake.outbox import CancelCall, StartCall
+from sojourn.intake.outbox import TerminateCall, StartCall
 from sojourn.intake.registry import Registry
 from sojourn.intake.routing import Begin, Decision, Entry, Happened, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
@@ -224,7 +224,7 @@ class _Batch:
         entry = decision.entry
         dormant = decision.dormant and entry.delayed_until is not None and self.now < entry.delayed_until
         if dormant:
-            self._call("cancel", entry, CancelCall(reason=f"{decision.outcome}: {decision.because}").model_dump())
+            self._call("terminate", entry, TerminateCall(reason=f"{decision.outcome}: {decision.because}").model_dump())
         else:
             self._call("signal", entry, decision.arrived.model_dump(mode="json", exclude_defaults=True))
         self._end(entry, decision.outcome, decision.because)

@@ -96,7 +96,7 @@ class Quit:
     outcome: str
     because: str
     arrived: Arrived
-    dormant: bool  # its workflow has not begun to run: cancelling it is enough
+    dormant: bool  # its workflow has not begun to run: terminating it is enough
 
 
 @dataclass(frozen=True)

@@ -204,10 +204,10 @@ outbox = Table(
     "outbox",
     metadata,
     Column("seq", _Seq, primary_key=True, autoincrement=True),
-    Column("kind", String(16), nullable=False),  # start signal cancel
+    Column("kind", String(16), nullable=False),  # start signal terminate
     Column("entry_id", String(36), nullable=False),
     Column("workflow_id", String(300), nullable=False),
-    Column("body", Json, nullable=False),  # sojourn.intake.outbox: StartCall, Arrived or CancelCall
+    Column("body", Json, nullable=False),  # sojourn.intake.outbox: StartCall, Arrived or TerminateCall
     Column("at", Moment, nullable=False),
     sqlite_autoincrement=True,
 )  # a row is deleted when its call has been answered
