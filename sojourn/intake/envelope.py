@@ -1,0 +1,253 @@
+"""An event as it arrived: what every client library's call is read into.
+
+A call that cannot be read at all is refused; an event that cannot be taken is set aside with its
+reason, and its good neighbours go on. (A refusal makes some clients drop a whole batch in silence.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from sojourn.errors import BadEvent, Terminal
+from sojourn.intake.strict import fault, read_json
+
+Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
+KINDS: dict[str, Kind] = {kind: kind for kind in ("track", "identify", "page", "screen", "group", "alias")}
+CALLS = {**{kind: kind for kind in KINDS}, **{kind[0]: kind for kind in KINDS}, "batch": "batch", "b": "batch"}
+
+MAX_EVENT_BYTES = 32 * 1024
+MAX_CALL_BYTES = 500 * 1024
+MAX_ID = 255
+MAX_NAME = 200
+MAX_LOCALE = 35
+MAX_ZONE = 64
+MAX_AGENT = 512
+
+
+class UnreadableCall(Terminal):
+    """A call whose body as a whole cannot be understood; the message says what was expected."""
+
+
+class Envelope(BaseModel):
+    """One event, read, checked and put in shop time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    kind: Kind
+    name: str  # a track's event; of the others, their kind
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    previous_id: str | None = None  # of an alias
+    traits: dict[str, Any] = Field(default_factory=dict)  # of an identify
+    properties: dict[str, Any] = Field(default_factory=dict)
+    context: dict[str, Any] = Field(default_factory=dict)  # locale, timezone, userAgent, consent: what is used, no more
+    time: AwareDatetime
+    received_at: AwareDatetime
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """An event that cannot be taken, kept with the reason."""
+
+    message_id: str | None
+    reason: str
+    body: str
+    received_at: datetime
+
+
+@dataclass
+class Call:
+    """What a call holds."""
+
+    envelopes: list[Envelope] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    write_key: str | None = None  # where the body carries it
+
+
+def read_call(call: str, body: bytes, *, received_at: datetime) -> Call:
+    """Return the events that a call to `/v1/{call}` holds.
+
+    Args:
+        call: `track`, `batch`, … or a short form (`t`, `b`, …); a key of CALLS.
+        body: the JSON, already decompressed.
+        received_at: the shop's moment.
+
+    Raises:
+        UnreadableCall: the body as a whole cannot be understood.
+    """
+    kind = CALLS[call]
+    try:
+        content, regular = read_json(body)
+    except BadEvent as error:
+        return Call(quarantined=[Quarantined(None, str(error), body.decode(errors="replace"), received_at)])
+    except ValueError:
+        raise UnreadableCall("the body is not JSON; send one JSON object in UTF-8") from None
+    if not isinstance(content, dict):
+        raise UnreadableCall("the body is not a JSON object; send one, such as {\"userId\": …, \"event\": …}")
+    write_key = content.get("writeKey")
+    result = Call(write_key=write_key if isinstance(write_key, str) else None)
+    if len(body) > MAX_CALL_BYTES:
+        reason = f"a call of {len(body)} bytes; at most {MAX_CALL_BYTES} are taken: send smaller batches"
+        result.quarantined.append(Quarantined(None, reason, body.decode(errors="replace"), received_at))
+        return result
+    if kind != "batch":
+        _read_event(content, kind, content, regular, len(body), received_at, result)
+        return result
+    events = content.get("batch")
+    if not isinstance(events, list):
+        raise UnreadableCall("a batch needs its events in a list under \"batch\"")
+    for raw in events:
+        _read_event(raw, None, content, regular, len(body), received_at, result)
+    return result
+
+
+def _read_event(
+    raw: Any, kind: str | None, call: dict[str, Any], regular: bool, call_bytes: int, received_at: datetime, result: Call
+) -> None:
+    try:
+        if not isinstance(raw, dict):
+            raise BadEvent("an event must be a JSON object")
+        if not regular and (found := fault(raw)):
+            raise BadEvent(found)
+        if call_bytes > MAX_EVENT_BYTES and (size := len(orjson.dumps(raw))) > MAX_EVENT_BYTES:
+            raise BadEvent(f"{size} bytes; an event has at most {MAX_EVENT_BYTES}")
+        result.envelopes.append(_envelope(raw, kind or raw.get("type"), call, received_at))
+    except BadEvent as error:
+        message_id = raw.get("messageId") if isinstance(raw, dict) else None
+        kept = message_id[:MAX_ID] if isinstance(message_id, str) else None
+        result.quarantined.append(Quarantined(kept, str(error), json.dumps(raw), received_at))
+
+
+def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at: datetime) -> Envelope:
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise BadEvent("type must be one of " + ", ".join(KINDS))
+    context = _mapping(raw, "context")
+    if call is not raw and "context" in call:
+        context = {**_mapping(call, "context"), **context}
+    properties = _mapping(raw, "properties")
+    traits: dict[str, Any] = {}
+    name: Any = kind
+    user_id, anonymous_id, previous_id = _id(raw, "userId"), _id(raw, "anonymousId"), None
+    if kind == "track":
+        name = raw.get("event")
+        if not isinstance(name, str) or not name.strip():
+            raise BadEvent("a track call needs its event's name under \"event\"")
+        if len(name) > MAX_NAME:
+            raise BadEvent(f"the event's name is longer than {MAX_NAME} characters")
+    elif kind == "identify":
+        traits = {**_mapping(context, "traits"), **_mapping(raw, "traits")}
+    elif kind in ("page", "screen"):
+        properties = {**{key: raw[key] for key in ("name", "category") if isinstance(raw.get(key), str)}, **properties}
+    elif kind == "group":
+        properties = {"group_id": _id(raw, "groupId"), "traits": _mapping(raw, "traits")}
+    elif kind == "alias":
+        previous_id = _id(raw, "previousId")
+        if previous_id is None or user_id is None:
+            raise BadEvent("an alias call needs previousId and userId")
+    if user_id is None and anonymous_id is None:
+        raise BadEvent("needs a userId or an anonymousId")
+    return Envelope(
+        message_id=_message_id(raw),
+        kind=KINDS[kind],
+        name=name,
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        previous_id=previous_id,
+        traits=traits,
+        properties=properties,
+        context=_used(context),
+        time=_time(raw, call, received_at),
+        received_at=received_at,
+    )
+
+
+def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadEvent(f"{key} must be a JSON object")
+    return value
+
+
+def _id(raw: dict[str, Any], key: str) -> str | None:
+    """Return an id; an empty one is none, a whole number is taken as its text."""
+    value = raw.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise BadEvent(f"{key} must be text")
+    value = value.strip()
+    if len(value) > MAX_ID:
+        raise BadEvent(f"{key} is longer than {MAX_ID} characters")
+    return value or None
+
+
+def _message_id(raw: dict[str, Any]) -> str:
+    """Return the sender's message id, or one that the same event has each time it is sent.
+
+    `sentAt` and `writeKey` differ between two sendings of one event, so they do not count.
+    """
+    value = _id(raw, "messageId")
+    if value is not None:
+        return value
+    lasting = {key: item for key, item in raw.items() if key not in ("messageId", "sentAt", "writeKey")}
+    return "body-" + hashlib.sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]
+
+
+def _used(context: dict[str, Any]) -> dict[str, Any]:
+    """Return what is used of a context; addresses, devices and the rest are not kept."""
+    used: dict[str, Any] = {}
+    for key, longest in (("locale", MAX_LOCALE), ("timezone", MAX_ZONE), ("userAgent", MAX_AGENT)):
+        value = context.get(key)
+        if isinstance(value, str) and 0 < len(value) <= longest:
+            used[key] = value
+    consent = context.get("consent")
+    if isinstance(consent, dict) and isinstance(consent.get("categoryPreferences"), dict):
+        used["consent"] = {"categoryPreferences": consent["categoryPreferences"]}
+    return used
+
+
+def _time(raw: dict[str, Any], call: dict[str, Any], received_at: datetime) -> datetime:
+    """Return when an event happened, by Segment's rule, corrected for a sender's clock that is wrong.
+
+    time = received_at - (sentAt - originalTimestamp). Clients that send only `timestamp` mean their
+    own clock by it. One that sends a `timestamp` beside a different `originalTimestamp` has corrected
+    it already, and it stands. What would lie in the future happened now.
+    """
+    original, stamped = _moment(raw, "originalTimestamp"), _moment(raw, "timestamp")
+    if original is not None and stamped is not None and original != stamped:
+        return min(stamped, received_at)
+    happened = original or stamped
+    if happened is None:
+        return received_at
+    sent = _moment(raw, "sentAt") or _moment(call, "sentAt")
+    if sent is None:
+        return min(happened, received_at)
+    try:
+        return min(received_at - (sent - happened), received_at)
+    except OverflowError:
+        raise BadEvent("timestamp lies outside of all calendars") from None
+
+
+def _moment(raw: dict[str, Any], key: str) -> datetime | None:
+    value = raw.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise BadEvent(f"{key} must be a moment in ISO 8601, such as 2026-01-05T09:00:00Z")
