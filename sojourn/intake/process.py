@@ -17,10 +17,11 @@ from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.outbox import TerminateCall, StartCall
 from sojourn.intake.registry import Registry
-from sojourn.intake.routing import Begin, Decision, Entry, Happened, Quit, Reached, Refused, Tell
+from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.travel.judge import assignments, in_holdout
+from sojourn.travel.listening import Happened
 
 ROUTER = "router"
 BATCH = 500

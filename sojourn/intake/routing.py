@@ -15,29 +15,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from sojourn.language.conditions import Explanation
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
-from sojourn.travel.program import Listener, Program
+from sojourn.travel.listening import Ask, Happened, meet
+from sojourn.travel.program import LEAVE, Listener, Program
 from sojourn.travel.state import Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
 ENTER_REQUESTED = "Enter Requested"
 _SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
-
-
-@dataclass(frozen=True)
-class Happened:
-    """An event as routing sees it: attributed to a profile, with its place in the log."""
-
-    id: str
-    name: str
-    profile_id: str
-    time: datetime
-    properties: Mapping[str, Any]
-    send_entry_id: str | None = None  # of engagement: the entry whose message it was
-    send_id: str | None = None
-    machine: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,8 +102,6 @@ class Refused:
 
 
 Decision = Begin | Tell | Quit | Reached | Refused
-Ask = Callable[[str, Happened], Explanation]
-"""Asks a condition about the profile at the event's moment, the event included."""
 
 
 @dataclass
@@ -177,30 +161,15 @@ def decide(event: Happened, definitions: Definitions, entries: Sequence[Entry], 
 
 
 def _tell(live: Live, entry: Entry, event: Happened, ask: Ask) -> Tell | Quit | None:
-    if event.time < entry.started_at and event.send_entry_id is None:
-        return None  # it happened before this entry began, and came late
-    meets: list[str] = []
-    because = ""
-    for listener in live.listeners:
-        if listener.event != event.name or (event.machine and listener.send_id is not None):
-            continue
-        if listener.send_id is not None and (event.send_entry_id != entry.id or event.send_id != listener.send_id):
-            continue
-        if listener.condition is not None:
-            answer = ask(listener.condition, event)
-            if not answer.holds:
-                continue
-            because = f"{event.name}: {answer.sentence()}"
-        meets.append(listener.handle)
-    if not meets:
+    arrived = meet(live.listeners, entry.id, entry.started_at, event, ask)
+    if arrived is None:
         return None
-    arrived = Arrived(id=event.id, entry_id=entry.id, event=event.name, time=event.time, meets=tuple(meets), because=because)
-    leaving = next((handle for handle in meets if handle.startswith("leave/")), None)
+    leaving = next((handle for handle in arrived.meets if handle.startswith(LEAVE)), None)
     if leaving is None:
         return Tell(entry, arrived)
-    outcome = live.journey.leave[int(leaving.removeprefix("leave/"))].as_
+    outcome = live.journey.leave[int(leaving.removeprefix(LEAVE))].as_
     dormant = entry.delayed_until is not None and event.time < entry.delayed_until
-    return Quit(entry, outcome, because or f"{event.name} came", arrived, dormant)
+    return Quit(entry, outcome, arrived.because or f"{event.name} came", arrived, dormant)
 
 
 def _enter(

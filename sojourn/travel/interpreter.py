@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import End, Wait, WaitFor
-from sojourn.travel.program import Program, label
+from sojourn.travel.program import LEAVE, Program, label
 from sojourn.travel.state import Advance, Arrived, State, Trail
 from sojourn.travel.world import World
 
@@ -87,7 +87,7 @@ async def _wait(program: Program, step: Wait, state: State, world: World) -> Non
         )
         if _leaving(state) is not None:
             return
-    _go(program, state, world, label(step), "", program.after(state.cursor))
+    _go(program, state, world, label(step), "")
 
 
 async def _wait_for(program: Program, step: WaitFor, state: State, world: World) -> None:
@@ -110,11 +110,11 @@ async def _wait_for(program: Program, step: WaitFor, state: State, world: World)
         return
     found = met()
     if found is None:
-        _go(program, state, world, label(step), f"not within {step.up_to}", program.into(state.cursor, "else"))
+        _go(program, state, world, label(step), f"not within {step.up_to}", "else")
     else:
         branch, arrived = found
         did = f"{step.branches[branch].on} came"
-        _go(program, state, world, did, arrived.because or arrived.event, program.into(state.cursor, f"b{branch}"))
+        _go(program, state, world, did, arrived.because or arrived.event, f"b{branch}")
 
 
 def _begin_wait(state: State, world: World) -> datetime:
@@ -125,18 +125,18 @@ def _begin_wait(state: State, world: World) -> datetime:
     return state.pause_from
 
 
-def _go(program: Program, state: State, world: World, did: str, because: str, cursor: str | None) -> None:
+def _go(program: Program, state: State, world: World, did: str, because: str, took: str | None = None) -> None:
     assert state.cursor is not None
-    state.trail.append(Trail(cursor=state.cursor, did=did, because=because, at=world.now()))
-    state.cursor = cursor
+    state.trail.append(Trail(cursor=state.cursor, did=did, because=because, took=took, at=world.now()))
+    state.cursor = program.into(state.cursor, took) if took else program.after(state.cursor)
     state.pause_from = None
 
 
 def _leaving(state: State) -> tuple[int, Arrived] | None:
     for arrived in state.arrived:
         for handle in arrived.meets:
-            if handle.startswith("leave/"):
-                return int(handle.removeprefix("leave/")), arrived
+            if handle.startswith(LEAVE):
+                return int(handle.removeprefix(LEAVE)), arrived
     return None
 
 

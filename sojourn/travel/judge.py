@@ -63,44 +63,39 @@ def judge(
     def ask(condition: str) -> Explanation:
         return parse(condition).explain(replace(facts, scores=scores), segments)
 
-    def note(at: str, did: str, because: str) -> None:
-        trail.append(Trail(cursor=at, did=did, because=because, at=facts.now))
+    def note(at: str, did: str, because: str, took: str | None = None) -> str | None:
+        trail.append(Trail(cursor=at, did=did, because=because, took=took, at=facts.now))
+        return program.into(at, took) if took else program.after(at)
 
     while cursor is not None and until is None:
         step = program.steps[cursor]
         match step:
             case Score():
                 scores[step.score], because = score(step.score)
-                note(cursor, f"{label(step)} = {scores[step.score]:.2f}", because)
-                cursor = program.after(cursor)
+                cursor = note(cursor, f"{label(step)} = {scores[step.score]:.2f}", because)
             case If():
                 answer = ask(step.if_)
-                note(cursor, f"{label(step)}: {'yes' if answer.holds else 'no'}", answer.sentence())
-                cursor = program.into(cursor, "then" if answer.holds else "else")
+                word, took = ("yes", "then") if answer.holds else ("no", "else")
+                cursor = note(cursor, f"{label(step)}: {word}", answer.sentence(), took)
             case Choose():
                 for i, choice in enumerate(step.choose):
                     if choice.if_ is None:
-                        note(cursor, "choose: otherwise", "no line before it held")
-                        cursor = program.into(cursor, f"c{i}")
+                        cursor = note(cursor, "choose: otherwise", "no line before it held", f"c{i}")
                         break
                     answer = ask(choice.if_)
                     if answer.holds:
-                        note(cursor, f"choose: {choice.if_}", answer.sentence())
-                        cursor = program.into(cursor, f"c{i}")
+                        cursor = note(cursor, f"choose: {choice.if_}", answer.sentence(), f"c{i}")
                         break
                 else:
-                    note(cursor, "choose: none", "no line held")
-                    cursor = program.after(cursor)
+                    cursor = note(cursor, "choose: none", "no line held")
             case Split():
                 arm = assign(subject, f"{program.journey.name}/{step.id or cursor}", step.split)
-                note(cursor, f"{label(step)}: {arm}", "by hash of the profile")
-                cursor = program.into(cursor, arm)
+                cursor = note(cursor, f"{label(step)}: {arm}", "by hash of the profile", arm)
             case WaitUntil():
                 until = next_local(step.wait_until, facts.now, zone)
                 if step.up_to is not None:
                     until = min(until, facts.now + parse_duration(step.up_to))
-                note(cursor, label(step), f"{until.astimezone(zone):%a %d %b %H:%M} {zone.key}")
-                cursor = program.after(cursor)
+                cursor = note(cursor, label(step), f"{until.astimezone(zone):%a %d %b %H:%M} {zone.key}")
             case _:
                 break
     return Judged(tuple(trail), scores, cursor, until)

@@ -30,6 +30,7 @@ from sojourn.language.model import (
 
 PURE = (Score, If, Choose, Split)
 EFFECTS = (Send, Set, Enter)
+LEAVE = "leave/"
 ENGAGEMENT = {
     "delivered": "Email Delivered",
     "opened": "Email Opened",
@@ -128,7 +129,7 @@ class Program:
 
     def listeners(self) -> list[Listener]:
         """Return all that a running entry of this journey may have to hear of."""
-        found = [Listener(f"leave/{i}", leave.on, leave.if_) for i, leave in enumerate(self.journey.leave)]
+        found = [Listener(f"{LEAVE}{i}", leave.on, leave.if_) for i, leave in enumerate(self.journey.leave)]
         for cursor, step in self.steps.items():
             if isinstance(step, Wait) and step.reset_on:
                 found.append(Listener(f"{cursor}/reset", step.reset_on))

@@ -15,6 +15,7 @@ class Trail(BaseModel):
     cursor: str
     did: str  # in the author's words: `send cart_reminder`, `score purchase_propensity = 0.31`
     because: str = ""
+    took: str | None = None  # the branch that was taken, by its name in a cursor
     at: AwareDatetime
 
 
