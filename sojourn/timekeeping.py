@@ -44,7 +44,7 @@ def open_clock(data_dir: Path, scale: float) -> SystemClock:
         clock = read_clock(data_dir)
         if scale not in (1.0, clock.scale.scale):
             raise SettingsError(
-                f"{data_dir} was begun with --time-scale {clock.scale.scale:g} and keeps it; leave --time-scale out, or take another --data-dir"
+                f"{data_dir} was begun with a time scale of {clock.scale.scale:g}; leave the scale out, or take another --data-dir"
             )
         return clock
     if scale != 1.0 and (data_dir / "sojourn.db").exists():

@@ -1,0 +1,189 @@
+"""`sojourn up`: everything in one process tree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from sojourn.clock import SystemClock
+from sojourn.embedded import LOCAL, UI_PORT, answers, choose_port, free_port, locked, temporal_part
+from sojourn.errors import SettingsError, SojournError
+from sojourn.metrics import forget_process, prepare_folder
+from sojourn.process_tree import Interrupted, Part, ProcessTree
+from sojourn.readiness import VARIABLE as READY_VARIABLE
+from sojourn.readiness import ready_file
+from sojourn.settings import TEMPORAL_PORT, Settings, load_settings
+from sojourn.timekeeping import open_clock
+
+KEPT_LOG_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What an `up` starts: settings with the ports chosen, and the parts in order."""
+
+    settings: Settings
+    clock: SystemClock
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]  # sentences on what is not as usual
+    metrics_folder: Path
+
+
+def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = None, logs_here: bool = False) -> Stack:
+    """Choose the ports and lay out the parts; the data folder is held by then.
+
+    Args:
+        settings: as loaded.
+        ui_port: Temporal UI's port, where it was given.
+        feed: a recording to push through intake once all is up.
+        logs_here: whether each part's log lines go to this terminal instead of its file.
+
+    Raises:
+        SettingsError: a given port is taken, a server does not answer, or a fast clock was asked for where it cannot be had.
+    """
+    if settings.time_scale != 1.0 and not settings.embedded:
+        raise SettingsError("a time scale needs the embedded server and database; leave out SOJOURN_TEMPORAL_ADDRESS and SOJOURN_DATABASE_URL")
+    if feed is not None and not feed.is_file():
+        raise SettingsError(f"{feed} is not a file; --feed takes a recording such as examples/online_retail.jsonl.gz")
+    clock = open_clock(settings.data_dir, settings.time_scale)
+    given = settings.model_fields_set
+    log_folder = None if logs_here else settings.data_dir / "logs"
+    port, note = choose_port(settings.port, insisted="port" in given, what="the API", flag="--port", host=settings.host)
+    notes = [note]
+    chosen: dict[str, Any] = {"port": port, "sdk_metrics_address": f"{LOCAL}:{free_port()}", "time_scale": clock.scale.scale}
+    if "public_url" not in given:
+        chosen["public_url"] = f"http://{LOCAL}:{port}"
+    parts: list[Part] = []
+    if settings.embedded_temporal:
+        temporal_port, note = choose_port(TEMPORAL_PORT, insisted=False, what="Temporal", flag="--temporal-address")
+        ui, ui_note = choose_port(ui_port or UI_PORT, insisted=ui_port is not None, what="Temporal UI", flag="--ui-port")
+        notes += [note, ui_note]
+        chosen |= {"temporal_address": f"{LOCAL}:{temporal_port}", "temporal_ui_url": f"http://{LOCAL}:{ui}"}
+        parts.append(temporal_part(settings.data_dir, temporal_port, ui, settings.temporal_namespace, _log(log_folder, "temporal")))
+    else:
+        host, _, number = settings.temporal_address.rpartition(":")
+        if not answers(host, int(number)):
+            raise SettingsError(f"no Temporal server answers at {settings.temporal_address}; start it, or leave SOJOURN_TEMPORAL_ADDRESS out")
+    final = settings.model_copy(update=chosen)
+    metrics_folder = settings.data_dir / "metrics"
+    environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    parts += [_role(role, environment, final, log_folder) for role in ("api", "worker", "router")]
+    if feed is not None:
+        command = (sys.executable, "-m", "worker", "replay", str(feed.absolute()))
+        parts.append(Part("the feed", command, environment, _log(log_folder, "feed"), keep=False))
+    return Stack(final, clock, tuple(parts), tuple(note for note in notes if note), metrics_folder)
+
+
+def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:
+    told = ready_file(settings.data_dir / "run", role)
+    return Part(role, (sys.executable, "-m", "worker", role), environment | {READY_VARIABLE: str(told)}, _log(log_folder, role), told.exists)
+
+
+def _log(folder: Path | None, name: str) -> Path | None:
+    """Return a part's log file; a large one makes room for a new one, and one old one is kept."""
+    if folder is None:
+        return None
+    path = folder / f"{name}.log"
+    if path.exists() and path.stat().st_size > KEPT_LOG_BYTES:
+        path.replace(path.with_suffix(".old.log"))
+    return path
+
+
+def run(stack: Stack, console: Console) -> None:
+    """Start all parts, say where everything is, and keep them running until asked to stop.
+
+    Raises:
+        PartFailed: a part does not start, or dies too often; everything is stopped by then.
+    """
+    for note in stack.notes:
+        console.print(f"[yellow]note[/] {note}", highlight=False)
+    tree = ProcessTree(
+        say=lambda text: console.print(text, style="yellow", highlight=False, markup=False),
+        on_death=lambda pid: forget_process(pid, stack.metrics_folder),
+    )
+    with tree.heeding_signals():
+        try:
+            for part in stack.parts:
+                with console.status(f"starting {part.name} …"):
+                    took = tree.start(part)
+                console.print(f"[green]✓[/] {part.name} [dim]{took:.1f} s[/]", highlight=False)
+            console.print(_address_panel(stack.settings, stack.clock))
+            tree.watch()
+        except Interrupted:
+            pass  # asked to stop: not a failure
+        finally:
+            with console.status("stopping …"):
+                tree.stop()
+    console.print(f"Stopped. `sojourn up` goes on where this was: the data is in {stack.settings.data_dir}", highlight=False)
+
+
+def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
+    base = f"http://{settings.host if settings.host != '0.0.0.0' else LOCAL}:{settings.port}"  # noqa: S104  only compared
+    rows: Iterable[tuple[str, str]] = [
+        ("events go to", f"{base}/v1"),
+        ("inbox", f"{base}/inbox" if not settings.smtp_url else ""),
+        ("Temporal UI", settings.temporal_ui_url),
+        ("admin API", f"{base}/docs"),
+        ("metrics", f"{base}/metrics"),
+        ("write key", settings.write_key if settings.embedded else "as given"),
+        ("admin token", settings.admin_token if settings.embedded else "as given"),
+        ("data", str(settings.data_dir)),
+        ("clock", _clock_sentence(clock)),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        if value:
+            table.add_row(f"[dim]{name}[/]", value)
+    return Panel(table, title="Sojourn is up", subtitle="Ctrl-C stops it", expand=False)
+
+
+def _clock_sentence(clock: SystemClock) -> str:
+    scale = clock.scale.scale
+    if scale == 1.0:
+        return ""
+    return f"{scale:g} times as fast as real; it is {clock.now():%Y-%m-%d %H:%M} UTC in the shop"
+
+
+def up_command(
+    data_dir: Annotated[Path | None, typer.Option(help="Where all data is.", show_default="./var")] = None,
+    journeys_dir: Annotated[Path | None, typer.Option(help="The folder of journeys.", show_default="./journeys")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen at.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="The API's port.", show_default="8080, or a free one")] = None,
+    ui_port: Annotated[int | None, typer.Option(help="Temporal UI's port.", show_default="8233, or a free one")] = None,
+    time_scale: Annotated[float | None, typer.Option(help="How many times as fast as real the shop's clock runs.", show_default="1")] = None,
+    feed: Annotated[Path | None, typer.Option(help="A recording to push through intake.", show_default="none")] = None,
+    logs: Annotated[bool, typer.Option("--logs", help="Show every part's log lines here instead of in files.")] = False,
+    log_format: Annotated[str | None, typer.Option(help="json or console.", show_default="console")] = None,
+    database_url: Annotated[str | None, typer.Option(help="The database.", show_default="a SQLite file in the data folder")] = None,
+    temporal_address: Annotated[str | None, typer.Option(help="A Temporal server.", show_default="its own")] = None,
+    temporal_namespace: Annotated[str | None, typer.Option(help="The Temporal namespace.", show_default="default")] = None,
+    smtp_url: Annotated[str | None, typer.Option(help="The mail server.", show_default="the local inbox")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Where customers reach Sojourn.", show_default="this machine")] = None,
+    write_key: Annotated[str | None, typer.Option(help="What clients send events with.", show_default="made and kept")] = None,
+    admin_token: Annotated[str | None, typer.Option(help="The admin API's token.", show_default="made and kept")] = None,
+    secret_key: Annotated[str | None, typer.Option(help="What links are signed with.", show_default="made and kept")] = None,
+    otlp_endpoint: Annotated[str | None, typer.Option(help="An OpenTelemetry collector.", show_default="none")] = None,
+) -> None:
+    """Start everything: Temporal's development server, API, router and worker."""
+    console = Console(stderr=True)
+    flags = {name: value for name, value in locals().items() if name in Settings.model_fields}
+    try:
+        settings = load_settings(**flags)
+        with locked(settings.data_dir):
+            run(plan(settings, ui_port=ui_port, feed=feed, logs_here=logs), console)
+    except SojournError as error:
+        console.print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add `up` to the console script."""
+    app.command("up")(up_command)

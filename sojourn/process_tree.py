@@ -1,0 +1,248 @@
+"""Keeps a set of child processes running, and ends them all together.
+
+Each child leads a process group of its own, so that a Ctrl-C reaches only the supervisor, which then
+ends them in order. A child that dies is started again, later each time; one that dies too often ends
+the whole tree. If the supervisor itself is killed, Linux kills its children with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sojourn.clock import monotonic
+from sojourn.errors import Terminal, Transient
+
+TICK_S = 0.05
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 15.0
+FIRST_BACKOFF_S = 0.2
+MAX_BACKOFF_S = 10.0
+DEATHS_ALLOWED = 5
+DEATHS_WINDOW_S = 60.0
+LOG_TAIL_LINES = 15
+_PR_SET_PDEATHSIG = 1
+
+
+class PartFailed(Terminal):
+    """A part does not start, or dies as often as it is started; says which and what it last said."""
+
+
+class Interrupted(Transient):
+    """The tree was asked to stop while it was starting."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A child process to keep running.
+
+    Args:
+        name: what it is called on the screen and in its log's name.
+        command: its program and arguments.
+        environment: variables besides the supervisor's own.
+        log: the file that takes its output; None lets it write where the supervisor does.
+        ready: tells whether it does its work by now.
+        keep: whether it is started again when it ends; a part that is not may end by itself.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None
+    ready: Callable[[], bool] = lambda: True
+    keep: bool = True
+
+
+@dataclass
+class _Child:
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    start_at: float = 0.0
+    deaths: deque[float] = field(default_factory=deque)
+    ended: bool = False  # by itself, and not to be started again
+
+
+class ProcessTree:
+    """A set of parts, started in order and ended in the reverse of it.
+
+    Args:
+        say: is told in a sentence what happens to a part.
+        on_death: is told the id of a process that has ended.
+    """
+
+    def __init__(self, say: Callable[[str], None] = lambda _text: None, on_death: Callable[[int], None] = lambda _pid: None) -> None:
+        self._say = say
+        self._on_death = on_death
+        self._children: list[_Child] = []
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the parts that run."""
+        return {child.part.name: child.process.pid for child in self._children if child.process is not None}
+
+    def ask_to_stop(self) -> None:
+        """Make `start` and `watch` return soon; a second time also ends the patience of `stop`."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    @contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """Take SIGINT, SIGTERM and SIGHUP as being asked to stop."""
+        kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = [signal.signal(kind, lambda _number, _frame: self.ask_to_stop()) for kind in kinds]
+        try:
+            yield
+        finally:
+            for kind, handler in zip(kinds, before, strict=True):
+                signal.signal(kind, handler)
+
+    def start(self, part: Part, limit_s: float = START_LIMIT_S) -> float:
+        """Start a part and return, once it is ready, the seconds that it took.
+
+        Raises:
+            PartFailed: it ended, or was not ready in time.
+            Interrupted: the tree was asked to stop meanwhile.
+        """
+        began = monotonic()
+        child = _Child(part)
+        self._children.append(child)
+        self._launch(child)
+        assert child.process is not None
+        while not part.ready():
+            if child.process.poll() is not None and part.keep:
+                raise PartFailed(f"{part.name} ended while starting{_last_words(part)}")
+            if monotonic() - began > limit_s:
+                raise PartFailed(f"{part.name} was not ready after {limit_s:g} s{_last_words(part)}")
+            if self._stop.wait(TICK_S):
+                raise Interrupted(f"stopped while {part.name} was starting")
+        return monotonic() - began
+
+    def watch(self) -> None:
+        """Keep every part running until asked to stop.
+
+        Raises:
+            PartFailed: a part died too often.
+        """
+        while not self._stop.wait(TICK_S):
+            for child in self._children:
+                self._look_after(child)
+
+    def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
+        """End every part, the last started first: politely, and after a limit by force."""
+        self._stop.set()
+        for child in reversed(self._children):
+            self._end(child, limit_s)
+
+    def _launch(self, child: _Child) -> None:
+        part = child.part
+        if part.log is not None:
+            part.log.parent.mkdir(parents=True, exist_ok=True)
+        output = part.log.open("ab") if part.log is not None else None
+        try:
+            child.process = subprocess.Popen(  # noqa: S603  the commands are ours
+                list(part.command),
+                env={**os.environ, **part.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT if output is not None else None,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,  # safe: no threads run here
+            )
+        except OSError as error:
+            raise PartFailed(f"{part.name} cannot be started: {error.strerror} ({part.command[0]})") from None
+        finally:
+            if output is not None:
+                output.close()
+
+    def _look_after(self, child: _Child) -> None:
+        now = monotonic()
+        if child.ended:
+            return
+        if child.process is None:
+            if now >= child.start_at:
+                self._launch(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        self._bury(child)
+        if not child.part.keep:
+            child.ended = True
+            self._say(f"{child.part.name} is done" if code == 0 else f"{child.part.name} failed{_last_words(child.part)}")
+            return
+        child.deaths.append(now)
+        while now - child.deaths[0] > DEATHS_WINDOW_S:
+            child.deaths.popleft()
+        if len(child.deaths) > DEATHS_ALLOWED:
+            raise PartFailed(f"{child.part.name} ended {len(child.deaths)} times within {DEATHS_WINDOW_S:g} s{_last_words(child.part)}")
+        delay = min(FIRST_BACKOFF_S * 2 ** (len(child.deaths) - 1), MAX_BACKOFF_S)
+        child.start_at = now + delay
+        self._say(f"{child.part.name} ended ({_how(code)}); starting it again in {delay:g} s")
+
+    def _bury(self, child: _Child) -> None:
+        """Forget a process that has ended, and end what it left behind in its group."""
+        if child.process is None:
+            return
+        _signal_group(child.process.pid, signal.SIGKILL)
+        self._on_death(child.process.pid)
+        child.process = None
+
+    def _end(self, child: _Child, limit_s: float) -> None:
+        process = child.process
+        if process is None:
+            return
+        if process.poll() is None:
+            _signal_group(process.pid, signal.SIGTERM)
+            deadline = monotonic() + limit_s
+            while process.poll() is None and monotonic() < deadline and not self._hurry.wait(TICK_S):
+                pass
+            if process.poll() is None:
+                self._say(f"{child.part.name} did not stop by itself; ending it")
+                _signal_group(process.pid, signal.SIGKILL)
+                process.wait()
+        self._bury(child)
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what a child runs before its program: ask Linux to kill it when its parent is gone."""
+    libc = ctypes.CDLL(None, use_errno=True)  # loaded here, since little is safe between fork and exec
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return ask
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # nobody left in it
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _last_words(part: Part) -> str:
+    """Return the end of a part's log, as the rest of a sentence."""
+    if part.log is None or not part.log.exists():
+        return ""
+    with part.log.open("rb") as file:
+        file.seek(max(0, part.log.stat().st_size - 16_384))
+        lines = file.read().decode(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return f"; the end of {part.log}:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
