@@ -50,7 +50,7 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
         SettingsError: a given port is taken, a server does not answer, or a fast clock was asked for where it cannot be had.
     """
     if settings.time_scale != 1.0 and not settings.embedded:
-        raise SettingsError("a time scale needs the embedded server and database; leave out SOJOURN_TEMPORAL_ADDRESS and SOJOURN_DATABASE_URL")
+        raise SettingsError("a time scale needs the embedded server and database; leave those two settings out")
     if feed is not None and not feed.is_file():
         raise SettingsError(f"{feed} is not a file; --feed takes a recording such as examples/online_retail.jsonl.gz")
     clock = open_clock(settings.data_dir, settings.time_scale)
@@ -71,7 +71,7 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
     else:
         host, _, number = settings.temporal_address.rpartition(":")
         if not answers(host, int(number)):
-            raise SettingsError(f"no Temporal server answers at {settings.temporal_address}; start it, or leave SOJOURN_TEMPORAL_ADDRESS out")
+            raise SettingsError(f"no Temporal server answers at {settings.temporal_address}; start it, or leave the address out")
     final = settings.model_copy(update=chosen)
     metrics_folder = settings.data_dir / "metrics"
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
@@ -84,7 +84,8 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
 
 def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:
     told = ready_file(settings.data_dir / "run", role)
-    return Part(role, (sys.executable, "-m", "worker", role), environment | {READY_VARIABLE: str(told)}, _log(log_folder, role), told.exists)
+    command = (sys.executable, "-m", "worker", role)
+    return Part(role, command, environment | {READY_VARIABLE: str(told)}, _log(log_folder, role), told.exists)
 
 
 def _log(folder: Path | None, name: str) -> Path | None:
@@ -158,7 +159,7 @@ def up_command(
     host: Annotated[str | None, typer.Option(help="The address to listen at.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="The API's port.", show_default="8080, or a free one")] = None,
     ui_port: Annotated[int | None, typer.Option(help="Temporal UI's port.", show_default="8233, or a free one")] = None,
-    time_scale: Annotated[float | None, typer.Option(help="How many times as fast as real the shop's clock runs.", show_default="1")] = None,
+    time_scale: Annotated[float | None, typer.Option(help="How many times faster the shop's clock runs.", show_default="1")] = None,
     feed: Annotated[Path | None, typer.Option(help="A recording to push through intake.", show_default="none")] = None,
     logs: Annotated[bool, typer.Option("--logs", help="Show every part's log lines here instead of in files.")] = False,
     log_format: Annotated[str | None, typer.Option(help="json or console.", show_default="console")] = None,
