@@ -299,3 +299,13 @@ transitions = Table(
     Column("because", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+# -- ourselves ---------------------------------------------------------------------------------
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("process", String(200), primary_key=True),  # role, machine and process id
+    Column("role", String(32), nullable=False),
+    Column("at", Moment, nullable=False, index=True),  # real time, not the shop's
+)
