@@ -26,8 +26,9 @@ from temporalio.converter import encode_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from sojourn.clock import REAL_TIME, TimeScale
-from sojourn.intake.outbox import Definition, StartCall
+from sojourn.intake.outbox import StartCall
 from sojourn.travel.program import Program
+from sojourn.travel.registry import Definition
 from sojourn.travel.state import Arrived
 from workflows import names, policies
 from workflows.messages import JourneyInput

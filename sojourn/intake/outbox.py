@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from sojourn.clock import TimeScale
 from sojourn.store.tables import entries, outbox
-from sojourn.travel.program import Program
+from sojourn.travel.registry import Definition
 from sojourn.travel.state import Arrived
 
 BATCH = 500
@@ -39,14 +38,6 @@ class TerminateCall(BaseModel):
     """Ends an entry whose workflow has not begun to run."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A journey's definition as a workflow gets it."""
-
-    program: Program
-    body: dict[str, Any]
 
 
 class JourneyRunner(Protocol):

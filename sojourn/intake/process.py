@@ -16,12 +16,12 @@ from sojourn.customers.history import StoredHistory
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.outbox import TerminateCall, StartCall
-from sojourn.intake.registry import Registry
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.travel.judge import assignments, in_holdout
 from sojourn.travel.listening import Happened
+from sojourn.travel.registry import Registry
 
 ROUTER = "router"
 BATCH = 500
@@ -111,12 +111,12 @@ class _Batch:
                 self._apply(decision, event)
 
     def _matters(self, event: Happened) -> bool:
-        return event.name in self.registry.routing.triggers or event.name == routing.ENTER_REQUESTED or event.profile_id in self.entries
+        return event.name in self.registry.triggers or event.name == routing.ENTER_REQUESTED or event.profile_id in self.entries
 
     def _decide(self, event: Happened) -> list[Decision]:
         return routing.decide(
             event,
-            self.registry.routing,
+            self.registry,
             self.entries.get(event.profile_id, []),
             self._ask,
             lambda purpose: self._consented(event.profile_id, purpose),
@@ -182,7 +182,7 @@ class _Batch:
         entry, trigger = begin.entry, begin.trigger
         if begin.replaces is not None:
             self._end(begin.replaces, RESTARTED, f"{trigger.name} came again")
-        program = self.registry.known(entry.version).program
+        program = self.registry.versions[entry.version].program
         variants = assignments(program, entry.profile_id)
         self.begun.append(
             {
@@ -209,16 +209,16 @@ class _Batch:
 
     def _catch_up(self, entry: Entry, trigger: Happened) -> None:
         """A trigger that came late: what happened after it was routed before it, so route it for this entry now."""
+        triggered = select(events.c.seq).where(events.c.id == trigger.id).scalar_subquery()
         query = (
             select(events)
-            .where(events.c.profile_id == entry.profile_id, events.c.time > trigger.time, events.c.seq < select(events.c.seq).where(events.c.id == trigger.id).scalar_subquery())
+            .where(events.c.profile_id == entry.profile_id, events.c.time > trigger.time, events.c.seq < triggered)
             .order_by(events.c.time, events.c.seq)
         )
         for row in self.connection.execute(query).all():
             later = Happened(row.id, row.name, row.profile_id, row.time, row.properties, machine=row.machine)
             current = next(e for e in self.entries[entry.profile_id] if e.id == entry.id)
-            decided = routing.decide(later, routing.Definitions(versions=self.registry.routing.versions), [current], self._ask, lambda _: True)
-            for decision in decided:
+            for decision in routing.concern(later, self.registry, [current], self._ask):
                 self._apply(decision, later)
 
     def _quit(self, decision: Quit, event: Happened) -> None:

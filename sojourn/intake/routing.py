@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -18,7 +18,8 @@ from uuid import UUID, uuid5
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
 from sojourn.travel.listening import Ask, Happened, meet
-from sojourn.travel.program import LEAVE, Listener, Program
+from sojourn.travel.program import LEAVE
+from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
@@ -40,20 +41,6 @@ class Entry:
     delayed_until: datetime | None
     running: bool
     goal_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Live:
-    """A definition in force, ready to be asked."""
-
-    version: str
-    program: Program
-    listeners: tuple[Listener, ...]
-
-    @property
-    def journey(self) -> Journey:
-        """The definition."""
-        return self.program.journey
 
 
 @dataclass(frozen=True)
@@ -104,82 +91,57 @@ class Refused:
 Decision = Begin | Tell | Quit | Reached | Refused
 
 
-@dataclass
-class Definitions:
-    """The definitions that route: those in force by name, and every version that an entry may stand on."""
-
-    live: dict[str, Live] = field(default_factory=dict)
-    versions: dict[str, Live] = field(default_factory=dict)
-    triggers: dict[str, list[str]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, journeys: Iterable[tuple[str, Journey]]) -> Definitions:
-        """Return definitions by (version, journey)."""
-        made = cls()
-        for version, journey in journeys:
-            made.add(version, journey, live=True)
-        return made
-
-    def add(self, version: str, journey: Journey, *, live: bool) -> Live:
-        """Add a definition; live ones let people in."""
-        program = Program(journey)
-        item = Live(version, program, tuple(program.listeners()))
-        self.versions[version] = item
-        if live:
-            self.live[journey.name] = item
-            self.triggers.setdefault(journey.enter.on, []).append(journey.name)
-        return item
-
-
-def decide(event: Happened, definitions: Definitions, entries: Sequence[Entry], ask: Ask, consented: Callable[[str], bool]) -> list[Decision]:
-    """Return all that an event means for journeys.
+def decide(event: Happened, registry: Registry, entries: Sequence[Entry], ask: Ask, consented: Callable[[str], bool]) -> list[Decision]:
+    """Return all that an event means for journeys: for those on them, and for those that it lets in.
 
     Args:
         event: what happened.
-        definitions: those in force, and those that running entries stand on.
+        registry: the definitions in force, and those that the entries stand on.
         entries: the profile's entries, oldest first.
         ask: asks a condition about the event's moment.
         consented: tells whether the person agreed to a purpose at that moment.
     """
-    found: list[Decision] = []
-    ended: set[str] = set()
-    for entry in entries:
-        live = definitions.versions.get(entry.version)
-        if live is None or not _concerns(live.journey, entry, event):
-            continue
-        goal = live.journey.goal
-        if goal and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event) and _holds(goal.if_, event, ask):
-            found.append(Reached(entry, _number(event, goal.value)))
-        if entry.running:
-            told = _tell(live, entry, event, ask)
-            if told is not None:
-                found.append(told)
-                if isinstance(told, Quit):
-                    ended.add(entry.id)
-    found.extend(_enter(event, definitions, entries, ended, ask, consented))
+    found = concern(event, registry, entries, ask)
+    ended = {decision.entry.id for decision in found if isinstance(decision, Quit)}
+    found.extend(_enter(event, registry, entries, ended, ask, consented))
     return found
 
 
-def _tell(live: Live, entry: Entry, event: Happened, ask: Ask) -> Tell | Quit | None:
-    arrived = meet(live.listeners, entry.id, entry.started_at, event, ask)
+def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: Ask) -> list[Decision]:
+    """Return what an event means for those who are, or were, on a journey."""
+    found: list[Decision] = []
+    for entry in entries:
+        definition = registry.versions[entry.version]
+        if not _concerns(definition.journey, entry, event):
+            continue
+        goal = definition.journey.goal
+        if goal and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event) and _holds(goal.if_, event, ask):
+            found.append(Reached(entry, _number(event, goal.value)))
+        if entry.running and (told := _tell(definition, entry, event, ask)) is not None:
+            found.append(told)
+    return found
+
+
+def _tell(definition: Definition, entry: Entry, event: Happened, ask: Ask) -> Tell | Quit | None:
+    arrived = meet(definition.listeners, entry.id, entry.started_at, event, ask)
     if arrived is None:
         return None
     leaving = next((handle for handle in arrived.meets if handle.startswith(LEAVE)), None)
     if leaving is None:
         return Tell(entry, arrived)
-    outcome = live.journey.leave[int(leaving.removeprefix(LEAVE))].as_
+    outcome = definition.journey.leave[int(leaving.removeprefix(LEAVE))].as_
     dormant = entry.delayed_until is not None and event.time < entry.delayed_until
     return Quit(entry, outcome, arrived.because or f"{event.name} came", arrived, dormant)
 
 
 def _enter(
-    event: Happened, definitions: Definitions, entries: Sequence[Entry], ended: set[str], ask: Ask, consented: Callable[[str], bool]
+    event: Happened, registry: Registry, entries: Sequence[Entry], ended: set[str], ask: Ask, consented: Callable[[str], bool]
 ) -> Iterable[Decision]:
-    names = definitions.triggers.get(event.name, [])
+    names = registry.triggers.get(event.name, [])
     if event.name == ENTER_REQUESTED:
         names = [str(event.properties.get("journey"))]
     for name in names:
-        live = definitions.live.get(name)
+        live = registry.live.get(name)
         if live is None:
             continue
         journey, enter = live.journey, live.journey.enter
@@ -212,7 +174,7 @@ def _enter(
         yield _begin(live, event, key, running)
 
 
-def _begin(live: Live, event: Happened, key: str, replaces: Entry | None) -> Begin:
+def _begin(live: Definition, event: Happened, key: str, replaces: Entry | None) -> Begin:
     first = live.journey.steps[0]
     delay = parse_duration(first.wait) if isinstance(first, Wait) else None
     entry = Entry(

@@ -1,0 +1,166 @@
+"""Runs the examples that stand beside a definition, in virtual time, and says which branches none of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sojourn.language.conditions import Condition, EventFact
+from sojourn.language.durations import parse_duration
+from sojourn.language.model import Choose, Example, Happening, If, WaitFor
+from sojourn.travel.listening import Happened
+from sojourn.travel.program import LEAVE, Program, blocks, label
+from sojourn.travel.simulation import Person, Score, Simulation, happening
+from sojourn.travel.state import State
+
+START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)  # a Monday morning
+NOT_ENTERED = "not entered"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of one example."""
+
+    journey: str
+    example: str
+    expected: tuple[str, ...]
+    happened: tuple[str, ...]
+    trail: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether what happened is what was expected."""
+        return self.expected == self.happened
+
+
+@dataclass
+class Coverage:
+    """The branches of a journey and those that its examples took."""
+
+    journey: str
+    branches: dict[str, str] = field(default_factory=dict)  # key to words
+    taken: set[str] = field(default_factory=set)
+
+    @property
+    def missed(self) -> list[str]:
+        """The branches that no example takes, in words."""
+        return [words for key, words in self.branches.items() if key not in self.taken]
+
+
+def run_examples(
+    program: Program, segments: Mapping[str, Condition], score: Score, zone: ZoneInfo = ZoneInfo("UTC")
+) -> tuple[list[Ran], Coverage]:
+    """Run every example of a journey.
+
+    Args:
+        program: the journey.
+        segments: every segment's condition.
+        score: asks a model that an example gives no score for.
+        zone: the time zone of people whose example gives none.
+    """
+    simulation = Simulation(program, segments, score)
+    coverage = Coverage(program.journey.name, _branches(program))
+    ran = []
+    for example in program.journey.examples:
+        person, timeline = person_of(program, example, zone)
+        filter_ = program.journey.enter.if_
+        if filter_ is not None and not _enters(simulation, filter_, person):
+            ran.append(Ran(program.journey.name, example.name, example.expect, (NOT_ENTERED,), ()))
+            continue
+        state = simulation.live(person, timeline)
+        coverage.taken |= _taken(state)
+        happened = (*(f"send {content}" for content in person.sent), state.outcome or "")
+        trail = tuple(f"{line.did} ({line.because})" if line.because else line.did for line in state.trail)
+        ran.append(Ran(program.journey.name, example.name, example.expect, happened, trail))
+    return ran, coverage
+
+
+def person_of(program: Program, example: Example, zone: ZoneInfo) -> tuple[Person, list[Happened]]:
+    """Return an example's person and timeline.
+
+    `given` names facts: `profile.x`, `event.x`, `score.x`, `segment.x`, `zone`, `now`, and `history`, a list
+    of `{event, ago, properties}`.
+    """
+    start = START
+    properties: dict[str, Any] = {}
+    profile: dict[str, Any] = {}
+    scores: dict[str, float] = {}
+    segments: dict[str, bool] = {}
+    history: list[Mapping[str, Any]] = []
+    for name, value in example.given.items():
+        root, _, rest = name.partition(".")
+        if root == "event":
+            _put(properties, rest, value)
+        elif root == "profile":
+            _put(profile, rest, value)
+        elif root == "score":
+            scores[rest] = float(value)
+        elif root == "segment":
+            segments[rest] = bool(value)
+        elif root == "zone":
+            zone = ZoneInfo(str(value))
+        elif root == "now":
+            start = datetime.fromisoformat(str(value))
+            start = start if start.tzinfo else start.replace(tzinfo=zone)
+        elif root == "history":
+            history = list(value)
+    past = [EventFact(str(h["event"]), start - parse_duration(str(h["ago"])), dict(h.get("properties", {}))) for h in history]
+    person = Person(
+        trigger=EventFact(program.journey.enter.on, start, properties),
+        profile=profile,
+        scores=scores,
+        segments=segments,
+        history=sorted(past, key=lambda event: event.time),
+        zone=zone,
+    )
+    return person, _timeline(example, start)
+
+
+def _timeline(example: Example, start: datetime) -> list[Happened]:
+    timeline = []
+    for after, events in example.events.items():
+        for event in (events,) if isinstance(events, str | Happening) else events:
+            name, properties = (event, {}) if isinstance(event, str) else (event.event, event.properties)
+            timeline.append(happening(name, properties, start, parse_duration(after), len(timeline)))
+    return sorted(timeline, key=lambda event: event.time)
+
+
+def _enters(simulation: Simulation, condition: str, person: Person) -> bool:
+    person.history.append(person.trigger)
+    holds = simulation.holds(condition, person, person.trigger).holds
+    person.history.pop()
+    return holds
+
+
+def _put(into: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        into = into.setdefault(parent, {})
+    into[last] = value
+
+
+def _branches(program: Program) -> dict[str, str]:
+    """Every branch by key, in words; a split's arms are left out, for no example can choose one."""
+    found = {f"{LEAVE}{i}": f"leave on {leave.on} as {leave.as_}" for i, leave in enumerate(program.journey.leave)}
+    for cursor, step in program.steps.items():
+        if isinstance(step, If | WaitFor | Choose):
+            for name in blocks(step):
+                found[f"{cursor}/{name}"] = f"{label(step)} → {_word(step, name)}"
+    return found
+
+
+def _word(step: If | WaitFor | Choose, name: str) -> str:
+    if isinstance(step, WaitFor) and name != "else":
+        return step.branches[int(name[1:])].on
+    if isinstance(step, Choose):
+        return step.choose[int(name[1:])].if_ or "otherwise"
+    return name
+
+
+def _taken(state: State) -> set[str]:
+    taken = {f"{line.cursor}/{line.took}" for line in state.trail if line.took}
+    left = next((h for a in state.arrived for h in a.meets if h.startswith(LEAVE)), None)
+    return taken | {left} if left else taken
