@@ -1,0 +1,48 @@
+"""What must hold within a journey beyond its shape, and between definitions."""
+
+from __future__ import annotations
+
+from sojourn.language.finding import Finding, Findings, Known
+from sojourn.language.flow import Before, Flow
+from sojourn.language.model import Journey, Segment, Send
+from sojourn.language.moments import Hours
+from sojourn.language.outline import Way, sends, walk
+from sojourn.language.problems import unknown
+from sojourn.language.words import check_duration, check_reward
+
+
+def check_journey(journey: Journey, known: Known) -> list[Finding]:
+    """Return all that is wrong with a journey."""
+    found = Findings()
+
+    def condition(text: str, way: Way, before: Before) -> None:
+        pass
+
+    Flow(known, found, condition).check(journey)
+    _check_head(journey, known, found)
+    names = frozenset(sends(journey))
+    for way, step in walk(journey):
+        if isinstance(step, Send) and step.reward is not None:
+            check_reward(step.reward, (*way, "reward"), names, found)
+    return found.all
+
+
+def _check_head(journey: Journey, known: Known, found: Findings) -> None:
+    if known.purposes is not None and journey.purpose not in known.purposes:
+        found.add(("purpose",), unknown("purpose", journey.purpose, known.purposes) + " (purposes stand in shop.yaml under `consent`)")
+    if journey.enter.again_after is not None:
+        check_duration(journey.enter.again_after, ("enter", "again_after"), found)
+    if journey.goal is not None:
+        check_duration(journey.goal.within, ("goal", "within"), found)
+    if journey.holdout is not None and float(journey.holdout.rstrip("%")) == 0:
+        found.add(("holdout",), "a holdout of nobody; write a share above 0%, or leave it out")
+    if journey.send_between is not None:
+        try:
+            Hours.parse(journey.send_between)
+        except ValueError as error:
+            found.add(("send_between",), str(error))
+
+
+def check_segments(segments: dict[str, Segment], known: frozenset[str] | None) -> dict[str, list[Finding]]:
+    """Return by segment all that is wrong with it."""
+    return {}

@@ -1,0 +1,39 @@
+"""All that a team has checked in, parsed: journeys, segments and the shop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sojourn.language.model import Journey, Segment
+from sojourn.language.shop import ShopSettings
+
+NOT_OF_THE_VERSION = {"examples", "description", "owner"}
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """A folder of definitions, loaded and checked.
+
+    Attributes:
+        contents: names of the contents that a `send` may name.
+        models: names of the models that a `score` may name.
+    """
+
+    journeys: dict[str, Journey]
+    segments: dict[str, Segment]
+    shop: ShopSettings
+    folder: Path
+    contents: frozenset[str] = field(default_factory=frozenset)
+    models: frozenset[str] = field(default_factory=frozenset)
+
+
+def version(journey: Journey) -> str:
+    """Return the version of a journey: the same for the same behaviour, whatever its prose and examples (SHA-256, hex).
+
+    Keys keep the author's order, since the order of a split's arms decides who falls into which.
+    """
+    data = journey.model_dump(mode="json", by_alias=True, exclude=NOT_OF_THE_VERSION, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(data, separators=(",", ":"), ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""Reads a team's folder of definitions, strictly, and says everything that is wrong in one go.
+
+journeys/shop.yaml            the shop
+journeys/*.yaml               journeys
+journeys/segments/*.yaml      segments
+journeys/models/*.yaml        models, known here by their names
+journeys/content/*.mjml       contents, known here by their names
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from sojourn.language.checks import check_journey, check_segments
+from sojourn.language.definitions import Definitions
+from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
+from sojourn.language.model import Journey, Model, Segment
+from sojourn.language.problems import DefinitionError, Problem
+from sojourn.language.shop import ShopSettings
+from sojourn.language.source import Node, read
+from sojourn.language.wording import problems_of
+
+SHOP_FILE = "shop.yaml"
+BUILTIN_MODELS = frozenset({"rfm"})
+_M = TypeVar("_M", bound=Model)
+_Parsed = tuple[str, Node, _M]
+
+__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop"]
+
+
+def load(folder: Path) -> Definitions:
+    """Return all definitions of a folder.
+
+    Raises:
+        DefinitionError: with every problem of every file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds shop.yaml and the journeys")])
+    problems: list[Problem] = []
+    journeys = _read_all(sorted(_yaml(folder) - {folder / SHOP_FILE}), folder, Journey, problems)
+    segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
+    shop = _read_shop(folder, problems)
+    journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
+    contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
+    models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
+    known = Known(
+        contents=contents,
+        models=models,
+        segments=frozenset(segments_by_name) | _unread(folder / "segments", segments),
+        journeys=frozenset(journeys_by_name) | _unread(folder, journeys),
+        purposes=None if shop is None else frozenset(shop.purposes()),
+    )
+    for file, root, journey in journeys:
+        problems += _placed(check_journey(journey, known), root, file)
+    for name, findings in check_segments({segment.name: segment for _, _, segment in segments}, known.segments).items():
+        for file, root, segment in segments:
+            if segment.name == name:
+                problems += _placed(findings, root, file)
+    if problems or shop is None:
+        raise DefinitionError(problems)
+    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models)
+
+
+def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
+    """Return the journey that a YAML text defines, checked by itself.
+
+    Args:
+        text: the definition.
+        file: what problems call it.
+        known: names that exist beside it; those that are None are not checked.
+
+    Raises:
+        DefinitionError: with every problem.
+    """
+    return _load(text, file, Journey, lambda journey: check_journey(journey, known))
+
+
+def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
+    """Return the segment that a YAML text defines; raises DefinitionError with every problem."""
+    return _load(text, file, Segment, lambda segment: check_segments({segment.name: segment}, None).get(segment.name, []))
+
+
+def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
+    """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
+    return _parse(text, file, ShopSettings)[2]
+
+
+def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:
+    _, root, definition = _parse(text, file, model)
+    problems = _placed(check(definition), root, file)
+    if problems:
+        raise DefinitionError(problems)
+    return definition
+
+
+def _parse(text: str | bytes, file: str, model: type[_M]) -> _Parsed[_M]:
+    root = read(text, file)
+    if not isinstance(root.value, dict):
+        found = "empty" if root.value is None else "not a mapping"
+        raise DefinitionError([Problem(file, root.line, root.column, f"{found}; begin with `{next(iter(model.model_fields))}: …`")])
+    try:
+        # JSON in strict mode: lists are taken for tuples, and nothing else is taken for what it is not.
+        return file, root, model.model_validate_json(json.dumps(root.plain()), strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise DefinitionError(problems_of(error, root, file, model)) from None
+
+
+def _placed(findings: list[Finding], root: Node, file: str) -> list[Problem]:
+    return [finding.problem(root, file) for finding in findings]
+
+
+def _yaml(folder: Path) -> set[Path]:
+    return {path for suffix in ("*.yaml", "*.yml") for path in folder.glob(suffix)}
+
+
+def _read_all(paths: list[Path], folder: Path, model: type[_M], problems: list[Problem]) -> list[_Parsed[_M]]:
+    parsed = []
+    for path in paths:
+        file = str(path)
+        try:
+            parsed.append(_parse(path.read_bytes(), file, model))
+        except DefinitionError as error:
+            problems += error.problems
+        except OSError as error:
+            problems.append(Problem(file, 1, 1, f"cannot be read: {error.strerror}"))
+    return parsed
+
+
+def _read_shop(folder: Path, problems: list[Problem]) -> ShopSettings | None:
+    path = folder / SHOP_FILE
+    if not path.is_file():
+        problems.append(Problem(str(path), 1, 1, "is missing; write name, sender: {name, address} and postal_address of the shop"))
+        return None
+    parsed = _read_all([path], folder, ShopSettings, problems)
+    return parsed[0][2] if parsed else None
+
+
+def _by_name(parsed: list[tuple[str, Node, _M]], kind: str, problems: list[Problem]) -> dict[str, _M]:
+    found: dict[str, tuple[str, int, _M]] = {}
+    for file, root, definition in parsed:
+        name, node = getattr(definition, kind), root.value[kind]
+        if name in found:
+            first, line, _ = found[name]
+            text = f"a second {kind} called `{name}`; the first is in {first}:{line}; rename one"
+            problems.append(Problem(file, node.line, node.column, text))
+        else:
+            found[name] = (file, node.line, definition)
+    return {name: definition for name, (_, _, definition) in found.items()}
+
+
+def _unread(folder: Path, parsed: list[tuple[str, Node, _M]]) -> set[str]:
+    """Names that broken files may define: whoever names them need not hear of it as well."""
+    read_files = {file for file, _, _ in parsed}
+    return {path.stem for path in _yaml(folder) if str(path) not in read_files}

@@ -1,0 +1,165 @@
+"""Local moments as people write them: `09:00`, `tue 09:00`, `mon-fri 09:00`, and hours such as `09:00-20:00`.
+
+A day's `09:00` is the first instant of that day whose wall clock has reached 09:00. So a time that daylight
+saving skips is the instant the clock jumps past it, and of a time that comes twice the first counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
+_HOURS = re.compile(r"^\s*([\d:]+)\s*-\s*([\d:]+)\s*$")
+_LOOK_AHEAD_DAYS = 9  # a week, and room for a day that a zone skipped on crossing the date line
+
+
+@lru_cache(maxsize=1024)
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is not a time zone; write one such as Europe/Berlin, America/New_York or UTC")
+    return ZoneInfo(name)
+
+
+@dataclass(frozen=True)
+class LocalMoment:
+    """A time of day on some days of the week (0 is Monday)."""
+
+    at: time
+    days: frozenset[int]
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> LocalMoment:
+        """Return what a text such as `mon-fri 09:00` means.
+
+        Raises:
+            ValueError: it means nothing; the message says what may stand there.
+        """
+        parts = text.lower().split()
+        if not 1 <= len(parts) <= 2:
+            raise ValueError(f"{text!r} is not a local moment; write 09:00, tue 09:00, mon-fri 09:00 or tue,thu 09:00")
+        return LocalMoment(_time(parts[-1]), _days(parts[0]) if len(parts) == 2 else frozenset(range(7)))
+
+
+def next_local(text: str, after: datetime, zone: tzinfo | str) -> datetime:
+    """Return the next instant, in UTC and later than `after`, at which a local moment comes.
+
+    Args:
+        text: such as `09:00`, `tue 09:00`, `mon-fri 09:00` or `tue,thu 9:00`.
+        after: an aware moment.
+        zone: the person's time zone.
+
+    Raises:
+        ValueError: the text or the zone's name means nothing.
+    """
+    moment = LocalMoment.parse(text)
+    where = zone_named(zone) if isinstance(zone, str) else zone
+    for day in _days_from(after, where, back=1):
+        if day.weekday() in moment.days:
+            instant = _instant(day, moment.at, where)
+            if instant > after:
+                return instant
+    raise ValueError(f"{text!r} never comes in {where}")
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Hours of each day, end exclusive; they may pass midnight."""
+
+    start: time
+    end: time
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> Hours:
+        """Return what a text such as `09:00-20:00` or `21:00-08:00` means.
+
+        Raises:
+            ValueError: it means nothing, or no time at all.
+        """
+        match = _HOURS.match(text)
+        if match is None:
+            raise ValueError(f"{text!r} are not hours; write such as 09:00-20:00")
+        start, end = _time(match[1]), _time(match[2])
+        if start == end:
+            raise ValueError(f"{text!r} begin and end at the same time; leave them out to mean the whole day")
+        return Hours(start, end)
+
+    def opens(self, now: datetime, zone: tzinfo | str) -> datetime | None:
+        """Return None where `now` lies in these hours, else the moment, in UTC, at which they next begin."""
+        where = zone_named(zone) if isinstance(zone, str) else zone
+        for start, end in self._windows(now, where):
+            if start <= now < end:
+                return None
+            if start > now:
+                return start
+        raise ValueError(f"{self} never come in {where}")
+
+    def closes(self, now: datetime, zone: tzinfo | str) -> datetime | None:
+        """Return None where `now` lies outside these hours, else the moment, in UTC, at which they end: the way out of quiet hours."""
+        return self.complement().opens(now, zone)
+
+    def complement(self) -> Hours:
+        """Return all other hours of the day."""
+        return Hours(self.end, self.start)
+
+    def _windows(self, now: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
+        for day in _days_from(now, zone, back=2):
+            last = day if self.start < self.end else day + timedelta(days=1)
+            start, end = _instant(day, self.start, zone), _instant(last, self.end, zone)
+            if start < end:
+                yield start, end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def _time(text: str) -> time:
+    match = _TIME.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time of day; write hours and minutes such as 09:00 or 21:30")
+    return time(int(match[1]), int(match[2]))
+
+
+def _days(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first not in DAYS or (last or first) not in DAYS:
+            raise ValueError(f"{part!r} is not a day; write mon, tue, wed, thu, fri, sat or sun, a range mon-fri or a list tue,thu")
+        begin, end = DAYS.index(first), DAYS.index(last or first)
+        found.update((begin + i) % 7 for i in range((end - begin) % 7 + 1))
+    return frozenset(found)
+
+
+def _days_from(moment: datetime, zone: tzinfo, back: int) -> Iterator[date]:
+    today = moment.astimezone(zone).date()
+    return (today + timedelta(days=i) for i in range(-back, _LOOK_AHEAD_DAYS))
+
+
+def _instant(day: date, at: time, zone: tzinfo) -> datetime:
+    """Return the first instant of a day whose wall clock has reached a time."""
+    local = datetime.combine(day, at, tzinfo=zone)
+    late = local.astimezone(UTC)
+    if late.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return late
+    early = local.replace(fold=1).astimezone(UTC)  # the skipped time read by the clock after the jump lies before the jump
+    before = early.astimezone(zone).utcoffset()
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) // 2
+        if middle.astimezone(zone).utcoffset() == before:
+            early = middle
+        else:
+            late = middle
+    return late.replace(microsecond=0)
