@@ -44,8 +44,9 @@ LINES_KEPT = 20  # products listed per order, by value; revenue counts all of th
 LINES_ADDED = 4  # products of an order seen going into its cart
 
 FIRST_NAMES = (
-    "Ada", "Aisha", "Alice", "Amir", "Ben", "Carmen", "Chloe", "Daniel", "Elena", "Emil", "Fatima", "Felix", "Grace", "Hana", "Hugo", "Ines",
-    "Jack", "Jonas", "Kofi", "Laura", "Leo", "Lucia", "Maya", "Mei", "Nadia", "Noah", "Olga", "Oscar", "Priya", "Rosa", "Sam", "Yusuf",
+    "Ada", "Aisha", "Alice", "Amir", "Ben", "Carmen", "Chloe", "Daniel", "Elena", "Emil", "Fatima", "Felix", "Grace", "Hana", "Hugo",
+    "Ines", "Jack", "Jonas", "Kofi", "Laura", "Leo", "Lucia", "Maya", "Mei",
+    "Nadia", "Noah", "Olga", "Oscar", "Priya", "Rosa", "Sam", "Yusuf",
 )  # fmt: skip
 
 # One zone a country: the data says no more. Countries that are none ("Unspecified") get the shop's.
@@ -119,7 +120,7 @@ def read_orders(path: Path, begin: datetime = BEGIN, end: datetime = END) -> lis
     orders = []
     for invoice, group in rows.items():
         lines = tuple(
-            Line(row["stock_code"], " ".join((row["description"] or row["stock_code"]).split()).capitalize(), row["unit_price"], row["quantity"])
+            Line(row["stock_code"], sentence_case(row["description"] or row["stock_code"]), row["unit_price"], row["quantity"])
             for row in group
             if row["stock_code"][:5].isdigit()  # others are postage, manual entries, bank charges
         )
@@ -128,6 +129,11 @@ def read_orders(path: Path, begin: datetime = BEGIN, end: datetime = END) -> lis
             at = min(row["invoiced_at"] for row in group).replace(tzinfo=SHOP_ZONE).astimezone(UTC)
             orders.append(Order(invoice, group[0]["customer_id"], group[0]["country"], at, lines, round(shipping, 2)))
     return sorted(orders, key=lambda order: (order.at, order.invoice))
+
+
+def sentence_case(name: str) -> str:
+    """Return a product's name without the data's capitals and stray spaces."""
+    return " ".join(name.split()).capitalize()
 
 
 def choose_customers(orders: list[Order], seed: int = SEED) -> dict[int, list[Order]]:
@@ -177,7 +183,8 @@ class Life:
         self._sign_up(first)
         self.calls.sort(key=lambda call: call["originalTimestamp"])
         for number, call in enumerate(self.calls):
-            call["messageId"] = str(uuid5(NAMESPACE, f"{self.user_id}:{number}:{call['originalTimestamp']}:{call.get('event', call['type'])}"))
+            name = call.get("event", call["type"])
+            call["messageId"] = str(uuid5(NAMESPACE, f"{self.user_id}:{number}:{call['originalTimestamp']}:{name}"))
         return self.calls
 
     def _sessions(self) -> datetime:
@@ -220,10 +227,15 @@ class Life:
         self.track(checkout, "Checkout Started", cart_id=cart, value=value, currency="GBP")
         listed = sorted(order.lines, key=lambda line: (-line.value, line.code))[:LINES_KEPT]
         properties = {
-            "order_id": order.invoice, "cart_id": cart, "revenue": value, "shipping": order.shipping, "total": round(value + order.shipping, 2),
-            "currency": "GBP", "product_count": len(order.lines),
+            "order_id": order.invoice,
+            "cart_id": cart,
+            "revenue": value,
+            "shipping": order.shipping,
+            "total": round(value + order.shipping, 2),
+            "currency": "GBP",
+            "product_count": len(order.lines),
             "products": [{"product_id": line.code, "name": line.name, "price": line.price, "quantity": line.quantity} for line in listed],
-        }  # fmt: skip
+        }
         self.call(order.at, "track", derived=False, event="Order Completed", properties=properties)
 
     def _abandoned(self, order: Order) -> None:
