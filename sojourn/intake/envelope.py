@@ -91,7 +91,7 @@ def read_call(call: str, body: bytes, *, received_at: datetime) -> Call:
     except ValueError:
         raise UnreadableCall("the body is not JSON; send one JSON object in UTF-8") from None
     if not isinstance(content, dict):
-        raise UnreadableCall("the body is not a JSON object; send one, such as {\"userId\": …, \"event\": …}")
+        raise UnreadableCall('the body is not a JSON object; send one, such as {"userId": …, "event": …}')
     write_key = content.get("writeKey")
     result = Call(write_key=write_key if isinstance(write_key, str) else None)
     if len(body) > MAX_CALL_BYTES:
@@ -103,7 +103,7 @@ def read_call(call: str, body: bytes, *, received_at: datetime) -> Call:
         return result
     events = content.get("batch")
     if not isinstance(events, list):
-        raise UnreadableCall("a batch needs its events in a list under \"batch\"")
+        raise UnreadableCall('a batch needs its events in a list under "batch"')
     for raw in events:
         _read_event(raw, None, content, regular, len(body), received_at, result)
     return result
@@ -139,7 +139,7 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
     if kind == "track":
         name = raw.get("event")
         if not isinstance(name, str) or not name.strip():
-            raise BadEvent("a track call needs its event's name under \"event\"")
+            raise BadEvent('a track call needs its event\'s name under "event"')
         if len(name) > MAX_NAME:
             raise BadEvent(f"the event's name is longer than {MAX_NAME} characters")
     elif kind == "identify":

@@ -76,6 +76,7 @@ profiles = Table(
     Column("id", String(36), primary_key=True),
     Column("merged_into", String(36), ForeignKey("profiles.id")),  # always the canonical one, never a chain
     Column("traits", Json, nullable=False),
+    Column("trait_times", Json, nullable=False, server_default=text("'{}'")),  # sojourn.customers.traits: when each was said
     Column("zone", String(64)),
     Column("locale", String(35)),
     Column("first_seen", Moment, nullable=False),

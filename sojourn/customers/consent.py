@@ -1,0 +1,112 @@
+"""Who agreed to what: every word of it is kept, and the latest by the time it was said stands.
+
+Of a yes and a no said at the same moment the no stands: someone who unsubscribes on a page whose
+banner still says yes has unsubscribed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeGuard
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, select
+
+from sojourn.store.bulk import insert_new
+from sojourn.store.tables import consents
+
+SUBSCRIBED, UNSUBSCRIBED = "Subscribed", "Unsubscribed"
+DEFAULT_PURPOSE = "marketing"
+CONSENT_TRAIT = "consent"
+MAX_PURPOSE = 64
+MAX_WORDING = 64
+MAX_SOURCE = 200
+_NAMESPACE = UUID("0d4a0c8e-5a2e-5d1e-8d0b-636f6e73656e")
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A row of consent: what a send stands on, or falls by."""
+
+    id: str
+    purpose: str
+    granted: bool
+    at: datetime
+    source: str
+    wording: str | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an event says about one purpose."""
+
+    purpose: str
+    granted: bool
+    source: str
+    wording: str | None = None
+
+
+def standing(connection: Connection, profile_id: str, purpose: str) -> Consent | None:
+    """Return the consent that stands for a purpose; None where nothing was ever said."""
+    query = (
+        select(consents)
+        .where(consents.c.profile_id == profile_id, consents.c.purpose == purpose)
+        .order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
+
+
+def record(connection: Connection, profile_id: str, said: Said, at: datetime, because_of: str) -> str:
+    """Keep a yes or a no, and return its row's id.
+
+    Args:
+        connection: of a writing transaction.
+        profile_id: the canonical profile.
+        said: what was said.
+        at: when.
+        because_of: what it was said by, such as a message id; the same one twice is kept once.
+    """
+    row = consent_row(profile_id, said, at, because_of)
+    record_all(connection, [row])
+    return str(row["id"])
+
+
+def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep rows made by `consent_row`; one already kept is left as it is."""
+    insert_new(connection, consents, rows)
+
+
+def consent_row(profile_id: str, said: Said, at: datetime, because_of: str) -> dict[str, Any]:
+    """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row."""
+    return {
+        "id": str(uuid5(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}")),
+        "profile_id": profile_id, "purpose": said.purpose, "granted": said.granted,
+        "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
+    }  # fmt: skip
+
+
+def said_by(kind: str, name: str, traits: Mapping[str, Any], properties: Mapping[str, Any], context: Mapping[str, Any]) -> list[Said]:
+    """Return what an event says about consent.
+
+    `Subscribed` and `Unsubscribed` speak for the purpose in their property `purpose`; an identify by its trait
+    `consent: {marketing: true}`; any call by `context.consent.categoryPreferences`.
+    """
+    found = []
+    wording = properties.get("wording")
+    worded = wording[:MAX_WORDING] if isinstance(wording, str) else None
+    if kind == "track" and name in (SUBSCRIBED, UNSUBSCRIBED):
+        purpose = properties.get("purpose")
+        found.append(Said(purpose if _is_purpose(purpose) else DEFAULT_PURPOSE, name == SUBSCRIBED, f"event {name}", worded))
+    preferences = context.get("consent", {}).get("categoryPreferences", {})
+    for source, given in (("identify", traits.get(CONSENT_TRAIT)), ("context.consent", preferences)):
+        if isinstance(given, Mapping):
+            found.extend(Said(p, yes, source) for p, yes in given.items() if _is_purpose(p) and isinstance(yes, bool))
+    return found
+
+
+def _is_purpose(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_PURPOSE

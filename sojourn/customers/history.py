@@ -1,0 +1,37 @@
+"""A profile's events, as conditions ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, false, select
+
+from sojourn.language.conditions.facts import EventFact
+from sojourn.store.tables import events
+
+
+class StoredHistory:
+    """The History of a stored profile.
+
+    What a machine opened or clicked is not in it: it never counts as the person's doing.
+
+    Args:
+        connection: open for as long as the history is asked.
+        profile_id: the canonical profile.
+    """
+
+    def __init__(self, connection: Connection, profile_id: str) -> None:
+        self._connection = connection
+        self._profile_id = profile_id
+
+    def events(self, name: str, after: datetime | None, until: datetime) -> Sequence[EventFact]:
+        """Return the events of a name with `after < time <= until`, oldest first."""
+        query = (
+            select(events.c.name, events.c.time, events.c.properties)
+            .where(events.c.profile_id == self._profile_id, events.c.name == name, events.c.time <= until, events.c.machine == false())
+            .order_by(events.c.time, events.c.id)
+        )
+        if after is not None:
+            query = query.where(events.c.time > after)
+        return [EventFact(row.name, row.time, row.properties) for row in self._connection.execute(query)]
