@@ -1,0 +1,84 @@
+"""A condition: parsed once, asked by closure or by SQL, and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from sojourn.language.conditions.closures import Test, compile_test
+from sojourn.language.conditions.explain import Explanation, explain_tree
+from sojourn.language.conditions.facts import Facts
+from sojourn.language.conditions.names import Names, names_of
+from sojourn.language.conditions.parser import parse_tree
+from sojourn.language.conditions.tree import Node
+
+_NONE: Mapping[str, Condition] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """A condition whose every word is understood; made by `parse`.
+
+    Attributes:
+        text: as the author wrote it.
+        tree: the checked tree.
+        names: what it refers to.
+    """
+
+    text: str
+    tree: Node = field(repr=False)
+    names: Names = field(repr=False)
+    _test: Test = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and other.tree == self.tree
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def holds(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> bool:
+        """Tell whether it holds for facts in hand.
+
+        Args:
+            facts: one profile at one moment.
+            segments: the conditions of segments; asked where the facts do not say who is a member.
+
+        Raises:
+            ConditionError: it names a segment that neither knows, or that is part of its own definition.
+        """
+        return self._test(facts.event, facts, segments)
+
+    def explain(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> Explanation:
+        """Return why it holds or does not, each leaf with its value."""
+        return explain_tree(self.tree, facts, segments)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Condition:
+    """Return the condition that a text says.
+
+    Raises:
+        ConditionError: it says none; with the offset of what is wrong and a hint.
+    """
+    node = parse_tree(text)
+    return Condition(text, node, names_of(node), compile_test(node))
+
+
+def segment_cycle(segments: Mapping[str, Condition]) -> tuple[str, ...] | None:
+    """Return segments that are part of their own definition, as a path from the first back to itself; None where none is."""
+    clear: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in clear or name not in segments:
+            return None
+        for other in sorted(segments[name].names.segments):
+            found = visit(other, (*path, name))
+            if found:
+                return found
+        clear.add(name)
+        return None
+
+    return next((found for name in segments if (found := visit(name, ()))), None)
