@@ -13,13 +13,9 @@ from sojourn.customers.traits import Profile
 from sojourn.errors import NotFound
 from sojourn.store.tables import identifiers, profiles
 
-_UPDATE = (
-    update(profiles)
-    .where(profiles.c.id == bindparam("b_id"))
-    .values(
-        {name: bindparam(f"b_{name}") for name in ("merged_into", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")}
-    )
-)
+KINDS = ("user_id", "anonymous_id")  # of identifiers
+_CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")
+_UPDATE = update(profiles).where(profiles.c.id == bindparam("b_id")).values({name: bindparam(f"b_{name}") for name in _CHANGING})
 
 
 @dataclass(frozen=True)
