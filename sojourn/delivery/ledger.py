@@ -1,0 +1,221 @@
+"""The send ledger: what became of every message, and each step of the way with its because.
+
+The only writer of `sends`, `transitions` and `verdicts`. What may follow what is one table, `ALLOWED`;
+anything else raises. A claim is never released by time alone: only proof that the provider accepted
+nothing leads back to `planned`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sojourn.delivery.gate import CheckResult
+from sojourn.errors import NotFound, Terminal
+from sojourn.language.shop import TRANSACTIONAL
+from sojourn.store.tables import profiles, sends, transitions, verdicts
+
+
+class State(StrEnum):
+    """Where a send stands."""
+
+    PLANNED = "planned"  # rendered, frozen under its key
+    HELD = "held"  # the gate asks to come back later
+    CLAIMED = "claimed"  # one worker may post it
+    ACCEPTED = "accepted"  # the provider took it
+    REJECTED = "rejected"  # the provider refused it for good
+    SUPPRESSED = "suppressed"  # the gate said no
+    UNKNOWN = "unknown"  # it may or may not have been accepted
+    ABANDONED = "abandoned"  # unknown past its grace
+
+
+ALLOWED: Mapping[State | None, frozenset[State]] = {
+    None: frozenset({State.PLANNED}),
+    State.PLANNED: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED}),
+    State.HELD: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED}),
+    State.CLAIMED: frozenset({State.ACCEPTED, State.REJECTED, State.PLANNED, State.UNKNOWN}),
+    # To claimed again only by a keyed provider (class A); to planned on proof; to rejected by the lone attempt's own answer.
+    State.UNKNOWN: frozenset({State.ACCEPTED, State.REJECTED, State.CLAIMED, State.PLANNED, State.ABANDONED}),
+    State.ABANDONED: frozenset({State.ACCEPTED}),
+    State.ACCEPTED: frozenset(),
+    State.REJECTED: frozenset(),
+    State.SUPPRESSED: frozenset(),
+}
+SETTLED = frozenset({State.ACCEPTED, State.REJECTED, State.SUPPRESSED, State.ABANDONED})
+# What counts against a cap. An abandoned one may have reached its reader: time alone releases nothing.
+COUNTED = (State.CLAIMED, State.ACCEPTED, State.UNKNOWN, State.ABANDONED)
+
+
+class NotAllowed(Terminal):
+    """A send cannot go from the state it is in to the one asked for."""
+
+
+@dataclass(frozen=True)
+class SendOrder:
+    """What is to be sent to whom, before it is rendered."""
+
+    key: str
+    entry_id: str
+    profile_id: str
+    journey: str
+    step: str  # the step's cursor
+    send_id: str
+    content: str
+    to_address: str
+    from_address: str
+    variant: str | None = None
+    purpose: str = "marketing"
+    priority: int = 50
+    to_name: str | None = None
+    from_name: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True)
+class SendRow:
+    """A row of `sends`."""
+
+    key: str
+    entry_id: str
+    profile_id: str
+    journey: str
+    step: str
+    send_id: str
+    content: str
+    variant: str | None
+    purpose: str
+    priority: int
+    state: State
+    reason: str | None
+    held_until: datetime | None
+    consent_id: str | None
+    provider: str | None
+    provider_message_id: str | None
+    attempts: int
+    created_at: datetime
+    claimed_at: datetime | None
+    settled_at: datetime | None
+
+
+_COLUMNS = [sends.c[field.name] for field in fields(SendRow)]
+
+
+def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> str:
+    """Return the key of a send: the same for every attempt and every run, different for every step and occurrence.
+
+    Fields are length-prefixed, so that no two sets of them read alike.
+    """
+    parts = (entry_id, step, str(occurrence))
+    return str(uuid5(workspace, "".join(f"{len(part.encode())}:{part}" for part in parts)))
+
+
+def open_send(conn: Connection, order: SendOrder, now: datetime) -> bool:
+    """Write a send as planned; False where its key is known already: the first writer wins."""
+    values = {
+        "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
+        "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
+        "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
+    }  # fmt: skip
+    upsert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    if conn.execute(upsert(sends).values(**values).on_conflict_do_nothing()).rowcount == 0:
+        return False
+    _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
+    return True
+
+
+def load(conn: Connection, key: str) -> SendRow:
+    """Return a send, locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none of this key.
+    """
+    row = conn.execute(select(*_COLUMNS).where(sends.c.key == key).with_for_update()).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"no send {key}")
+    return SendRow(**{**row, "state": State(row["state"])})
+
+
+def move(conn: Connection, send: SendRow, to: State, because: str, now: datetime, **columns: Any) -> SendRow:
+    """Take a send to another state, keep why, and return it as it now is.
+
+    Raises:
+        NotAllowed: that state cannot follow this one.
+    """
+    if to not in ALLOWED[send.state]:
+        raise NotAllowed(f"a send that is {send.state} cannot become {to}")
+    values = {"state": to.value, **columns}
+    conn.execute(update(sends).where(sends.c.key == send.key).values(**values))
+    _note(conn, send.key, send.state, to, because, now)
+    return SendRow(**{**{field.name: getattr(send, field.name) for field in fields(SendRow)}, **values, "state": to})
+
+
+def keep_checks(conn: Connection, key: str, checks: Iterable[CheckResult], now: datetime) -> None:
+    """Keep what every check of the gate said."""
+    rows = [{"send_key": key, "at": now, "check": c.check, "verdict": c.verdict, "because": c.because} for c in checks]
+    if rows:
+        conn.execute(insert(verdicts), rows)
+
+
+def in_doubt(conn: Connection, key: str) -> int:
+    """Return how many attempts have become unknown since nothing was known to be accepted."""
+    proven = select(func.coalesce(func.max(transitions.c.id), 0)).where(
+        transitions.c.send_key == key, transitions.c.to_state == State.PLANNED.value
+    )
+    doubts = select(func.count()).where(
+        transitions.c.send_key == key, transitions.c.to_state == State.UNKNOWN.value, transitions.c.id > proven.scalar_subquery()
+    )
+    return int(conn.execute(doubts).scalar_one())
+
+
+def used(conn: Connection, people: Iterable[str], since: datetime, *, besides: str, purpose: str | None = None) -> int:
+    """Return how many messages that count against caps a person was sent after a moment.
+
+    Args:
+        conn: the claim's transaction, with the person locked.
+        people: all their profile ids.
+        since: the moment; the window is open at it.
+        besides: the send that asks.
+        purpose: count only this one; None counts all but transactional ones.
+    """
+    counted = select(func.count()).where(
+        sends.c.profile_id.in_(list(people)),
+        sends.c.claimed_at > since,
+        sends.c.state.in_([state.value for state in COUNTED]),
+        sends.c.purpose == purpose if purpose is not None else sends.c.purpose != TRANSACTIONAL,
+        sends.c.key != besides,
+    )
+    return int(conn.execute(counted).scalar_one())
+
+
+def unsettled_since(conn: Connection, state: State, before: datetime, limit: int) -> list[SendRow]:
+    """Return sends that were claimed before a moment and still stand in a state, oldest first."""
+    found = conn.execute(
+        select(*_COLUMNS).where(sends.c.state == state.value, sends.c.claimed_at <= before).order_by(sends.c.claimed_at).limit(limit)
+    )
+    return [SendRow(**{**row, "state": State(row["state"])}) for row in found.mappings()]
+
+
+def lock_person(conn: Connection, profile_id: str) -> list[str]:
+    """Lock a person's row, so that two claims cannot both take the last place under a cap; return all their profile ids."""
+    canonical = func.coalesce(profiles.c.merged_into, profiles.c.id)
+    head = conn.execute(select(canonical).where(profiles.c.id == profile_id)).scalar_one_or_none()
+    if head is None:
+        raise NotFound(f"no profile {profile_id}")
+    conn.execute(select(profiles.c.id).where(profiles.c.id == head).with_for_update())
+    merged = conn.execute(select(profiles.c.id).where(profiles.c.merged_into == head)).scalars()
+    return [head, *merged]
+
+
+def _note(conn: Connection, key: str, before: State | None, after: State, because: str, now: datetime) -> None:
+    conn.execute(
+        insert(transitions).values(
+            send_key=key, at=now, from_state=before.value if before else None, to_state=after.value, because=because
+        )
+    )

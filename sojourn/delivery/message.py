@@ -1,0 +1,150 @@
+"""A message as it goes out: exact MIME, with the header set that was meant and no other (P16).
+
+Headers are written here, not by the email package, which has let values break out of them
+(CVE-2024-6923) and folds long addresses into encoded words. What was written is read back and compared.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import policy
+from email.header import Header
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.utils import format_datetime, quote
+
+from sojourn.errors import RenderError
+
+MAX_LINE = 998  # RFC 5322, 2.1.1
+FOLD_AT = 75
+ENCODED_WORD = "=?"
+_FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
+_NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
+
+
+class UnsafeHeader(RenderError):
+    """A header's value could be read as something else than it says."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message, frozen under its key."""
+
+    key: str
+    to_address: str
+    from_address: str
+    subject: str
+    html: str
+    text: str
+    date: datetime
+    to_name: str | None = None
+    from_name: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Its Message-ID: the same for every attempt, so that two copies can be told to be one."""
+        return f"<{self.key}@{self.from_address.rpartition('@')[2]}>"
+
+
+def check_headers(message: Message) -> str | None:
+    """Return why a message's headers cannot be written safely; None where they can."""
+    try:
+        _headers(message)
+    except UnsafeHeader as error:
+        return str(error)
+    return None
+
+
+def to_bytes(message: Message) -> bytes:
+    """Return a message as MIME, text and HTML as alternatives.
+
+    Raises:
+        UnsafeHeader: a header's value holds `=?` or a control character, or does not read back as it was meant.
+    """
+    wanted = _headers(message)
+    body = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
+    body.set_content(message.text, cte="quoted-printable")
+    body.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    body.set_boundary(f"=_{message.key}")  # "=_" cannot stand in quoted-printable, and a second post has the same bytes
+    raw = "".join(_line(name, value) for name, value in wanted.items()).encode("ascii") + body.as_bytes()
+    _compare(raw, wanted, body)
+    return raw
+
+
+@dataclass(frozen=True)
+class _Mailbox:
+    name: str
+    address: str
+
+
+def _headers(message: Message) -> dict[str, str | _Mailbox]:
+    wanted: dict[str, str | _Mailbox] = {
+        "From": _mailbox(message.from_name, message.from_address),
+        "To": _mailbox(message.to_name, message.to_address),
+        "Subject": _one_line("Subject", message.subject),
+        "Date": format_datetime(message.date),
+        "Message-ID": message.id,
+    }
+    for name, value in message.headers.items():
+        if name in wanted or not name.isascii() or not name.replace("-", "").isalnum():
+            raise UnsafeHeader(f"{name!r} cannot be an extra header")
+        if not _safe(name, value).isascii():
+            raise UnsafeHeader(f"the header {name} must be ASCII")
+        wanted[name] = value
+    return wanted
+
+
+def _safe(name: str, value: str) -> str:
+    if ENCODED_WORD in value:
+        raise UnsafeHeader(f"the header {name} holds '=?', which a mail program would decode")
+    if any(unicodedata.category(character) in _FORBIDDEN for character in value):
+        raise UnsafeHeader(f"the header {name} holds a control character")
+    return value
+
+
+def _one_line(name: str, value: str) -> str:
+    return " ".join(_safe(name, value).split())
+
+
+def _mailbox(name: str | None, address: str) -> _Mailbox:
+    local, at, domain = _safe("address", address).rpartition("@")
+    if not (at and local and domain and address.isascii()) or set(address) & _NOT_IN_ADDRESS:
+        raise UnsafeHeader("an address is not one that can be written into a header")
+    return _Mailbox(_one_line("name", name or ""), address)
+
+
+def _line(name: str, value: str | _Mailbox) -> str:
+    if isinstance(value, str):
+        written = value if value.isascii() else _encoded(name, value)
+    elif not value.name:
+        written = value.address
+    elif value.name.isascii():
+        written = f'"{quote(value.name)}" <{value.address}>'
+    else:
+        written = f"{_encoded(name, value.name)}\r\n <{value.address}>"
+    if any(len(line) > MAX_LINE for line in f"{name}: {written}".split("\r\n")):
+        raise UnsafeHeader(f"the header {name} is longer than {MAX_LINE} characters")
+    return f"{name}: {written}\r\n"
+
+
+def _encoded(name: str, value: str) -> str:
+    return Header(value, "utf-8", maxlinelen=FOLD_AT, header_name=name).encode(linesep="\r\n")
+
+
+def _compare(raw: bytes, wanted: Mapping[str, str | _Mailbox], body: EmailMessage) -> None:
+    """Read a message back; its headers must be those that were meant, in number, order and value."""
+    read = BytesParser(policy=policy.default).parsebytes(raw)
+    if read.keys() != [*wanted, *body.keys()]:
+        raise UnsafeHeader("the headers do not read back as they were written")
+    for name, value in wanted.items():
+        got = read[name]
+        if isinstance(value, _Mailbox):
+            same = [_Mailbox(address.display_name, address.addr_spec) for address in got.addresses] == [value]
+        else:
+            same = str(got) == value
+        if not same:
+            raise UnsafeHeader(f"the header {name} does not read back as it was written")
