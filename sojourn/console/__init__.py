@@ -1,0 +1,1 @@
+"""What people see: the admin API and the pages."""

@@ -1,0 +1,104 @@
+"""How each part is: what `/api/health` answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from sojourn.clock import SystemClock, real_now
+from sojourn.console.views import Health, PartHealth
+from sojourn.intake.process import ROUTER
+from sojourn.store.database import Database
+from sojourn.store.heartbeats import SILENT_AFTER, last_beats
+from sojourn.store.tables import cursors, inbound, outbox
+
+LATE_AFTER = timedelta(seconds=5)
+PROBE_LIMIT_S = 1.0
+ROLES = ("router", "worker")
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits, and since when (in the shop's time)."""
+
+    count: int
+    since: datetime | None
+
+
+def unrouted(connection: Connection) -> Backlog:
+    """Return the accepted events that are not yet routed."""
+    done = connection.execute(select(cursors.c.seq).where(cursors.c.name == ROUTER)).scalar() or 0
+    row = connection.execute(select(func.count(), func.min(inbound.c.received_at)).where(inbound.c.seq > done)).one()
+    return Backlog(*row)
+
+
+def unanswered(connection: Connection) -> Backlog:
+    """Return the calls to Temporal that are not yet answered."""
+    return Backlog(*connection.execute(select(func.count(), func.min(outbox.c.at))).one())
+
+
+async def reachable(address: str) -> bool:
+    """Tell whether something listens at host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        _reader, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), PROBE_LIMIT_S)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def health(database: Database, clock: SystemClock, temporal: Callable[[], Awaitable[bool]]) -> Health:
+    """Return the state of each part, and of the whole.
+
+    Args:
+        database: the store.
+        clock: the shop's.
+        temporal: tells whether Temporal answers.
+    """
+    parts: dict[str, PartHealth] = {}
+    try:
+        waiting, calls, beats = await database.read(_read)
+    except (SQLAlchemyError, OSError):
+        parts["database"] = PartHealth(state="down", detail="it does not answer")
+    else:
+        parts["database"] = PartHealth(state="ok", detail="it answers")
+        parts["routing"] = _backlog(waiting, clock, "events wait to be routed")
+        parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
+        parts |= {role: _alive(beats.get(role)) for role in ROLES}
+    answers = await temporal()
+    parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
+    return Health(status=_status(parts), time_scale=clock.scale.scale, shop_time=clock.now(), parts=parts)
+
+
+def _read(connection: Connection) -> tuple[Backlog, Backlog, dict[str, datetime]]:
+    return unrouted(connection), unanswered(connection), last_beats(connection)
+
+
+def _backlog(backlog: Backlog, clock: SystemClock, what: str) -> PartHealth:
+    if backlog.since is None:
+        return PartHealth(state="ok", detail=f"0 {what}")
+    age = clock.scale.real_duration(clock.now() - backlog.since)
+    state: Literal["ok", "late"] = "late" if age > LATE_AFTER else "ok"
+    return PartHealth(state=state, detail=f"{backlog.count} {what}, the oldest for {max(age.total_seconds(), 0):.1f} s")
+
+
+def _alive(beat: datetime | None) -> PartHealth:
+    if beat is None:
+        return PartHealth(state="down", detail="none has ever been heard of")
+    silence = real_now() - beat
+    detail = f"last heard of {max(silence.total_seconds(), 0):.0f} s ago"
+    return PartHealth(state="ok" if silence <= SILENT_AFTER else "down", detail=detail)
+
+
+def _status(parts: dict[str, PartHealth]) -> Literal["ok", "degraded", "down"]:
+    """Without the database no event can be taken: that alone is down; the rest catches up."""
+    if parts["database"].state == "down":
+        return "down"
+    return "ok" if all(part.state == "ok" for part in parts.values()) else "degraded"

@@ -1,0 +1,205 @@
+"""What the admin API answers and the commands print; one model for both."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class View(BaseModel):
+    """The base of all views: read from a row, and never changed."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+V = TypeVar("V", bound=View)
+
+
+class Page(View, Generic[V]):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: list[V]
+    next: str | None = Field(default=None, description="give it as `cursor` for the next page; null on the last one")
+
+
+class JourneyView(View):
+    """A journey as it is checked in now, with what has come of it."""
+
+    name: str
+    description: str
+    owner: str | None
+    purpose: str
+    priority: int
+    starts_on: str = Field(description="the event that begins it")
+    running: int
+    outcomes: dict[str, int] = Field(description="ended entries by outcome")
+    sends: dict[str, int] = Field(description="sends by state")
+
+
+class IdentifierView(View):
+    """One of the names under which a person's events come in."""
+
+    kind: str
+    value: str
+    since: datetime
+
+
+class ConsentView(View):
+    """Where a person's consent stands for a purpose."""
+
+    id: str
+    purpose: str
+    granted: bool
+    wording: str | None
+    source: str
+    at: datetime
+
+
+class ProfileView(View):
+    """A person."""
+
+    id: str
+    traits: dict[str, Any]
+    zone: str | None
+    locale: str | None
+    first_seen: datetime
+    last_seen: datetime
+    identifiers: list[IdentifierView]
+    consents: list[ConsentView] = Field(description="the latest of each purpose")
+    segments: list[str]
+    merged: list[str] = Field(description="ids of the profiles that were found to be the same person")
+
+
+class TimelineItem(View):
+    """One thing that happened to a person."""
+
+    at: datetime
+    kind: Literal["event", "entry_started", "entry_ended", "refusal", "send"]
+    title: str
+    detail: str = ""
+    id: str = Field(description="of the event, entry, refusal or send")
+    machine: bool = Field(default=False, description="a robot opened or clicked, not a person")
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class EntryView(View):
+    """A person's walk along a journey."""
+
+    id: str
+    journey: str
+    version: str
+    profile_id: str
+    key: str
+    workflow_id: str
+    trigger: dict[str, Any]
+    variants: dict[str, Any]
+    started_at: datetime
+    state: str
+    outcome: str | None
+    because: str | None
+    ended_at: datetime | None
+    holdout: bool
+    goal_at: datetime | None
+    goal_value: float | None
+
+
+class SendView(View):
+    """A message of a journey, sent or not."""
+
+    key: str
+    entry_id: str
+    profile_id: str
+    journey: str
+    step: str
+    send_id: str
+    content: str
+    variant: str | None
+    purpose: str
+    priority: int
+    state: str
+    reason: str | None
+    held_until: datetime | None
+    provider: str | None
+    provider_message_id: str | None
+    attempts: int
+    created_at: datetime
+    claimed_at: datetime | None
+    settled_at: datetime | None
+
+
+class VerdictView(View):
+    """What one check of the gate said."""
+
+    at: datetime
+    check: str
+    verdict: str
+    because: str
+
+
+class TransitionView(View):
+    """One step of a send's way through the ledger."""
+
+    at: datetime
+    from_state: str | None
+    to_state: str
+    because: str
+
+
+class MessageView(View):
+    """The rendered message, as it was frozen."""
+
+    to_address: str
+    to_name: str | None
+    from_address: str
+    from_name: str | None
+    subject: str
+    html: str
+    text: str
+    headers: dict[str, Any]
+    tokens: dict[str, Any]
+    rendered_at: datetime
+
+
+class DecisionView(View):
+    """One thing that the journey judged on the way, with its because."""
+
+    at: datetime
+    cursor: str
+    did: str
+    because: str = ""
+
+
+class SendDetail(SendView):
+    """Everything that explains a send."""
+
+    verdicts: list[VerdictView]
+    transitions: list[TransitionView]
+    message: MessageView | None
+    decisions: list[DecisionView] = Field(description="what the entry had judged, in order")
+    consent: ConsentView | None = Field(description="the consent that it stood on")
+    engagement: list[TimelineItem]
+    entry: EntryView
+
+
+class PartHealth(View):
+    """The state of one part."""
+
+    state: Literal["ok", "late", "down"]
+    detail: str
+
+
+class Health(View):
+    """The state of the whole; its parts only for those with the token."""
+
+    status: Literal["ok", "degraded", "down"]
+    time_scale: float = Field(description="how many times as fast as real the shop's clock runs")
+    shop_time: datetime
+    parts: dict[str, PartHealth] | None = None
+
+
+class Problem(View):
+    """Why a call was refused."""
+
+    detail: str
