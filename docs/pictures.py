@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: the inbox, a mail, Temporal UI's list and one journey, wide and on a phone.
+"""Takes the pictures of the README: the inbox, a mail, Temporal UI's list, one journey and its path, wide and on a phone.
 
     sojourn up --time-scale 3600 &  sojourn replay examples/online_retail.jsonl.gz   # something to see
     python docs/pictures.py [--sojourn http://127.0.0.1:8080] [--temporal http://127.0.0.1:8233]
@@ -9,6 +9,7 @@ Needs Chromium on this machine. What cannot be reached is named, the rest is tak
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-background-networking"]
 WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
 PATIENCE_MS = 15_000
-SETTLE_MS = 800  # Temporal UI fades its parts in
+LOOK_MS = 300
+STILL_LOOKS = 5  # a page is ready when its text, digits apart, has stood still for so many looks
 MAIL_LINK = "a[href*='/inbox/']"
 WORKFLOW_LINK = "table a[href*='/workflows/']"
 
@@ -35,10 +37,11 @@ class Subject:
     url: str
     follow: str | None = None  # a link on it to take instead: the first that is found
     ready: str | None = None  # what must be seen before
+    tab: str | None = None  # the words of a tab to choose then
 
 
 def subjects(options: argparse.Namespace) -> list[Subject]:
-    """Return what to take: the standing four, then each `--page name=URL`."""
+    """Return what to take: the standing five, then each `--page name=URL`."""
     inbox = urljoin(options.sojourn + "/", "inbox")
     workflows = urljoin(options.temporal + "/", f"namespaces/{options.namespace}/workflows")
     if options.journey:
@@ -48,6 +51,7 @@ def subjects(options: argparse.Namespace) -> list[Subject]:
         Subject("mail", options.mail or inbox, follow=None if options.mail else MAIL_LINK),
         Subject("temporal-list", workflows, ready=WORKFLOW_LINK),
         Subject("temporal-journey", options.workflow or workflows, follow=None if options.workflow else WORKFLOW_LINK),
+        Subject("temporal-path", options.workflow or workflows, follow=None if options.workflow else WORKFLOW_LINK, tab="User Metadata"),
     ]
     more = [Subject(*page.split("=", 1)) for page in options.page]
     chosen = ([] if options.only_pages else standing) + more
@@ -63,7 +67,22 @@ def open_page(page: Page, subject: Subject) -> None:
         page.goto(urljoin(page.url, link.get_attribute("href") or ""), timeout=PATIENCE_MS, wait_until="load")
     elif subject.ready:
         page.locator(subject.ready).first.wait_for(state="attached", timeout=PATIENCE_MS)
-    page.wait_for_timeout(SETTLE_MS)  # pages that poll never become idle, so no waiting for a quiet network
+    settle(page)
+    if subject.tab:
+        page.get_by_text(subject.tab, exact=True).first.click(timeout=PATIENCE_MS)
+        settle(page)
+
+
+def settle(page: Page) -> None:
+    """Return when a page shows text that no longer changes; one that polls never has a quiet network to wait for."""
+    still, before = 0, ""
+    for _ in range(PATIENCE_MS // LOOK_MS):
+        page.wait_for_timeout(LOOK_MS)
+        shown = re.sub(r"\d+", "", page.locator("body").inner_text()).strip()  # a running duration never stands still
+        still = still + 1 if shown and shown == before else 0
+        before = shown
+        if still == STILL_LOOKS:
+            return
 
 
 def take(browser: Browser, wanted: list[Subject], out: Path) -> Iterator[tuple[str, str | None]]:
@@ -102,7 +121,7 @@ def main() -> int:
     parser.add_argument("--mail", help="the URL of one mail; else the first of the inbox")
     parser.add_argument("--workflow", help="the URL of one workflow in Temporal UI; else the first of the list")
     parser.add_argument("--page", action="append", default=[], metavar="NAME=URL", help="one more page to take; may be repeated")
-    parser.add_argument("--only-pages", action="store_true", help="take what --page names, and not the standing four")
+    parser.add_argument("--only-pages", action="store_true", help="take what --page names, and not the standing five")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="take only the subject of this name; may be repeated")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--chromium", default=CHROMIUM, help="the browser's path")
