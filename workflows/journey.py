@@ -21,11 +21,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import JourneyInput, JourneyResult, Standing
 
 
-class _ContinueAsNew(Exception):  # noqa: N818 - a way out of the walk, not an error
+class _ContinueAsNew(Exception):
     """Leaves the walk so that it can be taken up with a fresh history."""
 
 
-@workflow.defn(dynamic=True, failure_exception_types=[Exception])
+@workflow.defn(dynamic=True)
 class JourneyWorkflow:
     """Walks one entry; its state is all there is, and travels through continue-as-new."""
 
@@ -102,7 +102,7 @@ class _DurableWorld:
     async def advance(self, ask: Advance, *, acts: bool, summary: str) -> Progress:
         self._cancel_losing_timer()
         if not acts:
-            return await workflow.execute_local_activity(
+            progress: Progress = await workflow.execute_local_activity(
                 names.DECIDE,
                 ask,
                 result_type=Progress,
@@ -110,7 +110,8 @@ class _DurableWorld:
                 retry_policy=policies.DECIDE_RETRY,
                 summary=summary,
             )
-        return await workflow.execute_activity(
+            return progress
+        progress = await workflow.execute_activity(
             names.SEND,
             ask,
             result_type=Progress,
@@ -119,6 +120,7 @@ class _DurableWorld:
             retry_policy=policies.SEND_RETRY,
             summary=summary,
         )
+        return progress
 
     def tell(self, state: State) -> None:
         self.journey.tell()

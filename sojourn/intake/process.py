@@ -15,12 +15,12 @@ from sojourn.customers import consent
 from sojourn.customers.history import StoredHistory
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
-from sojourn.intake.outbox import TerminateCall, StartCall
+from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.travel.judge import assignments, in_holdout
-from sojourn.travel.listening import Happened
+from sojourn.travel.listening import ENTER_REQUESTED, Happened
 from sojourn.travel.registry import Registry
 
 ROUTER = "router"
@@ -111,7 +111,7 @@ class _Batch:
                 self._apply(decision, event)
 
     def _matters(self, event: Happened) -> bool:
-        return event.name in self.registry.triggers or event.name == routing.ENTER_REQUESTED or event.profile_id in self.entries
+        return event.name in self.registry.triggers or event.name == ENTER_REQUESTED or event.profile_id in self.entries
 
     def _decide(self, event: Happened) -> list[Decision]:
         return routing.decide(

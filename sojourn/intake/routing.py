@@ -17,13 +17,12 @@ from uuid import UUID, uuid5
 
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
-from sojourn.travel.listening import Ask, Happened, meet
+from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, meet
 from sojourn.travel.program import LEAVE
 from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
-ENTER_REQUESTED = "Enter Requested"
 _SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
 
 
@@ -115,7 +114,8 @@ def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: 
         if not _concerns(definition.journey, entry, event):
             continue
         goal = definition.journey.goal
-        if goal and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event) and _holds(goal.if_, event, ask):
+        reached = goal is not None and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event)
+        if goal is not None and reached and _holds(goal.if_, event, ask):
             found.append(Reached(entry, _number(event, goal.value)))
         if entry.running and (told := _tell(definition, entry, event, ask)) is not None:
             found.append(told)
@@ -211,8 +211,6 @@ def key_of(journey: Journey, event: Happened) -> str | None:
 
 def _concerns(journey: Journey, entry: Entry, event: Happened) -> bool:
     """With a key, an event that carries the key reaches only the entry with that key."""
-    if event.send_entry_id is not None:
-        return event.send_entry_id == entry.id
     if not entry.key:
         return True
     carried = key_of(journey, event)

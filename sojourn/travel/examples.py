@@ -13,7 +13,7 @@ from sojourn.language.durations import parse_duration
 from sojourn.language.model import Choose, Example, Happening, If, WaitFor
 from sojourn.travel.listening import Happened
 from sojourn.travel.program import LEAVE, Program, blocks, label
-from sojourn.travel.simulation import Person, Score, Simulation, happening
+from sojourn.travel.simulation import UTC_ZONE, Person, Score, Simulation, happening
 from sojourn.travel.state import State
 
 START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)  # a Monday morning
@@ -51,7 +51,7 @@ class Coverage:
 
 
 def run_examples(
-    program: Program, segments: Mapping[str, Condition], score: Score, zone: ZoneInfo = ZoneInfo("UTC")
+    program: Program, segments: Mapping[str, Condition], score: Score, zone: ZoneInfo = UTC_ZONE
 ) -> tuple[list[Ran], Coverage]:
     """Run every example of a journey.
 
@@ -120,7 +120,7 @@ def person_of(program: Program, example: Example, zone: ZoneInfo) -> tuple[Perso
 
 
 def _timeline(example: Example, start: datetime) -> list[Happened]:
-    timeline = []
+    timeline: list[Happened] = []
     for after, events in example.events.items():
         for event in (events,) if isinstance(events, str | Happening) else events:
             name, properties = (event, {}) if isinstance(event, str) else (event.event, event.properties)

@@ -11,6 +11,8 @@ from sojourn.language.conditions import Explanation
 from sojourn.travel.program import Listener
 from sojourn.travel.state import Arrived
 
+ENTER_REQUESTED = "Enter Requested"  # what a journey's `enter` step emits
+
 
 @dataclass(frozen=True)
 class Happened:

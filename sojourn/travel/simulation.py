@@ -13,11 +13,12 @@ from sojourn.language.conditions import Condition, EventFact, Explanation, Facts
 from sojourn.language.model import Send, Set
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import Happened, meet
-from sojourn.travel.program import ENGAGEMENT, EFFECTS, Listener, Program, label, send_id
+from sojourn.travel.program import EFFECTS, ENGAGEMENT, Listener, Program, label, send_id
 from sojourn.travel.state import Advance, Progress, State, Trail
 from sojourn.travel.virtual import VirtualEntry
 
 ENTRY_ID = "simulated"
+UTC_ZONE = ZoneInfo("UTC")
 Score = Callable[[str, Facts], tuple[float, str]]
 """Asks a model about facts in hand."""
 
@@ -43,7 +44,7 @@ class Person:
     history: list[EventFact] = field(default_factory=list)
     engaged: dict[str, frozenset[str]] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = UTC_ZONE
     subject: str = "simulated"
 
     def facts(self, now: datetime, scores: Mapping[str, float], event: EventFact | None = None) -> Facts:

@@ -1,0 +1,68 @@
+"""The two activities of a journey: decide, and send. Both advance an entry; they differ in what Temporal promises of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from sojourn.clock import monotonic
+from sojourn.errors import NotCaughtUp, Terminal
+from sojourn.travel.state import Advance, Progress
+from sojourn.travel.stored import StoredJourneys
+
+CATCH_UP_PAUSE = 0.02  # seconds between two looks whether the router has caught up
+CATCH_UP_LIMIT = 5.0  # seconds; then the attempt is given back to Temporal
+HEARTBEAT_EVERY = 1.5  # seconds
+
+
+@dataclass(frozen=True)
+class JourneyActivities:
+    """Advances entries for Temporal."""
+
+    journeys: StoredJourneys
+
+    @activity.defn(name="decide")
+    async def decide(self, ask: Advance) -> Progress:
+        """Judge scores, conditions and splits; nothing is sent."""
+        return await self._advance(ask)
+
+    @activity.defn(name="send")
+    async def send(self, ask: Advance) -> Progress:
+        """Judge, and make the one effect that is reached."""
+        async with _heartbeat():
+            return await self._advance(ask)
+
+    async def _advance(self, ask: Advance) -> Progress:
+        deadline = monotonic() + CATCH_UP_LIMIT
+        while True:
+            try:
+                return await self.journeys.advance(ask)
+            except NotCaughtUp:
+                if monotonic() > deadline:
+                    raise
+                await asyncio.sleep(CATCH_UP_PAUSE)
+            except Terminal as error:
+                raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+
+
+@asynccontextmanager
+async def _heartbeat() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, so that the send of one that was killed is soon taken up again."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_EVERY)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,311 @@
+"""Advances an entry by the store's facts: reads the person, judges, and makes the one effect that was reached.
+
+The road of a send: facts, judgement and rendering in a reading transaction; the decisions, the frozen
+message and the gate's claim in one writing transaction; the provider outside any; what came of it in
+a last one. What was judged once stays judged: a later attempt finds it in `decisions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, false, insert, select
+
+from sojourn.clock import Clock
+from sojourn.content import Contents, Rendered, RenderFacts
+from sojourn.customers import profiles, suppression
+from sojourn.customers.history import StoredHistory
+from sojourn.customers.profiles import Person
+from sojourn.delivery import facts as gate_facts
+from sojourn.delivery import ledger, sending
+from sojourn.delivery.engagement import Emit, Engagement
+from sojourn.delivery.ledger import SendOrder, send_key
+from sojourn.delivery.outcomes import Accepted, AlreadySettled, Held, Refused, Suppressed
+from sojourn.delivery.providers import Provider
+from sojourn.delivery.rules import rules_of
+from sojourn.delivery.tokens import Links
+from sojourn.errors import RenderError
+from sojourn.language.conditions import EventFact, Facts
+from sojourn.language.model import Enter, Journey, Send, Set, Step
+from sojourn.language.moments import zone_named
+from sojourn.prediction import Models
+from sojourn.store.tables import decisions, entries, events, sends
+from sojourn.travel.judge import judge
+from sojourn.travel.listening import ENTER_REQUESTED
+from sojourn.travel.program import EFFECTS, ENGAGEMENT, label, send_id
+from sojourn.travel.registry import Definition, Registry
+from sojourn.travel.state import Advance, Progress, Trail
+
+_KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
+
+
+class Store(Protocol):
+    """What of a Database is needed here, so that virtual time can bring its own."""
+
+    async def read(self, function: Any, /, *args: Any) -> Any:
+        """Run a function in a reading transaction."""
+        ...
+
+    async def write(self, function: Any, /, *args: Any) -> Any:
+        """Run a function in a writing transaction."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was read and judged before anything is written."""
+
+    entry: Row[Any]
+    definition: Definition
+    person: Person
+    progress: Progress  # up to the effect
+    effect: Step | None
+    judged: bool  # false where an earlier attempt's decisions were found
+    order: SendOrder | None = None
+    rendered: Rendered | None = None
+    problem: str | None = None  # why the message cannot be made
+
+    @property
+    def journey(self) -> Journey:
+        """The definition as its author wrote it."""
+        return self.definition.journey
+
+
+@dataclass(frozen=True)
+class StoredJourneys:
+    """Advances entries by the store's facts.
+
+    Args:
+        store: the database.
+        registry: the definitions.
+        contents: what messages say.
+        models: who gives scores.
+        provider: who carries messages away.
+        clock: the shop's.
+        links: makes the addresses that lead back to us.
+        workspace: whose send keys these are.
+        secret: the key of the suppression list.
+        emit: appends an event to the log.
+    """
+
+    store: Store
+    registry: Registry
+    contents: Contents
+    models: Models
+    provider: Provider
+    clock: Clock
+    links: Links
+    workspace: UUID
+    secret: str
+    emit: Emit
+
+    async def advance(self, ask: Advance) -> Progress:
+        """Judge the steps from a cursor on, up to the next wait or end, making at most one effect.
+
+        Raises:
+            NotCaughtUp: events of this person wait to be routed; ask again at once.
+            ProviderBusy: nothing was accepted; ask again later.
+            ProviderUnclear: ask again; the provider's key makes it safe.
+        """
+        prepared: Prepared = await self.store.read(self._prepare, ask)
+        if isinstance(prepared.effect, Send):
+            return await self._send(ask, prepared)
+        if prepared.effect is not None:
+            return await self.store.write(self._act, ask, prepared)  # type: ignore[no-any-return]
+        if prepared.judged and prepared.progress.trail:
+            await self.store.write(self._keep, ask, prepared)
+        return prepared.progress
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _prepare(self, connection: Connection, ask: Advance) -> Prepared:
+        entry = connection.execute(select(entries).where(entries.c.id == ask.entry_id)).one()
+        person = profiles.load(connection, entry.profile_id)
+        gate_facts.caught_up(connection, [person.id])
+        definition = self.registry.get(connection, entry.version)
+        facts = self._facts(connection, entry, person, ask.scores)
+        kept = connection.execute(
+            select(decisions).where(decisions.c.entry_id == ask.entry_id, decisions.c.cursor == ask.cursor)
+        ).one_or_none()
+        if kept is not None:
+            progress = Progress.model_validate(kept.answers)
+        else:
+            history = facts.history
+
+            def score(model: str) -> tuple[float, str]:
+                found = self.models.score(model, person.traits, history, facts.now)
+                return found.value, found.because
+
+            program, zone, segments = definition.program, self._zone(person), self.registry.segments
+            judged = judge(program, ask.cursor, facts, score, subject=entry.profile_id, zone=zone, segments=segments)
+            progress = Progress(trail=judged.trail, cursor=judged.cursor, until=judged.until, scores=dict(judged.scores))
+        step = definition.program.steps[progress.cursor] if progress.cursor is not None and progress.until is None else None
+        effect = step if isinstance(step, EFFECTS) else None
+        prepared = Prepared(entry, definition, person, progress, effect, kept is None)
+        return self._render(prepared, effect, facts) if isinstance(effect, Send) else prepared
+
+    def _facts(self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float]) -> Facts:
+        query = (
+            select(sends.c.send_id, events.c.name)
+            .join(events, events.c.send_key == sends.c.key)
+            .where(sends.c.entry_id == entry.id, events.c.profile_id == person.id, events.c.machine == false())
+        )
+        engaged: dict[str, frozenset[str]] = {}
+        for send, name in connection.execute(query):
+            if name in _KINDS:
+                engaged[send] = engaged.get(send, frozenset()) | {_KINDS[name]}
+        trigger = entry.trigger
+        return Facts(
+            now=self.clock.now(),
+            event=EventFact(trigger["name"], datetime.fromisoformat(trigger["time"]), trigger["properties"]),
+            profile=person.traits,
+            scores=scores,
+            engaged=engaged,
+            history=StoredHistory(connection, person.id),
+        )
+
+    def _zone(self, person: Person) -> ZoneInfo:
+        return zone_named(person.zone or self.registry.shop.zone)
+
+    def _render(self, prepared: Prepared, step: Send, facts: Facts) -> Prepared:
+        entry, person, shop, cursor = prepared.entry, prepared.person, self.registry.shop, prepared.progress.cursor
+        assert cursor is not None
+        key = send_key(self.workspace, entry.id, cursor)
+        variant = entry.variants.get(send_id(step))
+        first_name = person.traits.get("first_name")
+        order = SendOrder(
+            key=key,
+            entry_id=entry.id,
+            profile_id=person.id,
+            journey=entry.journey,
+            step=cursor,
+            send_id=send_id(step),
+            content=step.send,
+            variant=variant,
+            purpose=prepared.journey.purpose,
+            priority=prepared.journey.priority,
+            to_address=str(person.traits.get("email") or ""),
+            to_name=first_name if isinstance(first_name, str) else None,
+            from_address=shop.sender.address,
+            from_name=shop.sender.name,
+        )
+        render_facts = RenderFacts(
+            profile=person.traits,
+            event=facts.event.properties if facts.event else {},
+            shop=shop.model_dump(mode="json", by_alias=True),
+            with_=step.with_,
+            scores=prepared.progress.scores | dict(facts.scores),
+            unsubscribe_url=self.links.unsubscribe(key),
+        )
+        try:
+            rendered = self.contents.render(step.send, render_facts, variant)
+        except RenderError as error:
+            return replace(prepared, order=order, problem=str(error))
+        return replace(prepared, order=order, rendered=rendered)
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    async def _send(self, ask: Advance, prepared: Prepared) -> Progress:
+        order, step, cursor = prepared.order, prepared.effect, prepared.progress.cursor
+        assert order is not None
+        assert isinstance(step, Send)
+        assert cursor is not None
+
+        def plan(connection: Connection) -> None:
+            self._keep(connection, ask, prepared)
+            if prepared.rendered is not None:
+                sending.plan(connection, order, prepared.rendered, self.clock.now(), self.links)
+
+        if prepared.rendered is None:
+            await self.store.write(self._unsendable, ask, prepared)
+            return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
+        rules = rules_of(self.registry.shop, prepared.journey, self._suppressed)
+        outcome = await sending.deliver(
+            self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan
+        )
+        now = self.clock.now()
+        match outcome:
+            case Held(until=until, reason=reason):
+                line = Trail(cursor=cursor, did=f"hold {step.send}", because=reason, at=now)
+                return prepared.progress.model_copy(update={"trail": (*prepared.progress.trail, line), "until": until})
+            case Accepted():
+                because = f"accepted by {self.provider.name}"
+            case Suppressed(reason=reason):
+                because = f"not sent: {reason}"
+            case AlreadySettled(state=state, reason=reason_or_none):
+                because = f"{state}: {reason_or_none}" if reason_or_none else state
+            case Refused(reason=reason):
+                because = f"refused by {self.provider.name}: {reason}"
+            case _:
+                because = f"unclear whether {self.provider.name} accepted it"
+        return _went(prepared, step, because, now)
+
+    def _unsendable(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:
+        self._keep(connection, ask, prepared)
+        assert prepared.order is not None
+        now = self.clock.now()
+        ledger.open_send(connection, prepared.order, now)
+        sending.withdraw(connection, prepared.order.key, f"cannot be rendered: {prepared.problem}", now)
+
+    def _suppressed(self, connection: Connection, address: str) -> str | None:
+        return suppression.suppressed(connection, self.secret, address)
+
+    def _act(self, connection: Connection, ask: Advance, prepared: Prepared) -> Progress:
+        self._keep(connection, ask, prepared)
+        step, entry, now = prepared.effect, prepared.entry, self.clock.now()
+        if isinstance(step, Set):
+            profiles.set_traits(connection, prepared.person.id, step.set, now)
+        elif isinstance(step, Enter):
+            self._request_entry(connection, step, prepared, now)
+        assert step is not None
+        return _went(prepared, step, f"on {entry.journey}", now)
+
+    def _request_entry(self, connection: Connection, step: Enter, prepared: Prepared, now: datetime) -> None:
+        known = dict(reversed(profiles.external_ids(connection, prepared.person.id)))
+        properties = {**step.with_, "journey": step.enter, "from": prepared.journey.name}
+        self.emit(
+            connection,
+            Engagement(
+                message_id=f"enter:{send_key(self.workspace, prepared.entry.id, prepared.progress.cursor or '')}",
+                name=ENTER_REQUESTED,
+                time=now,
+                profile_id=prepared.person.id,
+                user_id=known.get("user_id"),
+                anonymous_id=known.get("anonymous_id") if "user_id" not in known else None,
+                properties=properties,
+            ),
+        )
+
+    def _keep(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:
+        """Write down what was judged, once: the because of every send and of every path without one."""
+        if not prepared.judged or not prepared.progress.trail:
+            return
+        known = select(decisions.c.cursor).where(decisions.c.entry_id == ask.entry_id, decisions.c.cursor == ask.cursor)
+        if connection.execute(known).scalar() is None:
+            connection.execute(
+                insert(decisions).values(
+                    entry_id=ask.entry_id,
+                    cursor=ask.cursor,
+                    at=self.clock.now(),
+                    answers=prepared.progress.model_dump(mode="json"),
+                    next_cursor=prepared.progress.cursor,
+                )
+            )
+
+
+def _went(prepared: Prepared, step: Step, because: str, now: datetime) -> Progress:
+    """The effect is dealt with: go on after it."""
+    cursor = prepared.progress.cursor
+    assert cursor is not None
+    line = Trail(cursor=cursor, did=label(step), because=because, at=now)
+    return Progress(
+        trail=(*prepared.progress.trail, line),
+        cursor=prepared.definition.program.after(cursor),
+        scores=prepared.progress.scores,
+        sent=send_id(step) if isinstance(step, Send) else None,
+    )
