@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from sojourn.commands.recording import Recorded, Retiming, UnreadableRecording, outgoing, read_recording
 from sojourn.commands.replay import Intake, Tally, Unreachable, parse_speed, register, replay
 from sojourn.errors import SettingsError
+from sojourn.intake.envelope import read_call
 
 BEGAN = datetime(2010, 11, 1, 8, tzinfo=UTC)
 HOURS = (0.0, 1.0, 1.5, 6.0)
@@ -236,3 +237,12 @@ def test_a_recorded_timestamp_does_not_go_out_beside_the_new_one() -> None:
     body = b'{"type":"track","event":"A","timestamp":"2010-11-01T08:00:00Z"}'
     call = outgoing(Recorded(BEGAN, 1, body), BEGAN, timedelta(0), "r")
     assert "timestamp" not in call
+
+
+def test_intake_takes_a_replayed_event_for_as_old_as_it_is_in_the_shop_whatever_the_shops_clock_shows(recording: Path) -> None:
+    events, shop_now, sent_at = read_recording(recording), datetime(2031, 5, 1, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
+    retiming = Retiming(events[0].at, events[-1].at, None)
+    batch = [outgoing(event, sent_at, retiming.ago(event.at, 0.0), "r") for event in events]
+    call = read_call("batch", json.dumps({"batch": batch, "sentAt": batch[-1]["sentAt"]}).encode(), received_at=shop_now)
+    assert not call.quarantined
+    assert [(shop_now - envelope.time) / timedelta(hours=1) for envelope in call.envelopes] == [HOURS[-1] - hour for hour in HOURS]
