@@ -1,0 +1,85 @@
+"""What one render may use up, and what it used.
+
+Jinja compiles a template to Python, so nothing can interrupt it from outside but ending the process.
+Instead everything that can repeat or grow (loops, calls, filters, operators, outputs) passes through
+here first, and what cannot is bounded by the template's own size. The deadline is looked at each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from sojourn.clock import monotonic
+from sojourn.errors import RenderError
+
+MAX_STEPS = 5_000
+MAX_OUTPUT = 512 * 1024
+MAX_TEXT = 64 * 1024
+MAX_ITEMS = 2_000
+MAX_SECONDS = 1.0
+
+
+@dataclass
+class Run:
+    """One render: its budget, and the tokens it has used.
+
+    `paths` knows by identity what each container of the facts is called, so that `item.price` in a loop
+    is told as `event.products[0].price`.
+    """
+
+    content: str
+    deadline: float
+    steps: int = 0
+    output: int = 0
+    header: bool = False  # a subject is being rendered: its values must not carry control characters
+    paths: dict[int, str] = field(default_factory=dict)
+    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def step(self, number: int = 1) -> None:
+        """Use up steps.
+
+        Raises:
+            RenderError: there are none left, or no time.
+        """
+        self.steps += number
+        if self.steps > MAX_STEPS:
+            raise RenderError(f"{self.content} takes more than {MAX_STEPS} steps to render; loop over less")
+        if monotonic() > self.deadline:
+            raise RenderError(f"{self.content} takes longer than {MAX_SECONDS:g} s to render; loop over less")
+
+    def write(self, size: int) -> None:
+        """Use up output.
+
+        Raises:
+            RenderError: the message grows too large.
+        """
+        self.output += size
+        if self.output > MAX_OUTPUT:
+            raise RenderError(f"{self.content} renders to more than {MAX_OUTPUT // 1024} kB; show less")
+
+    def token(self, path: str, value: Any, source: str) -> None:
+        """Keep a token's value and where it came from."""
+        self.tokens[path] = {"value": value, "source": source}
+
+
+_running: ContextVar[Run] = ContextVar("sojourn_render")
+
+
+@contextmanager
+def running(content: str, seconds: float = MAX_SECONDS) -> Iterator[Run]:
+    """Give the render within a fresh budget."""
+    run = Run(content, monotonic() + seconds)
+    mark = _running.set(run)
+    try:
+        yield run
+    finally:
+        _running.reset(mark)
+
+
+def current() -> Run | None:
+    """Return the render that is going on; None while a template is being compiled."""
+    return _running.get(None)

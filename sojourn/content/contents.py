@@ -1,0 +1,208 @@
+"""All contents of a folder, compiled once and rendered per person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import DictLoader, Template, TemplateError
+from mjml import mjml2html
+
+from sojourn.content.budget import MAX_SECONDS, Run, running
+from sojourn.content.facts import Rendered, RenderFacts, plain
+from sojourn.content.links import mark_untracked, refuse_schemes, trackable
+from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, has_control, roots
+from sojourn.content.source import Source, parse
+from sojourn.content.text import to_text
+from sojourn.errors import NotFound, RenderError, SojournError
+from sojourn.language.problems import DefinitionError, Problem, unknown
+
+MAX_FILE = 200 * 1024
+MAX_SUBJECT = 250
+# Without these an inbox would go on with the message's first words after a short preheader.
+_FILLER = "&#847;&zwnj;&nbsp;" * 60
+_HIDDEN = '<div style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px">{}</div>'
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    source: Source
+    body: Template
+    text: Template | None
+    headers: dict[str | None, tuple[Template, Template, dict[str, Any]]]  # per variant: subject, preheader, tokens
+
+
+class Contents:
+    """The contents of a folder of definitions, by name."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.files = dict(files)
+        self.sources: dict[str, Source] = {}
+        problems: list[Problem] = []
+        for path, text in sorted(files.items()):
+            if path.endswith(".mjml") and "/" not in path:
+                try:
+                    self.sources[path.removesuffix(".mjml")] = parse(path.removesuffix(".mjml"), f"content/{path}", text)
+                except DefinitionError as error:
+                    problems += error.problems
+        bodies = {path: text for path, text in files.items() if "/" in path or path.endswith(".txt")}
+        bodies |= {f"{name}.mjml": source.body for name, source in self.sources.items()}
+        self.html = ContentEnvironment(DictLoader(bodies), html=True)
+        self.plain = ContentEnvironment(DictLoader(bodies), html=False)
+        self._compiled: dict[str, _Compiled] = {}
+        for name, source in self.sources.items():
+            try:
+                self._compiled[name] = self._compile(source)
+            except TemplateError as error:
+                problems.append(self._syntax(source, error))
+        if problems:
+            raise DefinitionError(problems)
+
+    @classmethod
+    def load(cls, folder: Path) -> Contents:
+        """Return the contents of a folder of definitions: `<folder>/content/*.mjml` and what they include.
+
+        Raises:
+            DefinitionError: a content cannot be read; all problems of all files.
+        """
+        root = folder / "content"
+        paths = [path for path in sorted(root.rglob("*")) if path.suffix in (".mjml", ".txt") and path.is_file()]
+        large = [path for path in paths if path.stat().st_size > MAX_FILE]
+        if large:
+            raise DefinitionError(Problem(f"content/{p.relative_to(root)}", 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
+        return cls(folder, {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths})
+
+    def names(self) -> frozenset[str]:
+        """Return the names that a `send` may bear."""
+        return frozenset(self.sources)
+
+    def variants(self, name: str) -> frozenset[str]:
+        """Return the variants that a content describes."""
+        return frozenset(self._get(name).source.front.variants)
+
+    def render(self, name: str, facts: RenderFacts, variant: str | None = None, seconds: float = MAX_SECONDS) -> Rendered:
+        """Return a content rendered for a person.
+
+        Raises:
+            NotFound: there is no such content.
+            RenderError: a token is missing, a limit is passed, or a subject or link is refused.
+        """
+        compiled = self._get(name)
+        subject, preheader, tokens = compiled.headers.get(variant) or compiled.headers[None]
+        values = {
+            "profile": plain(facts.profile), "event": plain(facts.event), "shop": plain(facts.shop), "with": plain(facts.with_),
+            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, "unsubscribe_url": facts.unsubscribe_url,
+        }  # fmt: skip
+        with running(name, seconds) as run:
+            run.paths.update(roots(values))
+            _require(name, compiled.source.front.needs, values)
+            run.header = True
+            line = _subject(name, self._run(subject, values, run))
+            run.header = False
+            values["subject"] = line
+            ahead = " ".join(self._run(preheader, values, run).split())
+            html = self._html(name, self._run(compiled.body, values, run), ahead, facts.unsubscribe_url)
+            text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
+            run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
+            return Rendered(line, ahead, html, text, trackable(html), run.tokens)
+
+    def check(self, name: str) -> list[Problem]:
+        """Return what is wrong with a content, with file and line; nothing where it can be sent."""
+        from sojourn.content.check import check  # the checks know this class; it needs them only here
+
+        return check(self, self._get(name).source)
+
+    def sample(self, name: str, shop: Mapping[str, Any] | None = None) -> RenderFacts:
+        """Return the facts of a content's own `sample`, for a check or a preview."""
+        found: dict[str, dict[str, Any]] = {"profile": {}, "event": {}, "with": {}, "score": {}, "shop": dict(shop or _SHOP)}
+        for dotted, value in self._get(name).source.front.sample.items():
+            root, _, rest = dotted.partition(".")
+            *way, last = rest.split(".")
+            place = found.setdefault(root, {})
+            for part in way:
+                place = place.setdefault(part, {})
+            place[last] = value
+        return RenderFacts(found["profile"], found["event"], found["shop"], found["with"], found["score"])
+
+    def _get(self, name: str) -> _Compiled:
+        if name not in self._compiled:
+            raise NotFound(unknown("content", name, self._compiled))
+        return self._compiled[name]
+
+    def _compile(self, source: Source) -> _Compiled:
+        front = source.front
+        headers: dict[str | None, tuple[Template, Template, dict[str, Any]]] = {
+            None: (self.plain.from_string(front.subject), self.plain.from_string(front.preheader), dict(front.tokens))
+        }
+        for variant, changes in front.variants.items():
+            headers[variant] = (
+                self.plain.from_string(changes.subject or front.subject),
+                self.plain.from_string(front.preheader if changes.preheader is None else changes.preheader),
+                {**front.tokens, **changes.tokens},
+            )
+        text = self.plain.get_template(f"{source.name}.txt") if f"{source.name}.txt" in self.files else None
+        return _Compiled(source, self.html.get_template(f"{source.name}.mjml"), text, headers)
+
+    def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
+        parts: list[str] = []
+        try:
+            for part in template.generate(values):
+                run.step()
+                parts.append(part)
+        except SojournError:
+            raise
+        except RecursionError:
+            raise RenderError(f"{run.content} is nested too deeply to render") from None
+        except Exception as error:  # whatever else a template can cause; its words may hold a person's data, so they are not kept
+            raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
+        return "".join(parts)
+
+    def _html(self, name: str, mjml: str, preheader: str, unsubscribe_url: str) -> str:
+        try:
+            html = mjml2html(mjml, disable_comments=False)
+        except ValueError as error:
+            raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
+        html = mark_untracked(html, unsubscribe_url)
+        refuse_schemes(html, name)
+        if preheader:
+            head, tag, rest = html.partition("<body")
+            attributes, end, body = rest.partition(">")
+            html = f"{head}{tag}{attributes}{end}{_HIDDEN.format(escape(preheader) + _FILLER)}{body}"
+        return html
+
+    def _syntax(self, source: Source, error: TemplateError) -> Problem:
+        file = getattr(error, "name", None) or f"{source.name}.mjml"
+        own = file == f"{source.name}.mjml"
+        line = (getattr(error, "lineno", None) or 1) + (source.first_line - 1 if own else 0)
+        return Problem(f"content/{file}", line, 1, error.message or "cannot be read as a template")
+
+
+_SHOP = {
+    "name": "Sample Shop", "url": "https://shop.example", "currency": "EUR", "locale": "en", "zone": "UTC",
+    "postal_address": "1 Sample Street, 10115 Berlin", "reply_to": "hello@shop.example",
+    "sender": {"name": "Sample Shop", "address": "hello@shop.example"},
+}  # fmt: skip
+
+
+def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None:
+    for token in needs:
+        value: Any = values
+        for part in token.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None or value == "":
+            raise RenderError(f"{name} needs {token}, which is missing")
+
+
+def _subject(name: str, text: str) -> str:
+    line = text.strip()
+    if has_control(line) or ENCODED_WORD in line:
+        raise RenderError(f"the subject of {name} has a line break, a control character or `=?`; write it on one line")
+    if not line:
+        raise RenderError(f"the subject of {name} is empty")
+    if len(line) > MAX_SUBJECT:
+        raise RenderError(f"the subject of {name} is longer than {MAX_SUBJECT} characters")
+    return line

@@ -1,0 +1,262 @@
+"""The Jinja environment of contents: it reaches plain data only, and stops.
+
+What could repeat or grow passes through a `Run` (budget.py): loops, includes, calls, filters, operators and
+outputs, by Jinja's own hooks where there are some and by rewriting the parsed template where there are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import BaseLoader, TemplateSyntaxError, nodes, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
+from sojourn.content.filters import allowed
+from sojourn.content.missing import Missing
+from sojourn.errors import RenderError
+
+ROOTS = {"profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant"}
+MAX_RANGE = 100
+MAX_NUMBER = 10**15
+_LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+ENCODED_WORD = "=?"
+
+
+def has_control(text: str) -> bool:
+    """Tell whether a text has a character that may not stand in a header."""
+    return _CONTROL.search(text) is not None
+
+
+def small_range(*bounds: int) -> range:
+    """Return a range of at most a hundred numbers."""
+    numbers = range(*bounds)
+    if len(numbers) > MAX_RANGE:
+        raise RenderError(f"a range of more than {MAX_RANGE} numbers")
+    return numbers
+
+
+def _finalize(value: Any) -> Any:
+    """Return what an output shows; count it."""
+    if isinstance(value, Missing):
+        value._fail_with_undefined_error()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise RenderError(f"a {type(value).__name__} cannot be shown; show a text or a number")
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_NUMBER:
+        value = int(value)
+    run = current()
+    if run is not None:
+        text = value if isinstance(value, str) else str(value)
+        run.step()
+        run.write(len(text))
+        if run.header:
+            if ENCODED_WORD in text:
+                raise RenderError("a subject must not contain `=?`, which mail programs take for an encoded header")
+            return _CONTROL.sub(" ", text).strip()
+    return value
+
+
+@pass_context
+def _items(context: Context, value: Any) -> Any:
+    """Return what a loop goes through, having counted it."""
+    if isinstance(value, Missing):
+        value._fail_with_undefined_error()
+    if not isinstance(value, list | tuple | dict | range):
+        raise RenderError(f"cannot loop over a {type(value).__name__}")
+    run = current()
+    if run is not None:
+        run.step(1 + len(value))
+        path = run.paths.get(id(value))
+        if path is not None and isinstance(value, list):
+            for i, item in enumerate(value):
+                if isinstance(item, dict | list):
+                    run.paths[id(item)] = f"{path}[{i}]"
+    return value
+
+
+@pass_context
+def _weigh(context: Context, value: Any) -> Any:
+    """Return a list or mapping written in the template, refused where it has grown too large."""
+    left, todo = MAX_ITEMS, [value]
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, list | tuple | dict):
+            todo.extend(inner.values() if isinstance(inner, dict) else inner)
+        left -= 1
+        if left < 0 or len(todo) > MAX_ITEMS:
+            raise RenderError(f"a list of more than {MAX_ITEMS} values; show less")
+    return value
+
+
+@pass_context
+def _step(context: Context, value: Any) -> Any:
+    """Return the name of an included template, having counted it."""
+    run = current()
+    if run is not None:
+        run.step()
+    return value
+
+
+class _Bounding(NodeTransformer):
+    """Rewrites a parsed template so that what has no hook in Jinja is bounded too."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        """Count what a loop goes through."""
+        if node.recursive:
+            raise TemplateSyntaxError("a recursive loop cannot be used here", node.lineno)
+        self.generic_visit(node)
+        node.iter = _through("_items", node.iter)
+        return node
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Node:
+        """Count includes; a name that is only known while rendering is refused."""
+        if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
+            raise TemplateSyntaxError("`include` needs the name of a file in quotes", node.lineno)
+        node.template = _through("_step", node.template)
+        return node
+
+    def visit_Extends(self, node: nodes.Extends) -> nodes.Node:
+        """Refuse a layout whose name is only known while rendering."""
+        if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
+            raise TemplateSyntaxError("`extends` needs the name of a file in quotes", node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        """Join texts by the bounded filter."""
+        self.generic_visit(node)
+        return nodes.Filter(nodes.List(node.nodes, lineno=node.lineno), "join", [], [], None, None, lineno=node.lineno)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        """Weigh a tuple that is a value, not a target."""
+        return self._literal(node) if node.ctx == "load" else node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        """Weigh a list."""
+        return self._literal(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        """Weigh a mapping."""
+        return self._literal(node)
+
+    def visit_Import(self, node: nodes.Import) -> nodes.Node:
+        """Refuse imports."""
+        raise TemplateSyntaxError("`import` cannot be used here; use `include`", node.lineno)
+
+    def visit_FromImport(self, node: nodes.FromImport) -> nodes.Node:
+        """Refuse imports."""
+        raise TemplateSyntaxError("`from … import` cannot be used here; use `include`", node.lineno)
+
+    def visit_ScopedEvalContextModifier(self, node: nodes.ScopedEvalContextModifier) -> nodes.Node:
+        """Refuse to turn escaping off."""
+        raise TemplateSyntaxError("`autoescape` cannot be used here; values are always escaped", node.lineno)
+
+    def _literal(self, node: nodes.Expr) -> nodes.Node:
+        self.generic_visit(node)
+        return _through("_weigh", node)
+
+
+def _through(name: str, node: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+class ContentEnvironment(ImmutableSandboxedEnvironment):
+    """A sandbox over plain data, bounded by the current `Run`."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def __init__(self, loader: BaseLoader, *, html: bool) -> None:
+        super().__init__(
+            loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1, keep_trailing_newline=False
+        )
+        self.globals.clear()
+        self.globals["range"] = small_range
+        self.filters = {**allowed(), "_items": _items, "_weigh": _weigh, "_step": _step}
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Bounding().visit(super()._parse(source, name, filename))
+        return tree
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return a value of plain data, and keep the token; of anything else only what a loop or block offers."""
+        if isinstance(obj, dict | list | tuple):
+            return self._look_up(obj, attribute)
+        if isinstance(obj, Missing):
+            return Missing(name=f"{obj.path}.{attribute}")
+        if isinstance(obj, LoopContext) and attribute in _LOOP:
+            return getattr(obj, attribute)
+        if isinstance(obj, TemplateReference) and isinstance(attribute, str) and not attribute.startswith("_"):
+            return obj[attribute]
+        return Missing(name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Return a value of plain data, and keep the token."""
+        if isinstance(obj, str) and isinstance(argument, int | slice):
+            return obj[argument] if isinstance(argument, slice) or -len(obj) <= argument < len(obj) else Missing(name=str(argument))
+        if isinstance(obj, list | tuple) and isinstance(argument, slice):
+            return obj[argument]
+        return self.getattr(obj, argument)
+
+    def _look_up(self, obj: dict[str, Any] | list[Any] | tuple[Any, ...], key: Any) -> Any:
+        run = current()
+        base = run.paths.get(id(obj)) if run is not None else None
+        listed = isinstance(obj, list | tuple)
+        path = (f"{base}[{key}]" if listed else f"{base}.{key}") if base else str(key)
+        try:
+            value = obj[key]
+        except (LookupError, TypeError):
+            value = None
+        if value is None:
+            return Missing(name=path)
+        if run is not None and base is not None:
+            if isinstance(value, dict | list):
+                run.paths[id(value)] = path
+            else:
+                run.token(path, value, ROOTS[re.split(r"[.\[]", path, maxsplit=1)[0]])
+        return value
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """Call a macro, a block, a loop's helper or `range`; nothing else can be called."""
+        run = current()
+        if run is not None:
+            run.step()
+        if isinstance(__obj, Missing):
+            __obj._fail_with_undefined_error()
+        helper = getattr(__obj, "__self__", None)
+        if __obj is small_range or isinstance(__obj, Macro | BlockReference) or isinstance(helper, LoopContext):
+            return __context.call(__obj, *args, **kwargs)
+        raise SecurityError(f"a {type(__obj).__name__} cannot be called")
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Calculate with numbers; of texts and lists only `+`, within bounds."""
+        run = current()
+        if run is not None:
+            run.step()
+        for side in (left, right):
+            if isinstance(side, Missing):
+                side._fail_with_undefined_error()
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            if len(left) + len(right) > MAX_TEXT:
+                raise RenderError(f"a text of more than {MAX_TEXT // 1024} kB; show less")
+            return left + right
+        if operator == "+" and isinstance(left, list) and isinstance(right, list):
+            return _weigh(context, left + right)
+        if operator == "**" or not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise RenderError(f"`{operator}` cannot be used with these values; it takes two numbers")
+        if abs(left) > MAX_NUMBER or abs(right) > MAX_NUMBER:
+            raise RenderError(f"a number beyond {MAX_NUMBER:g}")
+        if operator in ("/", "//", "%") and right == 0:
+            raise RenderError("a division by zero")
+        return super().call_binop(context, operator, left, right)
+
+
+def roots(values: Mapping[str, Any]) -> dict[int, str]:
+    """Return by identity what the containers at the root are called."""
+    return {id(value): name for name, value in values.items() if isinstance(value, dict)}
+
+
