@@ -1,29 +1,35 @@
-"""What must hold within a journey beyond its shape, and between definitions."""
+"""What must hold within a journey beyond its shape."""
 
 from __future__ import annotations
 
+from sojourn.language.asked import Asked
+from sojourn.language.examples import check_examples
 from sojourn.language.finding import Finding, Findings, Known
 from sojourn.language.flow import Before, Flow
-from sojourn.language.model import Journey, Segment, Send
+from sojourn.language.model import Journey, Send
 from sojourn.language.moments import Hours
-from sojourn.language.outline import Way, sends, walk
+from sojourn.language.outline import scores, sends, walk
 from sojourn.language.problems import unknown
 from sojourn.language.words import check_duration, check_reward
 
 
 def check_journey(journey: Journey, known: Known) -> list[Finding]:
-    """Return all that is wrong with a journey."""
+    """Return all that is wrong with a journey.
+
+    Args:
+        journey: its model, from YAML or built in Python.
+        known: names that exist beside it; those that are None are not checked.
+    """
     found = Findings()
-
-    def condition(text: str, way: Way, before: Before) -> None:
-        pass
-
-    Flow(known, found, condition).check(journey)
-    _check_head(journey, known, found)
     names = frozenset(sends(journey))
+    asked = Asked(known.segments, Before(names, frozenset(scores(journey))), found)
+    _check_head(journey, known, found)
+    asked.head(journey)
+    Flow(known, found, asked.step).check(journey)
     for way, step in walk(journey):
         if isinstance(step, Send) and step.reward is not None:
             check_reward(step.reward, (*way, "reward"), names, found)
+    check_examples(journey, known, found)
     return found.all
 
 
@@ -41,8 +47,3 @@ def _check_head(journey: Journey, known: Known, found: Findings) -> None:
             Hours.parse(journey.send_between)
         except ValueError as error:
             found.add(("send_between",), str(error))
-
-
-def check_segments(segments: dict[str, Segment], known: frozenset[str] | None) -> dict[str, list[Finding]]:
-    """Return by segment all that is wrong with it."""
-    return {}

@@ -41,11 +41,9 @@ class Flow:
         self._known, self._found, self._condition = known, found, condition
         self._ids: dict[str, Way] = {}
 
-    def check(self, journey: Journey) -> Before:
-        """Check all steps and return what may have happened by the end of any way."""
-        self._everything = Before()
+    def check(self, journey: Journey) -> None:
+        """Check all steps."""
         self._block(journey.steps, ("steps",), Before())
-        return self._everything
 
     def _block(self, steps: tuple[Step, ...], way: Way, before: Before) -> Before | None:
         """Check a block; return what may have happened after it, None where no way leads past it."""
@@ -56,7 +54,6 @@ class Flow:
                 self._found.add(here, "no way leads to this step: every way before it ends the journey; remove it, or an `end`")
                 ended = False  # said once; what follows is checked as though it could be reached
             before = self._step(step, here, before)
-            self._everything |= before
             ended = always_ends(step)
         return None if ended else before
 
@@ -143,7 +140,7 @@ class Flow:
 
     def _awaited(self, name: str, way: Way, before: Before) -> None:
         send, dot, kind = name.rpartition(".")
-        if not dot or " " in name:
+        if not dot or " " in name:  # the name of an event
             return
         meant = send in before.sends or send in self._ids
         if kind in ENGAGEMENTS and send not in before.sends:

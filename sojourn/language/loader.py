@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from sojourn.language.checks import check_journey, check_segments
+from sojourn.language.asked import check_segments
+from sojourn.language.checks import check_journey
 from sojourn.language.definitions import Definitions
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sojourn.language.model import Choose, End, If, Journey, Send, Split, Step, WaitFor
+from sojourn.language.model import Choose, End, If, Journey, Score, Send, Split, Step, WaitFor
 
 Way = tuple[str | int, ...]
 COMPLETED = "completed"
@@ -48,6 +48,11 @@ def _walk(steps: tuple[Step, ...], way: Way) -> Iterator[tuple[Way, Step]]:
 def sends(journey: Journey) -> dict[str, Send]:
     """Return a journey's sends by id."""
     return {send_id(step): step for _, step in walk(journey) if isinstance(step, Send)}
+
+
+def scores(journey: Journey) -> set[str]:
+    """Return the models that a journey asks."""
+    return {step.score for _, step in walk(journey) if isinstance(step, Score)}
 
 
 def outcomes(journey: Journey) -> list[str]:

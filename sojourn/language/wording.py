@@ -34,6 +34,8 @@ _SHAPES = {
     "send_between": "hours such as 09:00-20:00",
     "address": "an e-mail address such as hello@shop.example",
     "reply_to": "an e-mail address such as hello@shop.example",
+    "url": "an address that begins with https://",
+    "locale": "a language and region such as en or en-GB",
     "currency": "a currency's three capitals, such as EUR",
     "events": "a moment from entry, such as 30m or 1d 6h",
 }

@@ -1,0 +1,122 @@
+"""`sojourn check`, `draw` and `schema`: what can be said of definitions without running them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sojourn.errors import NotFound, Terminal
+from sojourn.language.definitions import Definitions
+from sojourn.language.diagram import draw
+from sojourn.language.loader import load
+from sojourn.language.model import Journey
+from sojourn.language.problems import DefinitionError, unknown
+from sojourn.language.schema import SCHEMAS, schema
+
+JOURNEYS_DIR = "SOJOURN_JOURNEYS_DIR"
+
+JourneysDir = Annotated[
+    Path,
+    typer.Option("--journeys", envvar=JOURNEYS_DIR, help="The folder that holds shop.yaml, the journeys, segments/ and content/."),
+]
+DEFAULT_JOURNEYS = Path("journeys")
+
+
+class Kind(StrEnum):
+    """What a schema can be of."""
+
+    journey = "journey"
+    segment = "segment"
+    shop = "shop"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell what is wrong on standard error, one line a problem, and exit with 1; never with a traceback."""
+    try:
+        yield
+    except DefinitionError as error:
+        console = Console(stderr=True, soft_wrap=True)
+        for problem in error.problems:
+            place = f"{_near(problem.file)}:{problem.line}:{problem.column}:"
+            console.print(f"{place} {problem.message}", highlight=False, markup=False)
+        files, count = len({problem.file for problem in error.problems}), len(error.problems)
+        console.print(f"{count} problem{'s' if count > 1 else ''} in {files} file{'s' if files > 1 else ''}", style="red", highlight=False)
+        raise typer.Exit(1) from None
+    except Terminal as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+
+
+def _near(file: str) -> str:
+    """Return a path as seen from here, where that is shorter."""
+    relative = os.path.relpath(file)
+    return relative if len(relative) < len(file) else file
+
+
+def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
+    """Check all definitions, and say everything that is wrong.
+
+    Reads shop.yaml, every journey and segment, and the names of contents and models. Each problem comes as
+    file:line:column with what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
+    """
+    with told():
+        found = load(journeys)
+        count = f"{len(found.journeys)} journeys, {len(found.segments)} segments, {len(found.contents)} contents"
+        Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)
+
+
+def draw_command(
+    journey: Annotated[str | None, typer.Argument(help="The journey's name; left out: every journey.", show_default=False)] = None,
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Wrap each in a Mermaid block with a heading, for a README.")] = False,
+) -> None:
+    """Draw a journey as a Mermaid flowchart.
+
+    Paste it into any Markdown that shows Mermaid (GitHub and GitLab do): `sojourn draw cart_abandonment --markdown`.
+    """
+    with told():
+        found = load(journeys)
+        for name in [journey] if journey is not None else sorted(found.journeys):
+            text = draw(_named(found, name))
+            typer.echo(f"## {name}\n\n```mermaid\n{text}```\n" if markdown else text)
+
+
+def _named(found: Definitions, name: str) -> Journey:
+    if name not in found.journeys:
+        raise NotFound(unknown("journey", name, found.journeys))
+    return found.journeys[name]
+
+
+def schema_command(
+    kind: Annotated[Kind, typer.Argument(help="What the schema is of.")] = Kind.journey,
+    out: Annotated[Path | None, typer.Option(help="Write the schemas of all kinds into this folder instead.", show_default=False)] = None,
+) -> None:
+    """Print the JSON Schema of a journey, a segment or the shop, for editors.
+
+    With the YAML extension of an editor, the first line `# yaml-language-server: $schema=journey.schema.json`
+    makes it complete and check while you type.
+    """
+    if out is None:
+        typer.echo(json.dumps(schema(kind.value), indent=2, ensure_ascii=False))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for each in SCHEMAS:
+        path = out / f"{each}.schema.json"
+        path.write_text(json.dumps(schema(each), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        typer.echo(str(path))
+
+
+def register(app: typer.Typer) -> None:
+    """Add `check`, `draw` and `schema` to the console script."""
+    app.command("check")(check_command)
+    app.command("draw")(draw_command)
+    app.command("schema")(schema_command)
