@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
+
+from sqlalchemy import ColumnElement
 
 from sojourn.language.conditions.closures import Test, compile_test
 from sojourn.language.conditions.explain import Explanation, explain_tree
-from sojourn.language.conditions.facts import Facts
+from sojourn.language.conditions.facts import EventFact, Facts
 from sojourn.language.conditions.names import Names, names_of
 from sojourn.language.conditions.parser import parse_tree
+from sojourn.language.conditions.sql import to_sql
 from sojourn.language.conditions.tree import Node
 
 _NONE: Mapping[str, Condition] = {}
+_NO_SCORES: Mapping[str, float] = {}
+_NOT_ENGAGED: Mapping[str, frozenset[str]] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +58,30 @@ class Condition:
     def explain(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> Explanation:
         """Return why it holds or does not, each leaf with its value."""
         return explain_tree(self.tree, facts, segments)
+
+    def sql(
+        self,
+        now: datetime,
+        segments: Mapping[str, Condition] = _NONE,
+        event: EventFact | None = None,
+        scores: Mapping[str, float] = _NO_SCORES,
+        engaged: Mapping[str, frozenset[str]] = _NOT_ENGAGED,
+    ) -> ColumnElement[bool]:
+        """Return it as SQL about `profiles`: true or false, never NULL; the same answer as `holds`.
+
+        `select(profiles.c.id).where(condition.sql(now), profiles.c.merged_into.is_(None))` sweeps over all.
+
+        Args:
+            now: the moment that windows are relative to.
+            segments: the conditions of segments; they are expanded in place.
+            event: the event under test.
+            scores: scores taken earlier in the entry.
+            engaged: per send id, what happened to it.
+
+        Raises:
+            ConditionError: it names a segment that is not given, or that is part of its own definition.
+        """
+        return to_sql(self.tree, Facts(now=now, event=event, scores=scores, engaged=engaged), segments)
 
 
 @lru_cache(maxsize=4096)

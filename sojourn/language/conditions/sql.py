@@ -1,0 +1,189 @@
+"""Turns a checked tree into SQL about `profiles`, for one profile, for some or for all.
+
+What is known before the query (the event, scores, engagement, now) is settled in Python, so that the
+query holds only what it must look up. Every part is true or false, never NULL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Float,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
+
+from sojourn.language.conditions import tree
+from sojourn.language.conditions.closures import Segments, compile_test, compile_value, segment_condition, segment_facts
+from sojourn.language.conditions.facts import Facts
+from sojourn.language.conditions.sqljson import ByCodePoint, Millionths
+from sojourn.language.conditions.sqlvalue import Bool, SqlValue, alone, compared, constant, defined, in_list, in_value, json_value
+from sojourn.language.conditions.tree import Kind, Node, kind_of
+from sojourn.store.tables import events, profiles
+from sojourn.store.types import to_micros
+
+_DAY = 86_400_000_000.0
+_STORED = (tree.Past, tree.Trait, tree.Segment)
+
+
+def to_sql(node: Node, facts: Facts, segments: Segments) -> Bool:
+    """Return a tree as an expression correlated to `profiles`.
+
+    Args:
+        node: the tree.
+        facts: what is known before the query: now, the event, scores, engagement.
+        segments: the conditions of segments.
+    """
+    return _Query(facts, segments).holds(node)
+
+
+class _Query:
+    def __init__(self, facts: Facts, segments: Segments, past: bool = False) -> None:
+        self.facts = facts
+        self.segments = segments
+        self.past = past  # inside a where: the event is a row of `events`
+
+    def _settled(self, node: Node) -> bool:
+        stored = _STORED + ((tree.EventName, tree.EventTime, tree.EventProperty) if self.past else ())
+        return not isinstance(node, stored) and all(map(self._settled, tree.children(node)))
+
+    def holds(self, node: Node) -> Bool:
+        if self._settled(node):
+            return true() if compile_test(node)(self.facts.event, self.facts, self.segments) else false()
+        match node:
+            case tree.Not(of=of):
+                return not_(self.holds(of))
+            case tree.And(items=items):
+                return and_(true(), *map(self.holds, items))
+            case tree.Or(items=items):
+                return or_(false(), *map(self.holds, items))
+            case tree.AtLeast(count=count, items=items):
+                parts = [case((self.holds(item), 1), else_=0) for item in items]
+                total: ColumnElement[int] = literal(0, Integer())
+                for part in parts:
+                    total = total + part
+                return total >= count
+            case tree.Comparison(operator=symbol, left=left, right=right):
+                return compared(symbol, self.value(left), self.value(right))
+            case tree.Membership():
+                return self._membership(node)
+            case tree.Defined(of=of):
+                return defined(self.value(of))
+            case tree.Segment(name=name):
+                return self._segment(name)
+            case tree.Past(function="did"):
+                return exists(self._rows(node, literal(1)))
+        return alone(self.value(node))
+
+    def value(self, node: Node) -> SqlValue:
+        if self._settled(node):
+            return constant(compile_value(node)(self.facts.event, self.facts, self.segments))
+        match node:
+            case tree.Trait(path=path):
+                return json_value(profiles.c.traits, path)
+            case tree.EventProperty(path=path):
+                return json_value(events.c.properties, path)
+            case tree.EventName():
+                return SqlValue(text=ByCodePoint(events.c.name))
+            case tree.EventTime():
+                return SqlValue(moment=type_coerce(events.c.time, BigInteger))
+            case tree.DaysSince(of=of):
+                moment = self.value(of).as_moment()
+                now = literal(to_micros(self.facts.now), BigInteger())
+                return SqlValue() if moment is None else SqlValue(number=cast(now - moment, Float) / literal(_DAY, Float()))
+            case tree.Arithmetic():
+                return self._arithmetic(node)
+            case tree.Negative(of=of):
+                number = self.value(of).number
+                return SqlValue() if number is None else SqlValue(number=literal(0.0, Float()) - cast(number, Float))
+            case tree.Past(function="count" | "sum" | "distinct" | "first" | "last"):
+                return self._past(node)
+        assert kind_of(node) is Kind.BOOL, node
+        return SqlValue(truth=case((self.holds(node), true()), else_=false()))
+
+    def _arithmetic(self, node: tree.Arithmetic) -> SqlValue:
+        left, right = self.value(node.left).number, self.value(node.right).number
+        if left is None or right is None:
+            return SqlValue()
+        one, other = cast(left, Float), cast(right, Float)
+        match node.operator:
+            case "+":
+                return SqlValue(number=one + other)
+            case "-":
+                return SqlValue(number=one - other)
+            case "*":
+                return SqlValue(number=one * other)
+        return SqlValue(number=one / func.nullif(other, literal(0.0, Float()), type_=Float()))
+
+    def _membership(self, node: tree.Membership) -> Bool:
+        left = self.value(node.left)
+        if isinstance(node.right, tree.ListOf):
+            return in_list(left, [self.value(item) for item in node.right.items], node.negated)
+        right = self.value(node.right)
+        if isinstance(right.constant, list | tuple):
+            return in_list(left, [constant(item) for item in right.constant], node.negated)
+        return in_value(left, right, node.negated)
+
+    def _segment(self, name: str) -> Bool:
+        known = self.facts.segments.get(name)
+        if known is not None:
+            return true() if known else false()
+        condition, rest = segment_condition(name, self.segments)
+        return _Query(segment_facts(condition, self.facts), rest).holds(condition.tree)
+
+    # -- history -------------------------------------------------------------------------------
+
+    def _rows(self, node: tree.Past, column: ColumnElement[Any]) -> Select[Any]:
+        """Return a query for the events that a question to the past is about."""
+        rows = (
+            select(column)
+            .select_from(events)
+            .where(
+                events.c.profile_id == profiles.c.id,
+                events.c.name == node.event,
+                events.c.time <= self.facts.now,
+                events.c.machine == false(),
+            )
+        )
+        if node.within is not None:
+            rows = rows.where(events.c.time > self.facts.now - node.within)
+        if node.where is not None:
+            rows = rows.where(_Query(self.facts, self.segments, past=True).holds(node.where))
+        return rows.correlate(profiles)
+
+    def _past(self, node: tree.Past) -> SqlValue:
+        if node.function == "count":
+            return SqlValue(number=self._rows(node, func.count()).scalar_subquery())
+        assert node.of is not None
+        part = _Query(self.facts, self.segments, past=True).value(node.of)
+        if node.function == "sum":
+            assert part.number is not None
+            millionths = func.coalesce(func.sum(Millionths(part.number)), literal(0.0, Float()), type_=Float())
+            return SqlValue(number=self._rows(node, millionths / literal(1_000_000.0, Float())).scalar_subquery())
+        if node.function == "distinct":
+            different: ColumnElement[int] = literal(0, Integer())
+            for kind in (part.number, part.text, part.truth, part.moment):
+                if kind is not None:
+                    different = different + func.count(kind.distinct())
+            return SqlValue(number=self._rows(node, different).scalar_subquery())
+        return part.each(lambda kind: self._one(node, kind))
+
+    def _one(self, node: tree.Past, kind: ColumnElement[Any]) -> ColumnElement[Any]:
+        first = (events.c.time, events.c.seq)
+        order = first if node.function == "first" else tuple(column.desc() for column in first)
+        return self._rows(node, kind).order_by(*order).limit(1).scalar_subquery()

@@ -1,0 +1,253 @@
+"""The laws that hold the two ways of asking a condition to each other, over generated conditions and lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, literal, select, true
+
+from sojourn.language.conditions import Condition, EventFact, Facts, ListHistory, parse, tree
+from sojourn.language.conditions.tree import Kind, kind_of, to_text
+from sojourn.language.durations import format_duration
+from sojourn.store.database import Database
+from sojourn.store.tables import events, profiles
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NAMES = ("Product Viewed", "Order Completed")
+KEYS = ("price", "tag", "when", "name")
+WITHIN = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+
+numbers = st.sampled_from([0, 1, -1, 2, 2.5, 0.1, 0.2, 19.99, 100, 1.0])
+texts = st.sampled_from(["", "a", "A", "b", "ab", "é", "1", "true", "2026-03-01", "2026-02-22T12:00:00Z", "2026-02-31", 'q"\\'])
+moments = st.sampled_from(["2026-03-01T12:00:00+02:00", "2026-03-01 10:00", "2026-02-28T12:00:00.5", "2026-02-28T12:00:00.1234567-14:00"])
+scalars = st.one_of(numbers, texts, moments, st.booleans())
+json_values = st.one_of(scalars, st.none(), st.lists(scalars, max_size=3), st.dictionaries(st.sampled_from(["x", "y"]), scalars, max_size=2))
+bodies = st.dictionaries(st.sampled_from(KEYS), json_values, max_size=4)
+paths: st.SearchStrategy[tree.Path] = st.one_of(
+    st.tuples(st.sampled_from(KEYS)), st.tuples(st.sampled_from(KEYS), st.sampled_from(["x", 0, 1, "a b"]))
+)
+
+happenings = st.builds(
+    EventFact,
+    st.sampled_from(NAMES),
+    st.one_of(
+        st.sampled_from([NOW, *(NOW - within for within in WITHIN), NOW + timedelta(hours=1)]),
+        st.integers(0, 10 * 24 * 60).map(lambda minutes: NOW - timedelta(minutes=minutes)),
+    ),
+    bodies,
+)
+
+
+def event_parts() -> st.SearchStrategy[tree.EventPart]:
+    return st.one_of(st.just(tree.EventName()), st.just(tree.EventTime()), paths.map(tree.EventProperty))
+
+
+@st.composite
+def pasts(draw: st.DrawFn, functions: tuple[str, ...]) -> tree.Past:
+    function = draw(st.sampled_from(functions))
+    of: tree.EventPart | None = None
+    if function == "sum":
+        of = tree.EventProperty(draw(paths))
+    elif function in ("distinct", "first", "last"):
+        of = draw(event_parts())
+    within = draw(st.one_of(st.none(), st.sampled_from(WITHIN)))
+    where = draw(st.one_of(st.none(), conditions(depth=1, nested=True)))
+    return tree.Past(
+        function,  # type: ignore[arg-type]
+        draw(st.sampled_from(NAMES)),
+        of,
+        within,
+        format_duration(within) if within else "",
+        where,
+        to_text(where) if where is not None else "",
+    )
+
+
+@st.composite
+def values(draw: st.DrawFn, nested: bool, depth: int = 1) -> tree.Node:
+    choices: list[st.SearchStrategy[Any]] = [
+        scalars.map(tree.Literal),
+        event_parts(),
+        paths.map(tree.Trait),
+        paths.map(tree.Trait),
+    ]
+    if not nested:
+        choices += [pasts(("count", "sum", "distinct", "first", "last", "did")), pasts(("count", "first", "last"))]
+        choices += [st.sampled_from(["p", "q"]).map(tree.Score)]
+    if depth:
+        choices += [days_since(nested), arithmetic(nested)]
+    return draw(st.one_of(*choices))
+
+
+@st.composite
+def days_since(draw: st.DrawFn, nested: bool) -> tree.Node:
+    of = draw(values(nested, 0))
+    return tree.DaysSince(of if kind_of(of) in (Kind.MOMENT, Kind.ANY) else tree.EventTime())
+
+
+@st.composite
+def arithmetic(draw: st.DrawFn, nested: bool) -> tree.Node:
+    def number() -> tree.Node:
+        node = draw(values(nested, 0))
+        return node if kind_of(node) in (Kind.NUMBER, Kind.ANY) else tree.Literal(2)
+
+    return tree.Arithmetic(draw(st.sampled_from("+-*/")), number(), number())  # type: ignore[arg-type]
+
+
+@st.composite
+def comparisons(draw: st.DrawFn, nested: bool) -> tree.Node:
+    left, right = draw(values(nested)), draw(values(nested))
+    kinds = {kind_of(left), kind_of(right)}
+    if len(kinds) == 2 and Kind.ANY not in kinds and kinds != {Kind.MOMENT, Kind.TEXT}:
+        right = draw(paths.map(tree.Trait))
+    if {kind_of(left), kind_of(right)} == {Kind.MOMENT, Kind.TEXT} and any(isinstance(side, tree.Literal) for side in (left, right)):
+        left, right = tree.EventTime(), tree.Literal(draw(moments))
+    ordered = Kind.BOOL not in {kind_of(left), kind_of(right)}
+    symbols = ["==", "!=", "<", "<=", ">", ">="] if ordered else ["==", "!="]
+    return tree.Comparison(draw(st.sampled_from(symbols)), left, right)  # type: ignore[arg-type]
+
+
+@st.composite
+def memberships(draw: st.DrawFn, nested: bool) -> tree.Node:
+    left = draw(st.one_of(paths.map(tree.Trait), paths.map(tree.EventProperty)))
+    right = draw(
+        st.one_of(
+            st.lists(scalars.map(tree.Literal), max_size=3).map(lambda items: tree.ListOf(tuple(items))),
+            paths.map(tree.Trait),
+            paths.map(tree.EventProperty),
+            texts.map(tree.Literal),
+            st.nothing() if nested else pasts(("first", "last")).filter(lambda past: kind_of(past) is Kind.ANY),
+        )
+    )
+    left = draw(st.sampled_from([left, tree.EventTime(), tree.Literal("a"), tree.Literal(1)]))
+    if isinstance(right, tree.ListOf) and kind_of(left) is not Kind.ANY:
+        left = tree.Trait(("tag",))
+    return tree.Membership(left, right, draw(st.booleans()))
+
+
+@st.composite
+def bare(draw: st.DrawFn, nested: bool) -> tree.Node:
+    choices = [paths.map(tree.Trait), paths.map(tree.EventProperty), st.booleans().map(tree.Literal)]
+    if not nested:
+        choices += [
+            pasts(("did", "count", "sum", "first")),
+            st.just(tree.Segment("frequent")),
+            st.just(tree.Segment("nested")),
+            st.builds(tree.Engagement, st.sampled_from(["reminder", "offer"]), st.sampled_from(["opened", "clicked"])),
+        ]
+    return draw(st.one_of(*choices))
+
+
+@st.composite
+def conditions(draw: st.DrawFn, depth: int = 2, nested: bool = False) -> tree.Node:
+    leaves = [comparisons(nested), comparisons(nested), memberships(nested), bare(nested)]
+    leaves.append(st.one_of(paths.map(tree.Trait), paths.map(tree.EventProperty)).map(tree.Defined))
+    if not depth or draw(st.booleans()):
+        return draw(st.one_of(*leaves))
+    items = tuple(draw(st.lists(conditions(depth - 1, nested), min_size=2, max_size=3)))
+    kind = draw(st.sampled_from(["and", "or", "not", "at_least"]))
+    if kind == "not":
+        return tree.Not(items[0])
+    if kind == "at_least":
+        return tree.AtLeast(draw(st.integers(1, len(items))), items)
+    # an and inside an and reads as one
+    same: type[tree.And] | type[tree.Or] = tree.And if kind == "and" else tree.Or
+    flat = tuple(part for item in items for part in (item.items if isinstance(item, same) else (item,)))
+    return same(flat)
+
+
+SEGMENTS = {
+    "frequent": parse('count("Product Viewed", within="7d") >= 2 or event.price > 1'),
+    "nested": parse('segment.frequent and not profile.tag == "a"'),
+}
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Facts:
+    past = sorted(draw(st.lists(happenings, max_size=6)), key=lambda each: each.time)
+    return Facts(
+        now=NOW,
+        event=draw(st.one_of(st.none(), happenings)),
+        profile=draw(bodies),
+        scores=draw(st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from([0.0, 0.5, 1.0]))),
+        engaged=draw(st.dictionaries(st.just("reminder"), st.frozensets(st.sampled_from(["opened", "clicked"])))),
+        history=ListHistory(past),
+    )
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    from sojourn.store.tables import metadata
+
+    found = Database("sqlite://")
+    found.write_now(metadata.create_all)
+    yield found
+    assert found.engine is not None
+    found.engine.dispose()
+
+
+def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition]) -> Any:
+    """Return what the database says to a condition of a life that is written there for the question only."""
+    assert database.engine is not None
+    assert isinstance(facts.history, ListHistory)
+    with database.engine.connect() as connection:
+        for profile, traits in (("p1", dict(facts.profile)), ("other", {"tag": "a", "price": 1})):
+            connection.execute(insert(profiles).values(id=profile, traits=traits, first_seen=NOW, last_seen=NOW))
+        rows = [
+            {"id": f"e{i}", "seq": i, "profile_id": "p1", "kind": "track", "name": e.name, "time": e.time, "properties": dict(e.properties)}
+            for i, e in enumerate(facts.history.all)
+        ]
+        noise = [
+            {**row, "id": f"{name}-{i}", "seq": 100 + i, "profile_id": owner, "machine": machine}
+            for name, owner, machine in (("robot", "p1", True), ("other", "other", False))
+            for i, row in enumerate(({**rows[0]}, {**rows[-1], "time": NOW}) if rows else ())
+        ]
+        for row in [*({**row, "machine": False} for row in rows), *noise]:
+            connection.execute(insert(events).values(**row))
+        expression = condition.sql(facts.now, segments, event=facts.event, scores=facts.scores, engaged=facts.engaged)
+        answer = connection.execute(select(expression).where(profiles.c.id == "p1").select_from(profiles)).scalar_one()
+        found = connection.execute(select(profiles.c.id).where(expression, profiles.c.id == "p1", literal(1) == 1, true())).all()
+        connection.rollback()
+    assert answer in (0, 1), "two-valued: never NULL"
+    assert bool(found) == bool(answer)
+    return bool(answer)
+
+
+GENERATED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+
+@GENERATED
+@given(node=conditions(), facts=lives())
+def test_the_closure_and_sql_give_the_same_answer(database: Database, node: tree.Node, facts: Facts) -> None:
+    condition = parse(to_text(node))
+    held = condition.holds(facts, SEGMENTS)
+    event(f"holds: {held}")
+    assert ask_sql(database, condition, facts, SEGMENTS) == held
+
+
+@GENERATED
+@given(node=conditions(), facts=lives())
+def test_an_explanation_comes_to_what_holds(node: tree.Node, facts: Facts) -> None:
+    condition = parse(to_text(node))
+    explanation = condition.explain(facts, SEGMENTS)
+    assert explanation.holds == condition.holds(facts, SEGMENTS)
+    assert set(map(str, explanation.deciding)) <= set(map(str, explanation.leaves))
+    assert explanation.sentence()
+
+
+@GENERATED
+@given(node=conditions(), facts=lives())
+def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
+    condition, negated = parse(to_text(node)), parse(f"not ({to_text(node)})")
+    assert condition.holds(facts, SEGMENTS) != negated.holds(facts, SEGMENTS)
+
+
+@GENERATED
+@given(node=conditions())
+def test_text_and_tree_are_each_others_inverse(node: tree.Node) -> None:
+    assert parse(to_text(node)).tree == node
