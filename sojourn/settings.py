@@ -123,10 +123,11 @@ class Settings(BaseSettings):
         return {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
 
 
-def load_settings(**flags: Any) -> Settings:
+def load_settings(*, keys: bool = True, **flags: Any) -> Settings:
     """Return the settings, keys included.
 
     Args:
+        keys: whether keys are needed; without, a command that only reads leaves no file behind.
         flags: values from a command line, which win over the environment; None is one not given.
 
     Raises:
@@ -137,7 +138,7 @@ def load_settings(**flags: Any) -> Settings:
         settings = Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(error))) from None
-    missing = [name for name in _KEYS if not getattr(settings, name)]
+    missing = [name for name in _KEYS if keys and not getattr(settings, name)]
     if missing and not settings.database_url.startswith("sqlite"):
         # Made here, they would differ from machine to machine, and every link in a sent mail would break.
         raise SettingsError(

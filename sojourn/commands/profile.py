@@ -1,0 +1,66 @@
+"""`sojourn profile ID`: a person, and what happened to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sojourn.commands.reading import moment, reading
+from sojourn.console import queries
+from sojourn.console.views import ProfileView, TimelineItem
+
+_MARKS = {"event": "·", "entry_started": "→", "entry_ended": "■", "refusal": "✗", "send": "✉"}
+
+
+def profile_command(
+    reference: Annotated[str, typer.Argument(metavar="ID", help="A profile id, user id or anonymous id.", show_default=False)],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the latest happenings.")] = 40,
+) -> None:
+    """Show a person, and what happened to them, newest first."""
+    with reading() as database:
+        person = database.read_now(queries.profile, reference)
+        story = database.read_now(queries.timeline, reference, limit)
+    console = Console()
+    console.print(_card(person))
+    console.print(_story(story.items))
+    if story.next is not None:
+        console.print(f"… and more; --limit {limit * 2} shows it", style="dim")
+
+
+def _card(person: ProfileView) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows = {
+        "profile": person.id,
+        "known as": ", ".join(f"{found.value} ({found.kind})" for found in person.identifiers),
+        "merged from": ", ".join(person.merged),
+        "traits": ", ".join(f"{name}={value}" for name, value in sorted(person.traits.items())),
+        "zone, locale": " ".join(found for found in (person.zone, person.locale) if found),
+        "consent": ", ".join(f"{c.purpose}: {'given' if c.granted else 'withdrawn'} {moment(c.at)} ({c.source})" for c in person.consents),
+        "segments": ", ".join(person.segments),
+        "seen": f"{moment(person.first_seen)} to {moment(person.last_seen)}",
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(f"[dim]{name}[/]", escape(value))
+    return table
+
+
+def _story(items: list[TimelineItem]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("when (UTC)", "", "what", "why", "id"):
+        table.add_column(heading, overflow="fold")
+    for item in items:
+        # Only a send's id is asked for again (`sojourn why`); the others would be noise.
+        shown = item.id if item.kind == "send" else ""
+        style = "dim" if item.machine else ""
+        table.add_row(moment(item.at), _MARKS[item.kind], escape(item.title), escape(item.detail), shown, style=style)
+    return table
+
+
+def register(app: typer.Typer) -> None:
+    """Add `profile` to the console script."""
+    app.command("profile")(profile_command)

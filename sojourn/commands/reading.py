@@ -1,0 +1,38 @@
+"""What the commands that read the data share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import OperationalError
+
+from sojourn.errors import SettingsError, SojournError
+from sojourn.settings import load_settings
+from sojourn.store.database import Database
+
+
+@contextmanager
+def reading() -> Iterator[Database]:
+    """Open the database that the settings name; a mistake ends the command with a sentence."""
+    try:
+        url = load_settings(keys=False).database_url
+        database = Database(url)
+        if database.url.get_backend_name() == "sqlite" and not Path(str(database.url.database)).exists():
+            raise SettingsError(f"there is no data at {database.url.database} yet; start with: sojourn up (or set SOJOURN_DATA_DIR)")
+        yield database
+    except SojournError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+    except OperationalError:
+        Console(stderr=True).print("error: the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", style="red")
+        raise typer.Exit(1) from None
+
+
+def moment(at: datetime) -> str:
+    """Return a moment as the commands show it."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
