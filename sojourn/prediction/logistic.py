@@ -1,0 +1,79 @@
+"""A logistic model whose every weight can be read: `p = 1 / (1 + exp(-(intercept + Σ weight × value)))`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import exp
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from sojourn.language.conditions import Facts
+from sojourn.language.conditions.closures import compile_value
+from sojourn.language.conditions.grammar import ConditionError, read
+from sojourn.language.conditions.parser import Reader
+from sojourn.language.model import ConditionText, Model, Name, Text
+from sojourn.prediction.score import Score, shown
+
+MAX_REASONS = 3
+MAX_LOGIT = 30.0
+
+
+@lru_cache(maxsize=1024)
+def value_of(text: str) -> Callable[[Facts], float]:
+    """Return a function that gives an expression's value as a number; true is 1, missing is 0.
+
+    Raises:
+        ConditionError: it is not an expression of the conditions' language.
+    """
+    value = compile_value(Reader().value(read(text)))
+
+    def number(facts: Facts) -> float:
+        found: Any = value(facts.event, facts, {})
+        return float(found) if isinstance(found, int | float) else 0.0
+
+    return number
+
+
+class Feature(Model):
+    """One thing a model looks at."""
+
+    value: ConditionText = Field(description='an expression, such as count("Product Viewed", within="1h")')
+    weight: float = Field(description="what one of it adds to the log odds")
+    up_to: float | None = Field(default=None, gt=0, description="more than this counts as this")
+    label: Text = Field(description="what it is, in plain words")
+
+    @field_validator("value")
+    @classmethod
+    def _is_expression(cls, text: str) -> str:
+        try:
+            value_of(text)
+        except ConditionError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+
+class Logistic(Model):
+    """A transparent logistic model."""
+
+    model: Name
+    kind: Literal["logistic"]
+    description: Text
+    intercept: float
+    features: tuple[Feature, ...] = Field(min_length=1)
+
+    def score(self, facts: Facts) -> Score:
+        """Return the probability, and the features that moved it most."""
+        parts: list[tuple[float, str]] = []
+        for feature in self.features:
+            value = value_of(feature.value)(facts)
+            value = value if feature.up_to is None else min(value, feature.up_to)
+            parts.append((feature.weight * value, f"{feature.label} ({shown(value)})"))
+        logit = self.intercept + sum(part for part, _ in parts)
+        probability = 1 / (1 + exp(-max(-MAX_LOGIT, min(MAX_LOGIT, logit))))
+        moved = sorted((part for part in parts if part[0]), key=lambda part: -abs(part[0]))[:MAX_REASONS]
+        raised = ", ".join(words for part, words in moved if part > 0)
+        lowered = ", ".join(words for part, words in moved if part < 0)
+        said = [f"raised by {raised}" if raised else "", f"lowered by {lowered}" if lowered else ""]
+        return Score(round(probability, 4), "; ".join(filter(None, said)) or "nothing known that speaks for or against")

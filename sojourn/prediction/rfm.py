@@ -1,0 +1,59 @@
+"""RFM: recency, frequency and monetary value of orders, each in five steps (Hughes, Strategic Database Marketing, 1994)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from datetime import timedelta
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sojourn.language.conditions import Facts
+from sojourn.language.durations import parse_duration
+from sojourn.language.model import DurationText, EventName, Model, Name, Text
+from sojourn.prediction.score import Score, shown
+
+POINTS = 5
+_WORST, _BEST = 3, 15
+_DAY = timedelta(days=1)
+
+
+class Rfm(Model):
+    """The cut points of an RFM score; four of each, rising."""
+
+    model: Name = "rfm"
+    kind: Literal["rfm"] = "rfm"
+    description: Text = "How good a customer someone is: recency, frequency and value of orders."
+    event: EventName = "Order Completed"
+    value: str = "revenue"
+    window: DurationText = "730d"
+    recency: tuple[DurationText, ...] = Field(default=("30d", "60d", "120d", "240d"), min_length=4, max_length=4)
+    frequency: tuple[int, ...] = Field(default=(2, 3, 5, 8), min_length=4, max_length=4)
+    monetary: tuple[float, ...] = Field(default=(50, 150, 400, 1000), min_length=4, max_length=4)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        parse_duration(self.window)
+        for name, cuts in (("recency", [parse_duration(cut) for cut in self.recency]), ("frequency", self.frequency), ("monetary", self.monetary)):
+            if list(cuts) != sorted(cuts):
+                raise ValueError(f"`{name}`: cut points must rise")
+        return self
+
+    def score(self, facts: Facts) -> Score:
+        """Return (R + F + M - 3) / 12, or 0 where there is no order."""
+        orders = facts.history.events(self.event, facts.now - parse_duration(self.window), facts.now)
+        if not orders:
+            return Score(0.0, f"no order within {self.window}")
+        age = facts.now - orders[-1].time
+        spent = sum(_number(order.properties.get(self.value)) for order in orders)
+        recency = POINTS - bisect_left([parse_duration(cut) for cut in self.recency], age)
+        frequency = 1 + bisect_right(self.frequency, len(orders))
+        monetary = 1 + bisect_right(self.monetary, spent)
+        value = (recency + frequency + monetary - _WORST) / (_BEST - _WORST)
+        many = "order" if len(orders) == 1 else "orders"
+        words = f"{len(orders)} {many} worth {shown(spent)} within {self.window}, the last {shown(age // _DAY)} days ago"
+        return Score(round(value, 4), f"R{recency} F{frequency} M{monetary}: {words}")
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
