@@ -29,6 +29,7 @@ from sojourn.intake.envelope import CALLS, Call, UnreadableCall, read_call
 MAX_BODY_BYTES = 4 * 1024 * 1024  # as sent and once decompressed; above it nothing is kept
 _HEADER_NAMES = re.compile(r"^[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*$")
 _DEFAULT_HEADERS = "authorization, content-type, content-encoding, x-retry-count, anonymousid, sentat"
+_CODES = {400: "unreadable", 401: "unauthorized", 404: "not_found", 413: "too_large", 415: "unsupported", 503: "overloaded"}
 _OPEN = {"access-control-allow-origin": "*", "access-control-expose-headers": "retry-after"}
 
 log = structlog.get_logger(__name__)
@@ -64,7 +65,8 @@ class _Refused(Exception):
 
     def __init__(self, status: int, sentence: str, **headers: str) -> None:
         super().__init__(sentence)
-        self.response = _answer({"success": False, "error": sentence}, status, **headers)
+        # Some client libraries read `code` and `message`, and stumble where they are not.
+        self.response = _answer({"success": False, "code": _CODES[status], "message": sentence}, status, **headers)
 
 
 class _Door:
@@ -86,7 +88,7 @@ class _Door:
             return Response(status_code=400)
         except Exception as error:
             log.error("a call failed", error=type(error).__name__)
-            return _answer({"success": False, "error": "something went wrong here; send it again"}, 503, **{"retry-after": "5"})
+            return _Refused(503, "something went wrong here; send it again", **{"retry-after": "5"}).response
 
     async def _take(self, request: Request) -> Response:
         name = request.path_params["call"]

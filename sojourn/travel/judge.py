@@ -110,7 +110,7 @@ def assign(subject: str, experiment: str, shares: Mapping[str, int]) -> str:
         place -= share
         if place < 0:
             return arm
-    return next(reversed(shares))
+    return list(shares)[-1]
 
 
 def assignments(program: Program, subject: str) -> dict[str, str]:

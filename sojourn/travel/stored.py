@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, false, insert, select
 
 from sojourn.clock import Clock
 from sojourn.content import Contents, Rendered, RenderFacts
-from sojourn.customers import profiles, suppression
+from sojourn.customers import profiles
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.profiles import Person
 from sojourn.delivery import facts as gate_facts
@@ -34,6 +34,7 @@ from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.model import Enter, Journey, Send, Set, Step
 from sojourn.language.moments import zone_named
 from sojourn.prediction import Models
+from sojourn.store.database import Database
 from sojourn.store.tables import decisions, entries, events, sends
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import ENTER_REQUESTED
@@ -42,18 +43,6 @@ from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Advance, Progress, Trail
 
 _KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
-
-
-class Store(Protocol):
-    """What of a Database is needed here, so that virtual time can bring its own."""
-
-    async def read(self, function: Any, /, *args: Any) -> Any:
-        """Run a function in a reading transaction."""
-        ...
-
-    async def write(self, function: Any, /, *args: Any) -> Any:
-        """Run a function in a writing transaction."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +82,7 @@ class StoredJourneys:
         emit: appends an event to the log.
     """
 
-    store: Store
+    store: Database
     registry: Registry
     contents: Contents
     models: Models
@@ -112,11 +101,11 @@ class StoredJourneys:
             ProviderBusy: nothing was accepted; ask again later.
             ProviderUnclear: ask again; the provider's key makes it safe.
         """
-        prepared: Prepared = await self.store.read(self._prepare, ask)
+        prepared = await self.store.read(self._prepare, ask)
         if isinstance(prepared.effect, Send):
             return await self._send(ask, prepared)
         if prepared.effect is not None:
-            return await self.store.write(self._act, ask, prepared)  # type: ignore[no-any-return]
+            return await self.store.write(self._act, ask, prepared)
         if prepared.judged and prepared.progress.trail:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
@@ -224,7 +213,7 @@ class StoredJourneys:
         if prepared.rendered is None:
             await self.store.write(self._unsendable, ask, prepared)
             return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
-        rules = rules_of(self.registry.shop, prepared.journey, self._suppressed)
+        rules = rules_of(self.registry.shop, prepared.journey, self.secret)
         outcome = await sending.deliver(
             self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan
         )
@@ -251,9 +240,6 @@ class StoredJourneys:
         now = self.clock.now()
         ledger.open_send(connection, prepared.order, now)
         sending.withdraw(connection, prepared.order.key, f"cannot be rendered: {prepared.problem}", now)
-
-    def _suppressed(self, connection: Connection, address: str) -> str | None:
-        return suppression.suppressed(connection, self.secret, address)
 
     def _act(self, connection: Connection, ask: Advance, prepared: Prepared) -> Progress:
         self._keep(connection, ask, prepared)

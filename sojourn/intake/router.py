@@ -1,0 +1,143 @@
+"""The router: takes acknowledged events from the log, decides, and makes the calls that follow."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from sojourn.clock import SystemClock, monotonic
+from sojourn.customers import profiles
+from sojourn.customers.sweep import ENTERED, EXITED, sweep
+from sojourn.delivery.engagement import Engagement
+from sojourn.intake import outbox
+from sojourn.intake.emit import emit
+from sojourn.intake.endings import Ending, mark_ended
+from sojourn.intake.outbox import JourneyRunner
+from sojourn.intake.process import Processed, process_batch
+from sojourn.metrics import metrics
+from sojourn.store.database import Database
+from sojourn.travel.registry import Registry
+
+BUSY_POLL = 0.005  # seconds between two looks at the log while events come
+IDLE_POLL = 0.05
+BUSY_FOR = 1.0  # seconds after the last event
+CALL_RETRY = 0.5  # seconds before calls that failed are made again
+SWEEP_EVERY = timedelta(hours=1)  # of the shop's time
+SWEEP_AT_MOST_EVERY = 5.0  # real seconds
+CLOSED = "closed"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Router:
+    """Routes until stopped.
+
+    Args:
+        database: the store.
+        registry: the definitions.
+        runner: who runs journeys.
+        clock: the shop's.
+    """
+
+    database: Database
+    registry: Registry
+    runner: JourneyRunner
+    clock: SystemClock
+    _calls: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Route, call and sweep, until cancelled."""
+        await self.database.write(self.registry.store, self.clock.now())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._route())
+            tasks.create_task(self._call())
+            if self._swept():
+                tasks.create_task(self._sweep())
+
+    async def _route(self) -> None:
+        busy_until = 0.0
+        while True:
+            processed = await self.database.write(process_batch, self.registry, self.clock.now())
+            if processed.events:
+                self._observe(processed)
+                busy_until = monotonic() + BUSY_FOR
+                if processed.calls:
+                    self._calls.set()
+            else:
+                await asyncio.sleep(BUSY_POLL if monotonic() < busy_until else IDLE_POLL)
+
+    def _observe(self, processed: Processed) -> None:
+        measured = metrics()
+        measured.router_delay.observe(processed.lag / self.clock.scale.scale)
+        for journey in processed.began:
+            measured.entries_started.labels(journey).inc()
+        for journey, outcome in processed.ended:
+            measured.entries_ended.labels(journey, outcome).inc()
+
+    async def _call(self) -> None:
+        self._calls.set()  # what an earlier life left unanswered
+        while True:
+            await self._calls.wait()
+            self._calls.clear()
+            rows = await self.database.read(outbox.pending)
+            metrics().outbox_depth.set(len(rows))
+            if not rows:
+                continue
+            for key in {row.body["version"] for row in rows if row.kind == "start"}:
+                await self.database.read(self.registry.get, key)
+            made = await outbox.call_all(rows, self.runner, self.registry.versions.__getitem__, self.clock.now(), self.clock.scale)
+            await self.database.write(self._answered, made)
+            if made.failed:
+                log.warning("calls to Temporal failed and are made again", count=len(made.failed), first=made.failed[0])
+                await asyncio.sleep(CALL_RETRY)
+            self._calls.set()
+
+    def _answered(self, connection: Connection, made: outbox.Outcome) -> None:
+        outbox.answered(connection, made.done, made.run_ids)
+        mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed") for entry in made.closed], self.clock.now())
+
+    # -- segments, until they are live -----------------------------------------------------------
+
+    def _swept(self) -> list[str]:
+        """Segments that anyone listens for."""
+        names = {name for definition in self.registry.live.values() for name in (listener.event for listener in definition.listeners)}
+        listened = {ENTERED, EXITED} & (names | set(self.registry.triggers))
+        return sorted(self.registry.segments) if listened else []
+
+    async def _sweep(self) -> None:
+        pause = max(self.clock.scale.real_duration(SWEEP_EVERY).total_seconds(), SWEEP_AT_MOST_EVERY)
+        while True:
+            for segment in self._swept():
+                entered, exited = await self.database.write(sweep_segment, self.registry, segment, self.clock.now())
+                if entered or exited:
+                    log.info("swept a segment", segment=segment, entered=entered, exited=exited)
+            await asyncio.sleep(pause)
+
+
+def sweep_segment(connection: Connection, registry: Registry, segment: str, now: datetime) -> tuple[int, int]:
+    """Bring a segment up to date and put its changes into the log; return how many entered and exited."""
+
+    def tell(profile_id: str, name: str, changed: str, message_id: str) -> None:
+        emit(connection, _addressed(connection, profile_id, name, changed, message_id, now))
+
+    return sweep(connection, segment, registry.segments, now, tell)
+
+
+def _addressed(connection: Connection, profile_id: str, name: str, segment: str, message_id: str, now: datetime) -> Engagement:
+    known = dict(reversed(profiles.external_ids(connection, profile_id)))
+    return Engagement(
+        message_id=message_id,
+        name=name,
+        time=now,
+        profile_id=profile_id,
+        user_id=known.get("user_id"),
+        anonymous_id=None if "user_id" in known else known.get("anonymous_id"),
+        properties={"segment": segment},
+    )
+
+

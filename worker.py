@@ -1,0 +1,260 @@
+"""The composition root and the console script's entry: the only place that knows all rooms.
+
+Roles: `api` (intake, links, pages, admin API), `router` (log to Temporal), `worker` (journeys), or
+`all` three in one process. `sojourn up` starts one process for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from uuid import UUID
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from activities.journey import JourneyActivities
+from sojourn.cli import app as cli
+from sojourn.clock import SystemClock, real_now
+from sojourn.console.api import admin_app
+from sojourn.console.health import reachable
+from sojourn.content import Contents
+from sojourn.delivery import sending
+from sojourn.delivery.providers import Provider
+from sojourn.delivery.providers.inbox import Inbox
+from sojourn.delivery.tokens import Links, Tokens
+from sojourn.errors import SojournError
+from sojourn.intake.appender import Appender
+from sojourn.intake.emit import emit
+from sojourn.intake.endings import Ending, mark_ended
+from sojourn.intake.http import IntakeSettings, intake_routes
+from sojourn.intake.router import Router
+from sojourn.language.loader import load
+from sojourn.logs import configure_logs
+from sojourn.metrics import HttpMetrics, metrics_endpoint
+from sojourn.prediction import Models
+from sojourn.readiness import say_ready
+from sojourn.settings import Settings, load_settings
+from sojourn.store.database import Database
+from sojourn.store.heartbeats import keep_beating
+from sojourn.timekeeping import read_clock
+from sojourn.tracing import configure_tracing
+from sojourn.travel.registry import Registry
+from sojourn.travel.stored import StoredJourneys
+from workflows.client import JourneyCalls
+from workflows.ending import EndingObserver, closed_since
+from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
+
+WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
+ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
+CLOSED_EVERY = 20.0  # seconds; how often missed endings are looked for
+CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
+CLOSED_AT_START = timedelta(days=30)
+ABANDON_EVERY = 60.0  # seconds
+STOP_LIMIT = 10.0  # seconds
+
+log = structlog.get_logger("sojourn")
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class House:
+    """The rooms, opened by their settings; each when it is first needed."""
+
+    settings: Settings
+    clock: SystemClock
+    database: Database
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The definitions."""
+        return Registry(load(self.settings.journeys_dir))
+
+    @cached_property
+    def links(self) -> Links:
+        """Makes the addresses that lead back to us."""
+        return Links(self.settings.public_url, Tokens(self.settings.secret_key))
+
+    @cached_property
+    def provider(self) -> Provider:
+        """Who carries messages away: the mail server that is set, else the local inbox."""
+        if self.settings.smtp_url:
+            from sojourn.delivery.providers.smtp import Smtp
+
+            return Smtp.of_url(self.settings.smtp_url)
+        return Inbox(self.settings.data_dir / "inbox")
+
+    @cached_property
+    def journeys(self) -> StoredJourneys:
+        """Advances entries."""
+        return StoredJourneys(
+            store=self.database,
+            registry=self.registry,
+            contents=Contents.load(self.settings.journeys_dir),
+            models=Models.load(self.settings.journeys_dir),
+            provider=self.provider,
+            clock=self.clock,
+            links=self.links,
+            workspace=WORKSPACE,
+            secret=self.settings.secret_key,
+            emit=emit,
+        )
+
+
+async def run_api(house: House) -> None:
+    """Serve events, links, the inbox, the admin API, health and metrics, until asked to stop."""
+    settings = house.settings
+    appender = Appender(house.database)
+    admin = admin_app(
+        house.database, house.registry.loaded.journeys, house.clock, settings.admin_token, lambda: reachable(settings.temporal_address)
+    )
+    routes = [
+        *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock),
+        Route("/metrics", metrics_endpoint(settings.sdk_metrics_address)),
+        Mount("/", admin),
+    ]
+    config = uvicorn.Config(
+        HttpMetrics(Starlette(routes=routes)),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
+            await asyncio.sleep(0.02)
+        say_ready()
+        await serving
+    finally:
+        server.should_exit = True
+        await asyncio.wait([serving], timeout=STOP_LIMIT)
+        await appender.close()
+
+
+async def run_router(house: House) -> None:
+    """Route events until cancelled."""
+    client = await connect(house.settings.temporal_address, house.settings.temporal_namespace)
+    await ensure_search_attributes(client)
+    router = Router(house.database, house.registry, JourneyCalls(client, house.clock.scale), house.clock)
+    say_ready()
+    await router.run()
+
+
+async def run_worker(house: House) -> None:
+    """Run journeys until cancelled."""
+    settings = house.settings
+    client = await connect(settings.temporal_address, settings.temporal_namespace, metrics_address=settings.sdk_metrics_address)
+    await ensure_search_attributes(client)
+    observer = EndingObserver()
+    activities = JourneyActivities(house.journeys)
+    worker = make_worker(client, [activities.decide, activities.send], interceptors=[observer])
+
+    async def write_endings() -> None:
+        while True:
+            seen = observer.take()
+            if seen:
+                await house.database.write(mark_ended, seen, house.clock.now())
+            await asyncio.sleep(ENDINGS_EVERY)
+
+    async def find_missed_endings() -> None:
+        window = CLOSED_AT_START
+        while True:
+            found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
+            missed = await house.database.write(mark_ended, found, house.clock.now())
+            if missed:
+                log.info("found entries whose end no worker had seen", count=missed)
+            window = CLOSED_WINDOW
+            await asyncio.sleep(CLOSED_EVERY)
+
+    async def abandon() -> None:
+        while True:
+            given_up = await house.database.write(sending.abandon, house.clock.now())
+            if given_up:
+                log.warning("gave up on sends that nobody settled", count=given_up)
+            await asyncio.sleep(ABANDON_EVERY)
+
+    async with worker, asyncio.TaskGroup() as tasks:
+        for job in (write_endings, find_missed_endings, abandon):
+            tasks.create_task(job())
+        say_ready()
+
+
+async def _run(role: str, settings: Settings) -> None:
+    """Run a role until a signal asks to stop."""
+    clock = read_clock(settings.data_dir)
+    database = Database(settings.database_url)
+    await database.create()
+    house = House(settings, clock, database)
+    house.registry  # noqa: B018 - a broken definition is said now, not at the first event
+    jobs = {"api": [run_api], "router": [run_router], "worker": [run_worker], "all": [run_api, run_router, run_worker]}[role]
+    running = [asyncio.create_task(job(house)) for job in jobs]
+    running.append(asyncio.create_task(keep_beating(database, role)))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=STOP_LIMIT)
+        await database.close()
+
+
+def _role(role: str) -> Callable[[], None]:
+    def command() -> None:
+        settings = load_settings()
+        clock = read_clock(settings.data_dir)
+        configure_logs(settings.log_format, level=settings.log_level, process=role, clock=clock)
+        tracing = configure_tracing(settings.otlp_endpoint, role)
+        code = 0
+        try:
+            asyncio.run(_run(role, settings))
+        except (SojournError, NoTemporal) as error:
+            print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
+            code = 1
+        except BaseException as error:
+            log.exception("a role failed", role=role, error=type(error).__name__)
+            code = 1
+        if tracing is not None:
+            tracing.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The SDK's core may abort at interpreter exit after all work is done; so leave without it.
+        os._exit(code)
+
+    command.__doc__ = f"Run the {role} in this process." if role != "all" else "Run API, router and worker in this one process."
+    return command
+
+
+for _name in ("api", "router", "worker", "all"):
+    cli.command(_name, rich_help_panel="Roles, one process each")(_role(_name))
+
+
+def main() -> None:
+    """The console script `sojourn`."""
+    try:
+        cli()
+    except SojournError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Connects to Temporal, as a client and as a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, Interceptor
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Interceptor as WorkerInterceptor
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+
+from sojourn.clock import monotonic
+from workflows import names, policies
+from workflows.journey import JourneyWorkflow
+
+CONNECT_LIMIT = 60.0  # seconds to wait for a server that is starting
+CONNECT_PAUSE = 0.25
+GRACEFUL_STOP = timedelta(seconds=5)
+
+
+class NoTemporal(Exception):
+    """Temporal does not answer; the message says where and what to do."""
+
+
+async def connect(address: str, namespace: str, *, metrics_address: str = "", interceptors: Sequence[Interceptor] = ()) -> Client:
+    """Return a client, once the server answers.
+
+    Args:
+        address: host:port.
+        namespace: the Temporal namespace.
+        metrics_address: host:port at which the SDK's metrics are shown; empty for none.
+        interceptors: such as tracing.
+
+    Raises:
+        NoTemporal: it does not answer in time.
+    """
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics_address))) if metrics_address else None
+    deadline = monotonic() + CONNECT_LIMIT
+    while True:
+        try:
+            return await Client.connect(
+                address, namespace=namespace, data_converter=pydantic_data_converter, runtime=runtime, interceptors=interceptors
+            )
+        except (RuntimeError, RPCError) as error:
+            if monotonic() > deadline:
+                raise NoTemporal(f"no Temporal server answers at {address}; start it, or set SOJOURN_TEMPORAL_ADDRESS") from error
+            await asyncio.sleep(CONNECT_PAUSE)
+
+
+async def ensure_search_attributes(client: Client) -> list[str]:
+    """Create the search attributes that are missing, and return their names.
+
+    An upsert of one that is not registered would retry a journey's task for ever.
+    """
+    service = client.operator_service
+    known = (await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))).custom_attributes
+    missing = {key.name: key.indexed_value_type for key in names.SEARCH_ATTRIBUTES if key.name not in known}
+    if missing:
+        request = AddSearchAttributesRequest(namespace=client.namespace)
+        for name, kind in missing.items():
+            request.search_attributes[name] = cast("IndexedValueType.ValueType", int(kind))
+        try:
+            await service.add_search_attributes(request, timeout=policies.RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise
+    return sorted(missing)
+
+
+def make_worker(
+    client: Client,
+    activities: Sequence[Callable[..., Any]],
+    *,
+    interceptors: Sequence[WorkerInterceptor] = (),
+    runner: WorkflowRunner | None = None,
+) -> Worker:
+    """Return a worker for every journey.
+
+    Args:
+        client: connected.
+        activities: decide and send.
+        interceptors: such as the observer of endings.
+        runner: None is the unsandboxed one: the interpreter is ours and checked in, definitions are data.
+    """
+    return Worker(
+        client,
+        task_queue=names.TASK_QUEUE,
+        workflows=[JourneyWorkflow],
+        activities=activities,
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        interceptors=interceptors,
+        workflow_failure_exception_types=[Exception],
+        sticky_queue_schedule_to_start_timeout=policies.STICKY_SCHEDULE_TO_START,
+        max_cached_workflows=policies.MAX_CACHED_WORKFLOWS,
+        max_concurrent_workflow_tasks=policies.MAX_CONCURRENT_TASKS,
+        max_concurrent_activities=policies.MAX_CONCURRENT_SENDS,
+        max_concurrent_local_activities=policies.MAX_CONCURRENT_DECISIONS,
+        graceful_shutdown_timeout=GRACEFUL_STOP,
+    )
