@@ -7,6 +7,7 @@ in every order. A trait said to be null is removed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,8 @@ from sojourn.store.types import to_micros
 
 _TRAITS, _ZONE, _LOCALE = "traits", "zone", "locale"
 MAX_LOCALE = 35
+_OFFSET = re.compile(r"^(?:GMT|UTC)(?P<sign>[+-])(?P<hours>\d{2}):?00$")
+_OFFSET_ZONE = "Etc/GMT"
 
 
 @dataclass
@@ -53,8 +56,9 @@ class Profile:
         """Take in a time zone and a locale said at a moment, where they are ones; tell whether anything changed."""
         micros = to_micros(at)
         changed = False
-        if zone and is_zone(zone) and _later(self.times.get(_ZONE), micros, zone, self.zone):
-            self.zone, self.times[_ZONE] = zone, micros
+        named = as_zone(zone) if zone else None
+        if named and self._zone_stands(named, micros):
+            self.zone, self.times[_ZONE] = named, micros
             changed = True
         if locale and len(locale) <= MAX_LOCALE and _later(self.times.get(_LOCALE), micros, locale, self.locale):
             self.locale, self.times[_LOCALE] = locale, micros
@@ -66,12 +70,18 @@ class Profile:
         said = self.times.setdefault(_TRAITS, {})
         for name, micros in other.times.get(_TRAITS, {}).items():
             self._hear(said, name, other.traits.get(name), micros)
-        if other.zone and _later(self.times.get(_ZONE), other.times.get(_ZONE, 0), other.zone, self.zone):
+        if other.zone and self._zone_stands(other.zone, other.times.get(_ZONE, 0)):
             self.zone, self.times[_ZONE] = other.zone, other.times.get(_ZONE, 0)
         if other.locale and _later(self.times.get(_LOCALE), other.times.get(_LOCALE, 0), other.locale, self.locale):
             self.locale, self.times[_LOCALE] = other.locale, other.times.get(_LOCALE, 0)
         self.see(other.first_seen)
         self.see(other.last_seen)
+
+    def _zone_stands(self, zone: str, micros: int) -> bool:
+        """Tell whether a zone displaces the known one; a bare offset, which knows no summer time, never displaces a place."""
+        if self.zone is not None and _is_offset(zone) != _is_offset(self.zone):
+            return _is_offset(self.zone)
+        return _later(self.times.get(_ZONE), micros, zone, self.zone)
 
     def _hear(self, said: dict[str, int], name: str, value: Any, micros: int) -> bool:
         if not _later(said.get(name), micros, value, self.traits.get(name)):
@@ -99,6 +109,17 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def is_zone(name: str) -> bool:
-    """Tell whether a name is a time zone's."""
-    return name in _zones()
+def as_zone(name: str) -> str | None:
+    """Return a time zone's name; of an offset such as `GMT+0100` (all that some browser libraries tell) the zone of that offset."""
+    if name in _zones():
+        return name
+    offset = _OFFSET.match(name)
+    if offset is None:
+        return None
+    turned = "-" if offset["sign"] == "+" else "+"  # these zones count the other way
+    zone = f"{_OFFSET_ZONE}{turned}{int(offset['hours'])}"
+    return zone if zone in _zones() else None
+
+
+def _is_offset(zone: str) -> bool:
+    return zone.startswith(_OFFSET_ZONE)
