@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from sojourn.customers import suppression
 from sojourn.delivery.gate import UTC_ZONE, NamedHours
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Journey
@@ -52,13 +53,13 @@ class GateRules:
     suppressed: Suppression = nothing_suppressed
 
 
-def rules_of(shop: ShopSettings, journey: Journey, suppressed: Suppression) -> GateRules:
+def rules_of(shop: ShopSettings, journey: Journey, secret: str) -> GateRules:
     """Return the rules for a journey's messages.
 
     Args:
         shop: the shop's settings.
         journey: the version that the entry stands on.
-        suppressed: asks the suppression list.
+        secret: SOJOURN_SECRET_KEY, under which the suppression list is kept.
     """
     hours = []
     if shop.quiet_hours is not None:
@@ -70,5 +71,5 @@ def rules_of(shop: ShopSettings, journey: Journey, suppressed: Suppression) -> G
         zone=zone_named(shop.zone),
         hours=tuple(hours),
         caps=tuple(Cap(cap.max, parse_duration(cap.within), cap.purpose) for cap in shop.caps),
-        suppressed=suppressed,
+        suppressed=lambda conn, address: suppression.suppressed(conn, secret, address),
     )

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, insert, select
 
 from sojourn.clock import Clock, monotonic
+from sojourn.content.links import rewrite_links
 from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.ledger import SendOrder, SendRow, State
@@ -38,7 +39,6 @@ from sojourn.delivery.outcomes import (
 from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
-from sojourn.delivery.tracked import track
 from sojourn.errors import ProviderBusy, ProviderUnclear, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store.database import Database
@@ -87,13 +87,13 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
         pixel: whether opens may be tracked.
     """
     if ledger.open_send(conn, order, now):
-        tracked = track(
-            rendered.html,
-            rendered.text,
-            lambda position: tracking.click(order.key, position),
-            tracking.pixel(order.key) if pixel else None,
-            tracking.public_url,
-        )
+        urls: dict[int, str] = {}
+
+        def tracked(position: int, url: str) -> str:
+            urls[position] = url
+            return tracking.click(order.key, position)
+
+        html, text = rewrite_links(rendered.html, rendered.text, tracked, tracking.pixel(order.key) if pixel else None)
         headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
         if order.reply_to:
             headers["Reply-To"] = order.reply_to
@@ -103,12 +103,12 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
         conn.execute(
             insert(messages).values(
                 send_key=order.key, to_address=order.to_address, to_name=order.to_name, from_address=order.from_address,
-                from_name=order.from_name, subject=rendered.subject, html=tracked.html, text=tracked.text, headers=headers,
+                from_name=order.from_name, subject=rendered.subject, html=html, text=text, headers=headers,
                 tokens=dict(rendered.tokens), rendered_at=now,
             )
         )  # fmt: skip
-        if tracked.urls:
-            conn.execute(insert(links), [{"send_key": order.key, "position": i, "url": url} for i, url in enumerate(tracked.urls)])
+        if urls:
+            conn.execute(insert(links), [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
     return ledger.load(conn, order.key)
 
 

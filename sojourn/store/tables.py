@@ -277,6 +277,17 @@ links = Table(
     Column("url", Text, nullable=False),
 )
 
+engagements = Table(
+    "engagements",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("send_key", String(36), ForeignKey("sends.key"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),  # open click
+    Column("position", Integer),  # of the link
+    Column("at", Moment, nullable=False, index=True),
+    Column("machine", Text),  # why it is taken for a robot's
+)  # opens and clicks until it is settled whether a robot made them; then they become events and the rows go
+
 verdicts = Table(
     "verdicts",
     metadata,

@@ -1,0 +1,142 @@
+"""Hands messages to an SMTP server (class C): at most once, or an honest "nobody knows".
+
+Until the last line of DATA is out, a failure proves that nothing was accepted; from then on only the
+server's answer tells. What is kept of an answer are its codes: its words may hold the recipient's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from sojourn.delivery.message import Message, to_bytes
+from sojourn.delivery.providers.base import Klass, Receipt
+from sojourn.errors import ProviderBusy, ProviderUnclear, Rejected, SettingsError
+
+STEP_SECONDS = 10.0  # for one command's answer
+TOTAL_SECONDS = 20.0  # below sending.POST_DEADLINE_SECONDS
+QUIT_SECONDS = 1.0
+PORTS = {"smtp": 25, "smtps": 465}
+STARTTLS = {"auto": None, "always": True, "never": False}
+_ENHANCED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}")
+
+
+class Smtp:
+    """Delivers to an SMTP server, one connection a message.
+
+    Args:
+        host: the server.
+        port: its port.
+        username: for AUTH; None logs nobody in.
+        password: for AUTH.
+        tls: whether TLS is spoken from the first byte.
+        starttls: whether STARTTLS is demanded (True), left out (False), or used where it is offered (None).
+        step_seconds: how long one answer may take.
+        total_seconds: how long all of it may take.
+    """
+
+    name = "smtp"
+    klass = Klass.SMTP
+    key_window = timedelta(0)
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls: bool = False,
+        starttls: bool | None = None,
+        step_seconds: float = STEP_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._username = username
+        self._password = password
+        self._tls = tls
+        self._starttls = starttls
+        self._step_seconds = step_seconds
+        self._total_seconds = total_seconds
+
+    @classmethod
+    def from_url(cls, url: str) -> Smtp:
+        """Return the provider that SOJOURN_SMTP_URL names: `smtp://user:password@host:587?starttls=always` or `smtps://…`.
+
+        Raises:
+            SettingsError: the URL cannot be understood; it is not repeated, for it may hold a password.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port or PORTS[parts.scheme]
+            options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
+            starttls = STARTTLS[options.pop("starttls", "never" if parts.scheme == "smtps" else "auto")]
+        except (KeyError, ValueError):
+            raise SettingsError(_HOW) from None
+        if not parts.hostname or options or parts.path not in ("", "/") or (parts.username and parts.password is None):
+            raise SettingsError(_HOW)
+        return cls(
+            parts.hostname,
+            port,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            tls=parts.scheme == "smtps",
+            starttls=starttls,
+        )
+
+    async def deliver(self, message: Message) -> Receipt:
+        """Hand a message to the server; the provider's id is the Message-ID."""
+        raw = to_bytes(message)
+        client = SMTP(
+            hostname=self.host, port=self.port, username=self._username, password=self._password, use_tls=self._tls,
+            start_tls=None if self._tls else self._starttls, timeout=self._step_seconds,
+        )  # fmt: skip
+        step = "connect"
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                await client.connect()
+                step = "mail"
+                await client.mail(message.from_address)
+                await client.rcpt(message.to_address)
+                step = "data"
+                await client.data(raw)
+                step = "done"
+        except SMTPResponseException as error:
+            raise _answered(error, step) from None
+        except (SMTPException, OSError, TimeoutError) as error:
+            if step == "data":
+                raise ProviderUnclear(f"the SMTP server's answer to the message was lost ({type(error).__name__})") from None
+            raise ProviderBusy(f"the SMTP server could not be reached or broke off before the message ({type(error).__name__})") from None
+        finally:
+            await _leave(client, polite=step == "done")
+        return Receipt(message.id)
+
+
+_HOW = "SOJOURN_SMTP_URL is not one; write smtp://user:password@host:587?starttls=always (auto, always or never) or smtps://host"
+
+
+def _answered(error: SMTPResponseException, step: str) -> Rejected | ProviderBusy | ProviderUnclear:
+    enhanced = _ENHANCED.match(error.message)
+    codes = f"{error.code} {enhanced[0]}" if enhanced else str(error.code)
+    if step == "connect":  # a greeting or a log-in refused is the shop's trouble, not the message's
+        return ProviderBusy(f"the SMTP server took no connection or log-in: {codes}")
+    if 400 <= error.code < 500:
+        return ProviderBusy(f"the SMTP server asks to come back later: {codes}")
+    if 500 <= error.code < 600:
+        return Rejected(f"the SMTP server refused the message: {codes}")
+    kind = ProviderUnclear if step == "data" else ProviderBusy
+    return kind(f"the SMTP server gave an answer that means nothing: {codes}")
+
+
+async def _leave(client: SMTP, *, polite: bool) -> None:
+    if polite:
+        with contextlib.suppress(SMTPException, OSError, TimeoutError):  # the message is accepted, whatever becomes of the goodbye
+            async with asyncio.timeout(QUIT_SECONDS):
+                await client.quit()
+    client.close()
