@@ -47,7 +47,7 @@ def _facts(found: SendDetail) -> Table:
     rows = {
         "profile": found.profile_id,
         "entry": f"{found.entry_id} since {moment(found.entry.started_at)}, {found.entry.outcome or found.entry.state}",
-        "consent": "" if consent is None else ", ".join((consent.purpose, moment(consent.at), consent.source, consent.wording or "no wording")),
+        "consent": ", ".join((consent.purpose, moment(consent.at), consent.source, consent.wording or "no wording")) if consent else "",
         "subject": found.message.subject if found.message else "",
         "provider": f"{found.provider}, {found.attempts} attempt{'' if found.attempts == 1 else 's'}" if found.provider else "",
         "held until": moment(found.held_until) if found.held_until else "",
