@@ -59,7 +59,7 @@ class _Examples:
         if kind not in GIVEN or (not rest and kind != "history"):
             hint = nearest(kind, GIVEN)
             shape = "score.<model>, segment.<name>, event.<property>, profile.<trait> or history"
-            self._found.add(way, f"{shown(name)} cannot be given{hint or ';'} write {shape}", at_key=True)
+            self._found.add(way, f"{shown(name)} cannot be given{hint or ';'} {'Write' if hint else 'write'} {shape}", at_key=True)
         elif kind == "score" and rest not in self._scores:
             self._found.add(way, unknown("score", rest, self._scores) + " (of this journey)", at_key=True)
         elif kind == "segment" and self._known.segments is not None and rest not in self._known.segments:

@@ -21,7 +21,7 @@ class Finding:
 
     way: Way
     message: str
-    offset: int = 0
+    offset: int | None = None
     at_key: bool = False
 
     def problem(self, root: Node, file: str) -> Problem:
@@ -59,6 +59,6 @@ class Findings:
 
     all: list[Finding] = field(default_factory=list)
 
-    def add(self, way: Way, message: str, offset: int = 0, at_key: bool = False) -> None:
+    def add(self, way: Way, message: str, offset: int | None = None, at_key: bool = False) -> None:
         """Keep a finding."""
         self.all.append(Finding(way, message, offset, at_key))

@@ -148,7 +148,7 @@ def _by_name(parsed: list[tuple[str, Node, _M]], kind: str, problems: list[Probl
         name, node = getattr(definition, kind), root.value[kind]
         if name in found:
             first, line, _ = found[name]
-            text = f"a second {kind} called `{name}`; the first is in {first}:{line}; rename one"
+            text = f"a second {kind} called `{name}`; the first is in {Path(first).name}:{line}; rename one"
             problems.append(Problem(file, node.line, node.column, text))
         else:
             found[name] = (file, node.line, definition)

@@ -135,8 +135,8 @@ def _time(text: str) -> time:
 def _days(text: str) -> frozenset[int]:
     found: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if first not in DAYS or (last or first) not in DAYS:
+        first, dash, last = part.partition("-")
+        if first not in DAYS or (dash and last not in DAYS):
             raise ValueError(f"{part!r} is not a day; write mon, tue, wed, thu, fri, sat or sun, a range mon-fri or a list tue,thu")
         begin, end = DAYS.index(first), DAYS.index(last or first)
         found.update((begin + i) % 7 for i in range((end - begin) % 7 + 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import DurationText, Model, Name, Text
@@ -76,12 +76,12 @@ class ShopSettings(Model):
             Hours.parse(text)
         return text
 
-    @model_validator(mode="after")
-    def _transactional_is_free(self) -> Self:
-        rule = self.consent.get(TRANSACTIONAL)
-        if rule is not None and rule.required:
-            raise ValueError("`consent`: transactional messages never need consent; leave `transactional` out or set required: false")
-        return self
+    @field_validator("consent")
+    @classmethod
+    def _transactional_is_free(cls, rules: dict[str, ConsentRule]) -> dict[str, ConsentRule]:
+        if TRANSACTIONAL in rules and rules[TRANSACTIONAL].required:
+            raise ValueError("transactional messages never need consent; leave `transactional` out or set required: false")
+        return rules
 
     def purposes(self) -> set[str]:
         """Return the purposes that a journey may name."""

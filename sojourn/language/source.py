@@ -65,13 +65,13 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
-    def place(self, offset: int = 0) -> tuple[int, int]:
+    def place(self, offset: int | None = None) -> tuple[int, int]:
         """Return line and column of the character of a text at an offset, folded and quoted texts included.
 
         Spaces are not compared, since folding changes them: the nth visible character of the value is the
         nth of the source.
         """
-        if not offset or not isinstance(self.value, str):
+        if offset is None or not isinstance(self.value, str):
             return self.line, self.column
         raw, quote = self.raw, self.raw[:1] if self.raw[:1] in ("'", '"') else ""
         block = self.raw[:1] in ("|", ">")
@@ -104,7 +104,8 @@ def read(source: str | bytes, file: str) -> Node:
     try:
         return _Reader(file, text).document()
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        unclosed = "quoted scalar" in str(error.context) or "flow" in str(error.context)
+        mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         raise _error(file, line, column, _wording(error)) from None
     except ReaderError as error:

@@ -24,6 +24,7 @@ _NAMES = "lower-case letters, digits and `_`, beginning with a letter, at most 6
 _SHAPES = {
     "journey": _NAMES,
     "wait": "a duration such as 30m, 24h or 1d 6h",
+    "on": "an event's name, such as Order Completed",
     "up_to": "a duration such as 30m, 24h or 1d 6h",
     "within": "a duration such as 30m, 24h or 1d 6h",
     "again_after": "a duration such as 30m, 24h or 1d 6h",
@@ -49,7 +50,6 @@ class _Spot:
 
     node: Node
     key: str | None  # the last key of its place
-    rest: tuple[Any, ...]  # what of pydantic's place leads to no node
     model: type[BaseModel] | None
     place: tuple[int, int]
     applies: bool  # False: the error speaks of another member of a union than the one that was written
@@ -61,11 +61,20 @@ def problems_of(error: ValidationError, root: Node, file: str, model: type[BaseM
 
 
 def _problems(errors: Sequence[ErrorDetails], root: Node, file: str, model: type[BaseModel]) -> Iterator[Problem]:
+    misspelt = {(*detail["loc"][:-1], _meant(detail, root, model)) for detail in errors if detail["type"] == "extra_forbidden"}
     for detail in errors:
-        spot = _spot(root, detail["loc"], model)
-        if not spot.applies or (detail["type"] == "too_short" and spot.node.value):
+        of_parent = detail["type"] in ("extra_forbidden", "missing")
+        spot = _spot(root, detail["loc"][:-1] if of_parent else detail["loc"], model)
+        if not spot.applies or (detail["type"] == "too_short" and spot.node.value) or detail["loc"] in misspelt:
             continue
-        yield Problem(file, *spot.place, _sentence(detail, spot))
+        line, column = spot.node.keys.get(str(detail["loc"][-1]), spot.place) if of_parent else spot.place
+        yield Problem(file, line, column, _sentence(detail, spot))
+
+
+def _meant(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> str:
+    """Return the key that an unknown one was meant to be, as far as can be told."""
+    keys = _keys(_spot(root, detail["loc"][:-1], model).model)
+    return nearest(str(detail["loc"][-1]), keys).partition("`")[2].partition("`")[0]
 
 
 def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Spot:
@@ -73,9 +82,9 @@ def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Sp
     current: type[BaseModel] | None = model
     path: list[int | str] = []
     applies = True
-    for i, part in enumerate(loc):
+    for part in loc:
         if part == "[key]":
-            return _Spot(Node(*place, key), key, (part,), current, place, applies)
+            return _Spot(Node(*place, key), key, current, place, applies)
         if _in_block(path) and isinstance(part, str) and part in VERBS:
             current = VERBS[part]
             path.append("")  # the tag of a step leads to no node, and the step's own keys follow
@@ -91,8 +100,8 @@ def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Sp
         elif isinstance(part, str) and _is_member(part):
             applies = applies and _written(part, node)
         else:
-            return _Spot(node, key, loc[i:], current, place, applies)
-    return _Spot(node, key, (), current, place, applies)
+            return _Spot(node, key, current, place, applies)
+    return _Spot(node, key, current, place, applies)
 
 
 def _in_block(path: list[int | str]) -> bool:
@@ -133,15 +142,15 @@ def _sentence(detail: ErrorDetails, spot: _Spot) -> str:
     kind, context = detail["type"], detail.get("ctx") or {}
     match kind:
         case "extra_forbidden":
-            return _extra(spot)
+            return _extra(str(detail["loc"][-1]), spot)
         case "missing":
-            return f"`{spot.rest[0]}` is missing here{_meaning(spot)}"
+            return _missing(str(detail["loc"][-1]), spot)
         case "no_verb":
             return _no_verb(spot.node)
         case "literal_error":
             values = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
             hint = nearest(str(spot.node.value), values)
-            return f"{_about(spot)}{_found(spot.node)} may not stand here{hint}; write {' or '.join(values)}"
+            return f"{_about(spot)}{_found(spot.node)} may not stand here{hint or ';'} {'Write' if hint else 'write'} {' or '.join(values)}"
         case "string_pattern_mismatch":
             return f"{_about(spot)}{_found(spot.node)} may not stand here; write {_SHAPES.get(spot.key or '', _NAMES)}"
         case "string_too_short" | "too_short":
@@ -202,19 +211,20 @@ def _keys(model: type[BaseModel] | None) -> dict[str, str]:
     return {info.alias or name: info.description or "" for name, info in model.model_fields.items()}
 
 
-def _meaning(spot: _Spot) -> str:
-    description = _keys(spot.model).get(str(spot.rest[0]), "")
-    return f": {description}" if description else ""
+def _missing(key: str, spot: _Spot) -> str:
+    if key == "up_to":
+        return "`up_to` is missing here: a wait has to end; write a duration such as 24h"
+    meaning = _SHAPES.get(key) or _keys(spot.model).get(key)
+    return f"`{key}` is missing here" + (f": {meaning}" if meaning else "")
 
 
-def _extra(spot: _Spot) -> str:
-    key = str(spot.rest[0]) if spot.rest else (spot.key or "")
+def _extra(key: str, spot: _Spot) -> str:
     verb = verb_of(spot.node.plain()) if spot.model in VERBS.values() else None
     if verb is not None and key in VERBS:
         return f"a step has exactly one verb, and here are two: `{verb}` and `{key}`; make two steps of it"
     keys = _keys(spot.model)
-    where = f" in `{verb}`" if verb else ""
-    return f"unknown key {shown(key)}{where}{nearest(key, keys)}; here may stand {listed(keys, limit=16)}"
+    where, hint = f" in `{verb}`" if verb else "", nearest(key, keys)
+    return f"unknown key {shown(key)}{where}{hint}{' Here' if hint else '; here'} may stand {listed(keys, limit=20)}"
 
 
 def _no_verb(node: Node) -> str:

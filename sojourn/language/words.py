@@ -58,7 +58,7 @@ def check_reward(text: str, way: Way, sends: frozenset[str], found: Findings) ->
         return
     send, kind, within = match.groups()
     if send not in sends:
-        found.add(way, f"no send is called {shown(send)}{nearest(send, sends)}; a reward names a send of this journey")
+        found.add(way, f"no send is called {shown(send)}{nearest(send, sends) or '; a reward names a send of this journey'}")
     if kind not in ENGAGEMENTS:
         found.add(way, f"{shown(kind)} is nothing a send can have done; it can be {listed(ENGAGEMENTS)}", offset=match.start(2))
     check_duration(within, way, found)

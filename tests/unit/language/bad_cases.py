@@ -1,0 +1,28 @@
+"""Reads one definition beside a few known names, as the cases in tests/bad_definitions expect."""
+
+from __future__ import annotations
+
+from sojourn.language.finding import Known
+from sojourn.language.loader import DefinitionError, Problem, load_journey, load_segment, load_shop
+
+KNOWN = Known(
+    contents=frozenset({"cart_reminder", "cart_offer"}),
+    models=frozenset({"rfm", "purchase_propensity"}),
+    segments=frozenset({"high_value"}),
+    journeys=frozenset({"sample", "onboarding"}),
+    purposes=frozenset({"marketing", "transactional"}),
+)
+
+
+def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml") -> list[Problem]:
+    """Return the problems of a definition; none where it is a good one."""
+    try:
+        if kind == "journey":
+            load_journey(text, file, KNOWN)
+        elif kind == "segment":
+            load_segment(text, file)
+        else:
+            load_shop(text, file)
+    except DefinitionError as error:
+        return error.problems
+    return []
