@@ -27,10 +27,12 @@ from sojourn.clock import SystemClock, real_now
 from sojourn.console.api import admin_app
 from sojourn.console.health import reachable
 from sojourn.content import Contents
-from sojourn.delivery import sending
+from sojourn.delivery import sending, settling
+from sojourn.delivery.inbox_page import InboxPages
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
 from sojourn.delivery.tokens import Links, Tokens
+from sojourn.delivery.tracking import Tracking
 from sojourn.errors import SojournError
 from sojourn.intake.appender import Appender
 from sojourn.intake.emit import emit
@@ -53,6 +55,7 @@ from workflows.client import JourneyCalls
 from workflows.ending import EndingObserver, closed_since
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
+INBOX = "inbox"
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
 ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
 CLOSED_EVERY = 20.0  # seconds; how often missed endings are looked for
@@ -90,7 +93,7 @@ class House:
             from sojourn.delivery.providers.smtp import Smtp
 
             return Smtp.of_url(self.settings.smtp_url)
-        return Inbox(self.settings.data_dir / "inbox")
+        return Inbox(self.settings.data_dir / INBOX)
 
     @cached_property
     def journeys(self) -> StoredJourneys:
@@ -116,8 +119,13 @@ async def run_api(house: House) -> None:
     admin = admin_app(
         house.database, house.registry.loaded.journeys, house.clock, settings.admin_token, lambda: reachable(settings.temporal_address)
     )
+    scale = house.clock.scale.scale
+    shop = house.registry.shop.name
+    tracking = Tracking(house.database, house.links.tokens, house.clock, emit, secret=settings.secret_key, shop_name=shop, time_scale=scale)
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock),
+        *tracking.routes(),
+        *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address)),
         Mount("/", admin),
     ]
@@ -133,14 +141,18 @@ async def run_api(house: House) -> None:
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve())
+    telling = asyncio.create_task(settling.keep_telling(house.database, house.clock, emit))
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.02)
         say_ready()
-        await serving
+        done, _ = await asyncio.wait([serving, telling], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
         server.should_exit = True
-        await asyncio.wait([serving], timeout=STOP_LIMIT)
+        telling.cancel()
+        await asyncio.wait([serving, telling], timeout=STOP_LIMIT)
         await appender.close()
 
 

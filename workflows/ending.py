@@ -20,7 +20,7 @@ from temporalio.worker import (
 with workflow.unsafe.imports_passed_through():
     from sojourn.intake.endings import Ending
     from workflows import names
-    from workflows.messages import JourneyInput, JourneyResult
+    from workflows.messages import JourneyResult
 
 FAILED = "failed"
 _OUTCOMES = {
@@ -43,7 +43,7 @@ class EndingObserver(Interceptor):
 
         class Observing(WorkflowInboundInterceptor):
             async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-                entry_id = workflow.payload_converter().from_payload(input.args[0].payload, JourneyInput).entry_id
+                entry_id = workflow.memo_value(names.MEMO_ENTRY, type_hint=str)
                 try:
                     result: JourneyResult = await self.next.execute_workflow(input)
                 except Exception as error:
