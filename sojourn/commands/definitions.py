@@ -70,7 +70,8 @@ def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
     """
     with told():
         found = load(journeys)
-        count = f"{len(found.journeys)} journeys, {len(found.segments)} segments, {len(found.contents)} contents"
+        parts = (("journey", found.journeys), ("segment", found.segments), ("content", found.contents))
+        count = ", ".join(f"{len(names)} {kind}{'' if len(names) == 1 else 's'}" for kind, names in parts)
         Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)
 
 

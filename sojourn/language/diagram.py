@@ -9,7 +9,7 @@ from sojourn.language.model import Call, Choose, End, Enter, If, Journey, Score,
 from sojourn.language.outline import COMPLETED, send_id
 
 LINE_WIDTH = 38
-_ESCAPES = {"#": "#35;", "&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\\": "#92;"}
+_ESCAPES = {"#": "#35;", "&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\\": "#92;", "|": "#124;"}
 _SHAPES = {
     "start": ('(["', '"])'), "end": ('(["', '"])'), "wait": ('{{"', '"}}'), "ask": ('{"', '"}'), "send": ('[["', '"]]'), "do": ('["', '"]')
 }  # fmt: skip

@@ -96,7 +96,7 @@ class Flow:
             case Enter():
                 self._name("journey", step.enter, self._known.journeys, (*way, "enter"))
             case Call():
-                self._found.add((*way, "call"), NOT_YET + "`call` cannot be walked yet; take the step out", at_key=True)
+                self._found.add((*way, "call"), NOT_YET + "`call` cannot be walked; take the step out", at_key=True)
 
     def _name(self, kind: str, name: str, known: frozenset[str] | None, way: Way) -> None:
         if known is not None and name not in known:

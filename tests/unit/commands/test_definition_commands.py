@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sojourn.cli import app
+
+BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"
+SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
+JOURNEY = "journey: sample\ndescription: A sample.\nenter: {on: Signed Up}\nsteps:\n  - wait: 1h\n  - end: done\n"
+run = CliRunner()
+
+
+@pytest.fixture
+def journeys(tmp_path: Path) -> Path:
+    (tmp_path / "shop.yaml").write_text(SHOP, encoding="utf-8")
+    (tmp_path / "sample.yaml").write_text(JOURNEY, encoding="utf-8")
+    return tmp_path
+
+
+def test_check_says_that_all_is_well(journeys: Path) -> None:
+    result = run.invoke(app, ["check", "--journeys", str(journeys)])
+    assert result.exit_code == 0
+    assert "all is well: 1 journey," in result.stdout
+
+
+def test_check_finds_the_folder_by_the_environment(journeys: Path) -> None:
+    assert run.invoke(app, ["check"], env={"SOJOURN_JOURNEYS_DIR": str(journeys)}).exit_code == 0
+
+
+@pytest.mark.parametrize("folder", sorted(BAD.iterdir()), ids=lambda path: path.name)
+def test_check_prints_every_problem_with_its_place_and_exits_with_1(folder: Path) -> None:
+    result = run.invoke(app, ["check", "--journeys", str(folder)])
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    lines = result.stderr.splitlines()
+    for expected in (folder / "expected.txt").read_text(encoding="utf-8").splitlines():
+        assert any(line.endswith(expected) for line in lines), expected
+
+
+def test_draw_prints_a_flowchart_or_markdown(journeys: Path) -> None:
+    plain = run.invoke(app, ["draw", "sample", "--journeys", str(journeys)])
+    assert plain.stdout.startswith("flowchart TD\n")
+    every = run.invoke(app, ["draw", "--markdown", "--journeys", str(journeys)])
+    assert every.stdout.startswith("## sample\n\n```mermaid\nflowchart TD\n")
+
+
+def test_draw_of_an_unknown_journey_names_the_nearest(journeys: Path) -> None:
+    result = run.invoke(app, ["draw", "smaple", "--journeys", str(journeys)])
+    assert result.exit_code == 1
+    assert "did you mean `sample`?" in result.stderr
+
+
+def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
+    assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
+    assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
+        "journey.schema.json", "segment.schema.json", "shop.schema.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["check", "draw", "schema"])
+def test_each_command_teaches(command: str) -> None:
+    result = run.invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert len(result.stdout) > 300
