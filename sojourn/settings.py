@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         """Whether all runs on this machine by default: what a fast clock needs."""
         return self.embedded_temporal and self.embedded_database
 
+    def filled(self, **values: Any) -> Settings:
+        """Return the settings with what we chose ourselves; what was given stays what counts as given."""
+        return Settings.model_construct(set(self.model_fields_set), **(self.model_dump() | values))
+
     def environment(self) -> dict[str, str]:
         """Return the settings as environment variables, for a child process."""
         values = self.model_dump(mode="json")
@@ -150,7 +154,7 @@ def load_settings(*, keys: bool = True, **flags: Any) -> Settings:
     if not missing:
         return settings
     made = kept_keys(settings.data_dir)
-    return settings.model_copy(update={name: made[name] for name in missing})
+    return settings.filled(**{name: made[name] for name in missing})
 
 
 def _check_url(value: str, schemes: tuple[str, ...]) -> None:

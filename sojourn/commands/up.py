@@ -72,7 +72,7 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
         host, _, number = settings.temporal_address.rpartition(":")
         if not answers(host, int(number)):
             raise SettingsError(f"no Temporal server answers at {settings.temporal_address}; start it, or leave the address out")
-    final = settings.model_copy(update=chosen)
+    final = settings.filled(**chosen)
     metrics_folder = settings.data_dir / "metrics"
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     parts += [_role(role, environment, final, log_folder) for role in ("api", "worker", "router")]
@@ -128,14 +128,15 @@ def run(stack: Stack, console: Console) -> None:
 
 def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
     base = f"http://{settings.host if settings.host != '0.0.0.0' else LOCAL}:{settings.port}"  # noqa: S104  only compared
+    given = settings.model_fields_set
     rows: Iterable[tuple[str, str]] = [
         ("events go to", f"{base}/v1"),
         ("inbox", f"{base}/inbox" if not settings.smtp_url else ""),
         ("Temporal UI", settings.temporal_ui_url),
         ("admin API", f"{base}/docs"),
         ("metrics", f"{base}/metrics"),
-        ("write key", settings.write_key if settings.embedded else "as given"),
-        ("admin token", settings.admin_token if settings.embedded else "as given"),
+        ("write key", settings.write_key if "write_key" not in given else "as given"),
+        ("admin token", settings.admin_token if "admin_token" not in given else "as given"),
         ("data", str(settings.data_dir)),
         ("clock", _clock_sentence(clock)),
     ]
