@@ -14,6 +14,7 @@ from mjml import mjml2html
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.facts import Rendered, RenderFacts, plain
 from sojourn.content.links import mark_untracked, refuse_schemes, trackable
+from sojourn.content.reach import Reach, reach
 from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, has_control, roots
 from sojourn.content.source import Source, parse
 from sojourn.content.text import to_text
@@ -46,19 +47,22 @@ class Contents:
         for path, text in sorted(files.items()):
             if path.endswith(".mjml") and "/" not in path:
                 try:
-                    self.sources[path.removesuffix(".mjml")] = parse(path.removesuffix(".mjml"), f"content/{path}", text)
+                    self.sources[path.removesuffix(".mjml")] = parse(path.removesuffix(".mjml"), self._file(path), text)
                 except DefinitionError as error:
                     problems += error.problems
-        bodies = {path: text for path, text in files.items() if "/" in path or path.endswith(".txt")}
-        bodies |= {f"{name}.mjml": source.body for name, source in self.sources.items()}
-        self.html = ContentEnvironment(DictLoader(bodies), html=True)
-        self.plain = ContentEnvironment(DictLoader(bodies), html=False)
+        self.bodies = {path: text for path, text in files.items() if "/" in path or path.endswith(".txt")}
+        self.bodies |= {f"{name}.mjml": source.body for name, source in self.sources.items()}
+        self.html = ContentEnvironment(DictLoader(self.bodies), html=True)
+        self.plain = ContentEnvironment(DictLoader(self.bodies), html=False)
         self._compiled: dict[str, _Compiled] = {}
         for name, source in self.sources.items():
-            try:
-                self._compiled[name] = self._compile(source)
-            except TemplateError as error:
-                problems.append(self._syntax(source, error))
+            faults = self.reach(name).faults
+            problems += [self.place(path, line, 1, message) for path, line, message in faults]
+            if not faults:
+                try:
+                    self._compiled[name] = self._compile(source)
+                except TemplateError as error:
+                    problems.append(self.place(error_file(error, source), getattr(error, "lineno", None) or 1, 1, str(error.message)))
         if problems:
             raise DefinitionError(problems)
 
@@ -73,7 +77,7 @@ class Contents:
         paths = [path for path in sorted(root.rglob("*")) if path.suffix in (".mjml", ".txt") and path.is_file()]
         large = [path for path in paths if path.stat().st_size > MAX_FILE]
         if large:
-            raise DefinitionError(Problem(f"content/{p.relative_to(root)}", 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
+            raise DefinitionError(Problem(p.as_posix(), 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
         return cls(folder, {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths})
 
     def names(self) -> frozenset[str]:
@@ -105,8 +109,9 @@ class Contents:
             run.header = False
             values["subject"] = line
             ahead = " ".join(self._run(preheader, values, run).split())
-            html = self._html(name, self._run(compiled.body, values, run), ahead, facts.unsubscribe_url)
+            html = self._html(name, self._run(compiled.body, values, run), facts.unsubscribe_url)
             text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
+            html = _with_preheader(html, ahead)
             run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
             return Rendered(line, ahead, html, text, trackable(html), run.tokens)
 
@@ -115,6 +120,15 @@ class Contents:
         from sojourn.content.check import check  # the checks know this class; it needs them only here
 
         return check(self, self._get(name).source)
+
+    def reach(self, name: str) -> Reach:
+        """Return the files that a content is made of."""
+        return reach(self.html, self.bodies, f"{name}.mjml")
+
+    def place(self, path: str, line: int, column: int, message: str) -> Problem:
+        """Return a problem at a line of a template's body, as a line of its file."""
+        source = self.sources.get(path.removesuffix(".mjml"))
+        return Problem(self._file(path), line + (source.first_line - 1 if source is not None else 0), column, message)
 
     def sample(self, name: str, shop: Mapping[str, Any] | None = None) -> RenderFacts:
         """Return the facts of a content's own `sample`, for a check or a preview."""
@@ -127,6 +141,9 @@ class Contents:
                 place = place.setdefault(part, {})
             place[last] = value
         return RenderFacts(found["profile"], found["event"], found["shop"], found["with"], found["score"])
+
+    def _file(self, path: str) -> str:
+        return (self.folder / "content" / path).as_posix()
 
     def _get(self, name: str) -> _Compiled:
         if name not in self._compiled:
@@ -161,24 +178,27 @@ class Contents:
             raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
         return "".join(parts)
 
-    def _html(self, name: str, mjml: str, preheader: str, unsubscribe_url: str) -> str:
+    def _html(self, name: str, mjml: str, unsubscribe_url: str) -> str:
         try:
-            html = mjml2html(mjml, disable_comments=False)
+            html = mjml2html(mjml)
         except ValueError as error:
             raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
         html = mark_untracked(html, unsubscribe_url)
         refuse_schemes(html, name)
-        if preheader:
-            head, tag, rest = html.partition("<body")
-            attributes, end, body = rest.partition(">")
-            html = f"{head}{tag}{attributes}{end}{_HIDDEN.format(escape(preheader) + _FILLER)}{body}"
         return html
 
-    def _syntax(self, source: Source, error: TemplateError) -> Problem:
-        file = getattr(error, "name", None) or f"{source.name}.mjml"
-        own = file == f"{source.name}.mjml"
-        line = (getattr(error, "lineno", None) or 1) + (source.first_line - 1 if own else 0)
-        return Problem(f"content/{file}", line, 1, error.message or "cannot be read as a template")
+
+def _with_preheader(html: str, preheader: str) -> str:
+    if not preheader:
+        return html
+    head, tag, rest = html.partition("<body")
+    attributes, end, body = rest.partition(">")
+    return f"{head}{tag}{attributes}{end}{_HIDDEN.format(escape(preheader) + _FILLER)}{body}"
+
+
+def error_file(error: TemplateError, source: Source) -> str:
+    """Return the template in which an error stands."""
+    return getattr(error, "name", None) or f"{source.name}.mjml"
 
 
 _SHOP = {

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jinja2 import filters as jinja
-from jinja2.defaults import DEFAULT_FILTERS
 from markupsafe import escape
 
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
@@ -45,7 +44,7 @@ def money(value: Any, currency: Any = "EUR") -> str:
         raise RenderError("`money` needs an amount, such as event.price | money(shop.currency)") from None
     whole = amount == amount.to_integral_value()
     figure = f"{abs(amount):,.0f}" if whole else f"{abs(amount):,.2f}"
-    return ("-" if amount < 0 else "") + (_SIGNS[code] if code in _SIGNS else f"{code} ") + figure
+    return ("-" if amount < 0 else "") + _SIGNS.get(code, f"{code} ") + figure
 
 
 def link(value: Any, home: Any) -> str:
@@ -134,6 +133,16 @@ def _counted(filter_: Callable[..., Any]) -> Callable[..., Any]:
 
 def allowed() -> dict[str, Callable[..., Any]]:
     """Return the filters by name."""
-    own = {"default": default, "d": default, "money": money, "link": link, "urlencode": urlencode, "plural": plural, "replace": replace, "join": join, "round": round_number}
-    kept = {name: DEFAULT_FILTERS[name] for name in _KEPT}
+    own = {
+        "default": default,
+        "d": default,
+        "money": money,
+        "link": link,
+        "urlencode": urlencode,
+        "plural": plural,
+        "replace": replace,
+        "join": join,
+        "round": round_number,
+    }
+    kept = {name: jinja.FILTERS[name] for name in _KEPT}
     return {name: _counted(filter_) for name, filter_ in {**kept, **own, "e": escape, "escape": escape}.items()}

@@ -12,7 +12,9 @@ UNTRACKED = "data-untracked"
 TRACKABLE = ("http://", "https://")
 ALLOWED = (*TRACKABLE, "mailto:", "tel:", "#")
 
-_TAG = re.compile(r"<!--.*?-->|<(?P<name>a|area|img|form|v:\w+)\b(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(
+    r"<!--.*?-->|<(?P<name>a|area|img|form|v:\w+)\b(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.DOTALL | re.IGNORECASE
+)
 _URL = re.compile(r"\b(?P<name>href|src|background|action|srcset)\s*=\s*\"(?P<url>[^\"]*)\"", re.IGNORECASE)
 _TEXT_URL = re.compile(r"https?://[^\s<>\"]+")
 
@@ -51,7 +53,7 @@ def refuse_schemes(html: str, content: str) -> None:
         for found in _URL.finditer(html, tag.start("attributes"), tag.end("attributes")):
             url = unescape(found["url"]).strip().lower()
             if not url.startswith(ALLOWED):
-                raise RenderError(f"{content} has a link or picture that does not begin with https://, mailto: or tel:; use a whole address")
+                raise RenderError(f"{content} has a link or picture that does not begin with https://, mailto: or tel:")
 
 
 def rewrite_links(html: str, text: str, url_for: Callable[[int, str], str], pixel: str | None) -> tuple[str, str]:

@@ -24,7 +24,7 @@ class Missing(StrictUndefined):
         return str(self._undefined_name)
 
     def _fail_with_undefined_error(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise RenderError(f"{self.path} is missing; give it a fallback, such as {self.path} | default(\"…\"), or list it under `needs`")
+        raise RenderError(f'{self.path} is missing; give it a fallback, such as {self.path} | default("…"), or list it under `needs`')
 
     def _no(self, other: object) -> bool:
         return False
@@ -34,10 +34,10 @@ class Missing(StrictUndefined):
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _fail_with_undefined_error
     __neg__ = __pos__ = __call__ = __getitem__ = __int__ = __float__ = _fail_with_undefined_error
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # type: ignore[override]
         return False
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(self.path)
 
     def __getattr__(self, name: str) -> Any:

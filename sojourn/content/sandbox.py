@@ -118,7 +118,7 @@ class _Bounding(NodeTransformer):
         """Count includes; a name that is only known while rendering is refused."""
         if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
             raise TemplateSyntaxError("`include` needs the name of a file in quotes", node.lineno)
-        node.template = _through("_step", node.template)
+        node.template = _through("_step", nodes.Const(node.template.value, lineno=node.lineno))
         return node
 
     def visit_Extends(self, node: nodes.Extends) -> nodes.Node:
@@ -161,7 +161,8 @@ class _Bounding(NodeTransformer):
         return _through("_weigh", node)
 
 
-def _through(name: str, node: nodes.Expr) -> nodes.Filter:
+def _through(name: str, node: nodes.Node) -> nodes.Filter:
+    assert isinstance(node, nodes.Expr)
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
@@ -171,9 +172,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self, loader: BaseLoader, *, html: bool) -> None:
-        super().__init__(
-            loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1, keep_trailing_newline=False
-        )
+        super().__init__(loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1)
         self.globals.clear()
         self.globals["range"] = small_range
         self.filters = {**allowed(), "_items": _items, "_weigh": _weigh, "_step": _step}
@@ -220,7 +219,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
                 run.token(path, value, ROOTS[re.split(r"[.\[]", path, maxsplit=1)[0]])
         return value
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a macro, a block, a loop's helper or `range`; nothing else can be called."""
         run = current()
         if run is not None:
@@ -258,5 +257,3 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
 def roots(values: Mapping[str, Any]) -> dict[int, str]:
     """Return by identity what the containers at the root are called."""
     return {id(value): name for name, value in values.items() if isinstance(value, dict)}
-
-

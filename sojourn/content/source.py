@@ -30,6 +30,7 @@ class Front(Model):
     tokens: dict[Name, str | int | float] = Field(default_factory=dict, description="texts of the content's own, as `variant.<name>`")
     variants: dict[Name, Variant] = Field(default_factory=dict, description="by name, what a variant changes")
     needs: tuple[str, ...] = Field(default=(), description="tokens without which nothing can be sent")
+    commercial: bool = Field(default=True, description="false: transactional, and so without unsubscribe link and postal address")
     sample: dict[str, Any] = Field(default_factory=dict, description="facts by dotted names for the check and the preview")
 
 

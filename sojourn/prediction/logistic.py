@@ -1,4 +1,4 @@
-"""A logistic model whose every weight can be read: `p = 1 / (1 + exp(-(intercept + Σ weight × value)))`."""
+"""A logistic model whose every weight can be read: `p = 1 / (1 + exp(-(intercept + sum(weight * value))))`."""
 
 from __future__ import annotations
 

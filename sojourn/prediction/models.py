@@ -37,7 +37,7 @@ class Models:
         problems: list[Problem] = []
         for path in sorted((folder / "models").glob("*.yaml")):
             try:
-                models[path.stem] = _read(path.stem, f"models/{path.name}", path.read_bytes())
+                models[path.stem] = _read(path.stem, path.as_posix(), path.read_bytes())
             except DefinitionError as error:
                 problems += error.problems
         if problems:
@@ -72,16 +72,16 @@ def _read(name: str, file: str, source: bytes) -> Logistic | Rfm:
     except ValidationError as error:
         raise DefinitionError(_problem(node, file, detail) for detail in error.errors()) from None
     if model.model != name:
-        raise DefinitionError([Problem(file, *node.value["model"].place(), f"the file is called {name}.yaml; write `model: {name}`")])
+        line, column = node.value["model"].place()
+        raise DefinitionError([Problem(file, line, column, f"the file is called {name}.yaml; write `model: {name}`")])
     return model
 
 
 def _problem(node: Node, file: str, detail: Any) -> Problem:
     at, place = node, node.place()
     for part in detail["loc"]:
-        if isinstance(at.value, dict) and part in at.value:
-            at = at.value[part]
-        elif isinstance(at.value, list) and isinstance(part, int) and part < len(at.value):
+        listed_here = isinstance(at.value, list) and isinstance(part, int) and part < len(at.value)
+        if listed_here or (isinstance(at.value, dict) and part in at.value):
             at = at.value[part]
         place = at.place()
     message = detail["msg"].removeprefix("Value error, ")

@@ -34,8 +34,9 @@ class Rfm(Model):
     @model_validator(mode="after")
     def _rising(self) -> Self:
         parse_duration(self.window)
-        for name, cuts in (("recency", [parse_duration(cut) for cut in self.recency]), ("frequency", self.frequency), ("monetary", self.monetary)):
-            if list(cuts) != sorted(cuts):
+        cuts = {"recency": [parse_duration(cut) for cut in self.recency], "frequency": self.frequency, "monetary": self.monetary}
+        for name, points in cuts.items():
+            if list(points) != sorted(points):  # type: ignore[type-var]
                 raise ValueError(f"`{name}`: cut points must rise")
         return self
 

@@ -1,0 +1,68 @@
+"""Checks MJML as it stands in a file: tags, attributes, links and pictures.
+
+`mjml-python` lets through what it does not know; `mjml.json` holds what MJML's own components allow.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from importlib import resources
+
+from sojourn.content.links import ALLOWED
+from sojourn.language.problems import nearest, shown
+
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_FREE = {"mj-all", "mj-class", "mj-selector", "mj-html-attribute"}  # these take any attribute
+_ANYWHERE = {"css-class", "mj-class"}
+_STANDIN = "\u2060"  # stands where a token stood
+
+
+@cache
+def allowed_tags() -> dict[str, frozenset[str]]:
+    """Return MJML's tags, each with its attributes."""
+    data = json.loads(resources.files("sojourn.content").joinpath("mjml.json").read_text("utf-8"))
+    return {tag: frozenset(about["attributes"]) for tag, about in data["tags"].items()}
+
+
+def faults(body: str) -> list[tuple[int, int, str]]:
+    """Return what is wrong in a template's MJML: (line, column, message)."""
+    checker = _Checker()
+    checker.feed(_JINJA.sub(_blank, body))
+    checker.close()
+    return checker.found
+
+
+def _blank(match: re.Match[str]) -> str:
+    filler = _STANDIN if match[0].startswith("{{") else " "
+    return "".join(letter if letter == "\n" else filler for letter in match[0])
+
+
+class _Checker(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[int, int, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        known = allowed_tags()
+        if tag == "mj-include":
+            self._add('`mj-include` is not used here; write {% include "blocks/….mjml" %}')
+        elif tag.startswith("mj") and tag not in known and tag not in _FREE:
+            self._add(f"unknown tag {shown(tag)}{nearest(tag, known)}")
+        elif tag in known:
+            for name in values:
+                if name not in known[tag] and name not in _ANYWHERE:
+                    self._add(f"`{tag}` has no attribute {shown(name)}{nearest(name, known[tag])}")
+        if tag in ("mj-image", "img") and values.get("alt") is None:
+            self._add(f'`{tag}` needs an `alt`: what the picture shows, in words; alt="" if it only decorates')
+        for name in ("href", "src"):
+            url = (values.get(name) or "").strip()
+            if name in values and tag not in _FREE and not url.startswith((*ALLOWED, _STANDIN)):
+                self._add(f"{shown(url)} is not a whole address; begin it with https://, or {{{{ shop.url }}}}")
+
+    def _add(self, message: str) -> None:
+        line, column = self.getpos()
+        self.found.append((line, column + 1, message))
