@@ -51,7 +51,7 @@ class Database:
         try:
             self.url = make_url(url)
         except ArgumentError:
-            raise SettingsError(f"database URL {url!r} is not a URL; write sqlite:///var/sojourn.db or postgresql://user@host/name") from None
+            raise SettingsError("the database URL is not a URL; write sqlite:///var/sojourn.db or postgresql://user@host/name") from None
         self.engine: Engine | None = None
         self.async_engine: AsyncEngine | None = None
         self.in_memory = False
