@@ -47,16 +47,20 @@ _HINTS = {
 class _Grammar(Environment):
     """Jinja's expression grammar whose tokens carry offsets where Jinja's carry lines."""
 
-    reached = 0
-
     def _tokenize(self, source: str, name: str | None, filename: str | None = None, state: str | None = None) -> TokenStream:
         def numbered() -> Iterator[tuple[int, str, str]]:
-            self.reached = 0
-            for _, token, value in self.lexer.tokeniter(source, name, filename, state):
-                yield self.reached, token, value
-                self.reached += len(value)
+            offset = 0
+            try:
+                for _, token, value in self.lexer.tokeniter(source, name, filename, state):
+                    yield offset, token, value
+                    offset += len(value)
+            except TemplateSyntaxError as error:
+                raise TemplateSyntaxError(str(error.message), offset, name, filename) from None
 
         return TokenStream(self.lexer.wrap(numbered(), name, filename), name, filename)
+
+
+_GRAMMAR = _Grammar()
 
 
 def read(text: str) -> nodes.Expr:
@@ -67,16 +71,15 @@ def read(text: str) -> nodes.Expr:
     """
     if not text.strip():
         raise ConditionError("the condition is empty", 0, "write one such as event.price >= 20")
-    grammar = _Grammar()
     flat = text.replace("\r", " ").replace("\n", " ")  # the same length, so that offsets stay true
     try:
-        parser = Parser(grammar, flat, state="variable")
+        parser = Parser(_GRAMMAR, flat, state="variable")
         tree = parser.parse_expression()
         if not parser.stream.eos:
             place = parser.stream.current.lineno
             raise _failure(flat, place, f"{_word(flat, place)!r} is not expected here")
     except TemplateSyntaxError as error:
-        place = min(error.lineno, len(flat)) if "unexpected char" not in str(error.message) else grammar.reached
+        place = min(error.lineno, len(flat))
         if _at_end(error):
             raise ConditionError("the condition stops too early", len(flat.rstrip()), "") from None
         place += len(flat[place:]) - len(flat[place:].lstrip())

@@ -15,7 +15,7 @@ from sojourn.language.conditions.grammar import ConditionError, read
 from sojourn.language.conditions.tree import Kind, Node, kind_of, to_text
 from sojourn.language.conditions.values import parse_moment
 
-MAX_DEPTH = 16  # a query nested deeper overflows SQLite's parser
+MAX_DEPTH = 10  # a query nested deeper overflows the parser of SQLite before 3.46
 LARGEST = 2**53  # beyond it, whole numbers are no longer exact everywhere
 ROOTS = ("event", "profile", "segment", "score", "now")
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}

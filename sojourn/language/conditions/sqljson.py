@@ -173,7 +173,8 @@ def _sqlite_micros(element: TextMicros, compiler: SQLCompiler, **kw: Any) -> str
 
 
 def _sqlite_micros_of(text: str) -> str:
-    # SQLite's date functions take more than ISO 8601 (31 February, 24:00, Julian days): the shape is checked first.
+    # SQLite's date functions take more than ISO 8601 (31 February, 24:00, Julian days): the shape is
+    # checked first, and a modifier that adds nothing makes them compute the date that they give back.
     zone = "CASE WHEN v GLOB '*Z' THEN 'Z' WHEN length(v) > 16 AND v GLOB '*[+-][0-9][0-9]:[0-9][0-9]' THEN substr(v, -6) ELSE '' END"
     split = f"SELECT v, {zone} AS z FROM (SELECT {text} AS v)"
     body = f"SELECT z, substr(v, 1, length(v) - length(z)) AS b FROM ({split})"
@@ -186,7 +187,7 @@ def _sqlite_micros_of(text: str) -> str:
         "(SELECT CAST(strftime('%s', substr(h, 1, 10) || 'T' || substr(h, 12, 8) || z) AS INTEGER) * 1000000"
         " + CAST(substr(substr(f, 2) || '000000', 1, 6) AS INTEGER)"
         f" FROM ({parts}) WHERE substr(h, 1, 1) IN ('1', '2') AND substr(h, 11, 1) IN ('T', ' ')"
-        " AND date(substr(h, 1, 10)) = substr(h, 1, 10) AND time(substr(h, 12, 8)) = substr(h, 12, 8)"
+        " AND date(substr(h, 1, 10), '+0 days') = substr(h, 1, 10) AND time(substr(h, 12, 8), '+0 seconds') = substr(h, 12, 8)"
         " AND (f = '' OR (f GLOB '.[0-9]*' AND substr(f, 2) NOT GLOB '*[^0-9]*' AND length(f) <= 10)))"
     )
 

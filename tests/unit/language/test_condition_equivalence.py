@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import pytest
+from condition_asking import NOW, ask_sql
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, literal, select, true
 
-from sojourn.language.conditions import Condition, EventFact, Facts, ListHistory, parse, tree
+from sojourn.language.conditions import EventFact, Facts, ListHistory, parse, tree
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
 from sojourn.language.durations import format_duration
 from sojourn.store.database import Database
-from sojourn.store.tables import events, profiles
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = ("Product Viewed", "Order Completed")
 KEYS = ("price", "tag", "when", "name")
 WITHIN = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
 numbers = st.sampled_from([0, 1, -1, 2, 2.5, 0.1, 0.2, 19.99, 100, 1.0])
-texts = st.sampled_from(["", "a", "A", "b", "ab", "é", "1", "true", "2026-03-01", "2026-02-22T12:00:00Z", "2026-02-31", 'q"\\'])
+texts = st.sampled_from(["", "a", "A", "b", "ab", "é", "1", "true", "2026-03-01", "2026-02-22T12:00:00Z", 'q"\\'])
 moments = st.sampled_from(["2026-03-01T12:00:00+02:00", "2026-03-01 10:00", "2026-02-28T12:00:00.5", "2026-02-28T12:00:00.1234567-14:00"])
 scalars = st.one_of(numbers, texts, moments, st.booleans())
-json_values = st.one_of(scalars, st.none(), st.lists(scalars, max_size=3), st.dictionaries(st.sampled_from(["x", "y"]), scalars, max_size=2))
+objects = st.dictionaries(st.sampled_from(["x", "y"]), scalars, max_size=2)
+json_values = st.one_of(scalars, st.none(), st.lists(scalars, max_size=3), objects)
 bodies = st.dictionaries(st.sampled_from(KEYS), json_values, max_size=4)
 paths: st.SearchStrategy[tree.Path] = st.one_of(
     st.tuples(st.sampled_from(KEYS)), st.tuples(st.sampled_from(KEYS), st.sampled_from(["x", 0, 1, "a b"]))
@@ -178,44 +175,6 @@ def lives(draw: st.DrawFn) -> Facts:
         engaged=draw(st.dictionaries(st.just("reminder"), st.frozensets(st.sampled_from(["opened", "clicked"])))),
         history=ListHistory(past),
     )
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    from sojourn.store.tables import metadata
-
-    found = Database("sqlite://")
-    found.write_now(metadata.create_all)
-    yield found
-    assert found.engine is not None
-    found.engine.dispose()
-
-
-def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition]) -> Any:
-    """Return what the database says to a condition of a life that is written there for the question only."""
-    assert database.engine is not None
-    assert isinstance(facts.history, ListHistory)
-    with database.engine.connect() as connection:
-        for profile, traits in (("p1", dict(facts.profile)), ("other", {"tag": "a", "price": 1})):
-            connection.execute(insert(profiles).values(id=profile, traits=traits, first_seen=NOW, last_seen=NOW))
-        rows = [
-            {"id": f"e{i}", "seq": i, "profile_id": "p1", "kind": "track", "name": e.name, "time": e.time, "properties": dict(e.properties)}
-            for i, e in enumerate(facts.history.all)
-        ]
-        noise = [
-            {**row, "id": f"{name}-{i}", "seq": 100 + i, "profile_id": owner, "machine": machine}
-            for name, owner, machine in (("robot", "p1", True), ("other", "other", False))
-            for i, row in enumerate(({**rows[0]}, {**rows[-1], "time": NOW}) if rows else ())
-        ]
-        for row in [*({**row, "machine": False} for row in rows), *noise]:
-            connection.execute(insert(events).values(**row))
-        expression = condition.sql(facts.now, segments, event=facts.event, scores=facts.scores, engaged=facts.engaged)
-        answer = connection.execute(select(expression).where(profiles.c.id == "p1").select_from(profiles)).scalar_one()
-        found = connection.execute(select(profiles.c.id).where(expression, profiles.c.id == "p1", literal(1) == 1, true())).all()
-        connection.rollback()
-    assert answer in (0, 1), "two-valued: never NULL"
-    assert bool(found) == bool(answer)
-    return bool(answer)
 
 
 GENERATED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
