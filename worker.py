@@ -92,7 +92,7 @@ class House:
         if self.settings.smtp_url:
             from sojourn.delivery.providers.smtp import Smtp
 
-            return Smtp.of_url(self.settings.smtp_url)
+            return Smtp.from_url(self.settings.smtp_url)
         return Inbox(self.settings.data_dir / INBOX)
 
     @cached_property

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from sojourn.clock import monotonic
 from sojourn.errors import NotCaughtUp, Terminal
+from sojourn.tracing import span
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
 
@@ -29,13 +30,15 @@ class JourneyActivities:
     @activity.defn(name="decide")
     async def decide(self, ask: Advance) -> Progress:
         """Judge scores, conditions and splits; nothing is sent."""
-        return await self._advance(ask)
+        with span("decide", ask.trace, entry=ask.entry_id, step=ask.cursor):
+            return await self._advance(ask)
 
     @activity.defn(name="send")
     async def send(self, ask: Advance) -> Progress:
         """Judge, and make the one effect that is reached."""
-        async with _heartbeat():
-            return await self._advance(ask)
+        with span("send", ask.trace, entry=ask.entry_id, step=ask.cursor):
+            async with _heartbeat():
+                return await self._advance(ask)
 
     async def _advance(self, ask: Advance) -> Progress:
         deadline = monotonic() + CATCH_UP_LIMIT

@@ -60,6 +60,7 @@ class JourneyCalls:
             profile_id=call.profile_id,
             entered_at=call.entered_at,
             definition=definition.body,
+            trace=call.trace,
             time_scale=self.scale if self.scale != REAL_TIME else None,
         )
         variants, replace = call.variants, call.replace

@@ -101,6 +101,7 @@ class _DurableWorld:
 
     async def advance(self, ask: Advance, *, acts: bool, summary: str) -> Progress:
         self._cancel_losing_timer()
+        ask = ask.model_copy(update={"trace": self.journey.input.trace})
         if not acts:
             progress: Progress = await workflow.execute_local_activity(
                 names.DECIDE,

@@ -19,6 +19,7 @@ class JourneyInput(BaseModel):
     entered_at: AwareDatetime
     definition: dict[str, Any]  # the Journey as its author wrote it, without examples
     time_scale: TimeScale | None = None
+    trace: str | None = None  # W3C traceparent of the routing, where tracing is on
     state: State | None = None  # where it continues as new
 
     def journey(self) -> Journey:

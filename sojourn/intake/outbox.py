@@ -32,6 +32,7 @@ class StartCall(BaseModel):
     delayed_until: AwareDatetime | None = None
     variants: dict[str, str] = Field(default_factory=dict)
     replace: bool = False
+    trace: str | None = None  # W3C traceparent, where tracing is on
 
 
 class TerminateCall(BaseModel):

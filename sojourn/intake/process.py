@@ -19,6 +19,7 @@ from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
+from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
 from sojourn.travel.listening import ENTER_REQUESTED, Happened
 from sojourn.travel.registry import Registry
@@ -195,6 +196,8 @@ class _Batch:
         )  # fmt: skip
         self.result.began.append(entry.journey)
         self.entries.setdefault(entry.profile_id, []).append(entry)
+        with span("route", trigger.trace, journey=entry.journey, entry=entry.id):
+            trace = inject()
         call = StartCall(
             entry_id=entry.id,
             profile_id=entry.profile_id,
@@ -203,6 +206,7 @@ class _Batch:
             delayed_until=entry.delayed_until,
             variants=variants,
             replace=begin.replaces is not None,
+            trace=trace,
         )
         self._call("start", entry, call.model_dump(mode="json", exclude_defaults=True))
         self._catch_up(entry, trigger)
@@ -276,4 +280,5 @@ def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:
         send_entry_id=entry_id,
         send_id=send_id,
         machine=envelope.properties.get("machine") is True,
+        trace=envelope.context.get("traceparent"),
     )

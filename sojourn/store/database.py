@@ -12,17 +12,19 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from sojourn.errors import SettingsError
 from sojourn.store.tables import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +65,8 @@ class Database:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
             self._readers = self._writer if self.in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         elif self.url.get_backend_name() == "postgresql":
+            from sqlalchemy.ext.asyncio import create_async_engine  # half a second that SQLite's users need not wait
+
             self.async_engine = create_async_engine(
                 self.url.set(drivername="postgresql+asyncpg"), json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=10
             )

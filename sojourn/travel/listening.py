@@ -26,6 +26,7 @@ class Happened:
     send_entry_id: str | None = None  # of engagement: the entry whose message it was
     send_id: str | None = None
     machine: bool = False  # a robot opened or clicked
+    trace: str | None = None  # W3C traceparent of its receipt, where tracing is on
 
 
 Ask = Callable[[str, Happened], Explanation]

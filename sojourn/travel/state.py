@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+LEAVE = "leave/"  # how the handle of a `leave` line begins
 MAX_ARRIVED = 500
 
 
@@ -38,6 +39,7 @@ class Advance(BaseModel):
     entry_id: str
     cursor: str
     scores: dict[str, float] = Field(default_factory=dict)
+    trace: str | None = None  # W3C traceparent, where tracing is on
 
 
 class Progress(BaseModel):
@@ -69,8 +71,13 @@ class State(BaseModel):
     outcome: str | None = None
 
     def hear(self, arrived: Arrived) -> bool:
-        """Keep an arriving event; False where it is not for this entry, had arrived before, or there are too many to keep."""
-        if arrived.entry_id != self.entry_id or any(known.id == arrived.id for known in self.arrived) or len(self.arrived) >= MAX_ARRIVED:
+        """Keep an arriving event; False where it is not for this entry, had arrived before, or there are too many to keep.
+
+        One that ends the entry is kept however many came before it.
+        """
+        if arrived.entry_id != self.entry_id or any(known.id == arrived.id for known in self.arrived):
+            return False
+        if len(self.arrived) >= MAX_ARRIVED and not any(handle.startswith(LEAVE) for handle in arrived.meets):
             return False
         self.arrived.append(arrived)
         return True
