@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from condition_asking import NOW, ask_sql
+from condition_asking import NOW, ask_sql, fresh_database
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +13,8 @@ from sojourn.language.conditions import EventFact, Facts, ListHistory, parse, tr
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
 from sojourn.language.durations import format_duration
 from sojourn.store.database import Database
+
+__all__ = ["fresh_database"]
 
 NAMES = ("Product Viewed", "Order Completed")
 KEYS = ("price", "tag", "when", "name")
