@@ -1,0 +1,106 @@
+"""journeys/README.md is the language reference: what stands in it is true, and nothing of the language is left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from sojourn.content.filters import allowed
+from sojourn.content.sandbox import ROOTS
+from sojourn.content.source import Front, parse
+from sojourn.language.conditions import parse as parse_condition
+from sojourn.language.conditions.functions import FUNCTIONS
+from sojourn.language.loader import load, load_journey, load_segment, load_shop
+from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
+from sojourn.language.shop import Cap, ConsentRule, Sender, ShopSettings
+from sojourn.prediction import Models
+from sojourn.prediction.logistic import Feature, Logistic
+from sojourn.prediction.rfm import Rfm
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "journeys"
+PAGE = (FOLDER / "README.md").read_text("utf-8")
+MODELS: list[type[BaseModel]] = [
+    *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Front, Logistic, Feature, Rfm, ShopSettings, Cap, ConsentRule, Sender,
+]  # fmt: skip
+AROUND = {
+    "enter": "enter: {on: Product Added}\n",
+    "steps": "steps:\n  - score: purchase_propensity\n  - send: cart_reminder\n    id: reminder\n  - end: no_response\n",
+}
+
+
+def blocks(kind: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    return [block for found, block in fenced if found == kind]
+
+
+def whole(block: str) -> str:
+    """Return a journey that a fragment of one stands in."""
+    head = "journey: page\ndescription: d\n"
+    if block.startswith("- "):
+        block = "steps:\n" + "".join(f"  {line}\n" for line in block.splitlines())
+    return head + block + "".join(text for key, text in AROUND.items() if not re.search(rf"^{key}:", block, re.MULTILINE))
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
+    first = block.split(":")[0]
+    if first == "segment":
+        assert load_segment(block)
+    elif first == "name":
+        assert load_shop(block)
+    elif first == "model":
+        name = block.split("\n")[0].removeprefix("model: ")
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / f"{name}.yaml").write_text(block)
+        assert name in Models.load(tmp_path).names()
+    elif first == "journey":
+        assert load_journey(block)
+    else:
+        assert load_journey(whole(block))
+
+
+def test_the_page_has_definitions_of_every_kind() -> None:
+    firsts = {block.split(":")[0].strip() for block in blocks("yaml")}
+    assert {"journey", "segment", "model", "name", "enter", "examples"} <= firsts
+    assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
+
+
+def test_conditions_and_the_content_on_the_page_are_understood() -> None:
+    conditions, content = blocks("")
+    for line in conditions.splitlines():
+        assert parse_condition(line)
+    assert parse("page", "page.mjml", content).front.needs
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_option_of_the_language_is_named(model: type[BaseModel]) -> None:
+    assert [key for key in _keys(model) if not re.search(rf"\b{key}\b", PAGE)] == []
+
+
+def test_every_verb_function_filter_and_root_is_named() -> None:
+    assert [verb for verb in VERBS if f"\n### {verb}" not in PAGE] == []
+    assert [name for name in FUNCTIONS if f"`{name}(" not in PAGE] == []
+    filters = {name for name in allowed() if name not in ("d", "e")}
+    assert [name for name in filters if not re.search(rf"`{name}\b", PAGE)] == []
+    assert [root for root in ROOTS if f"`{root}.*`" not in PAGE] == []
+
+
+def test_the_diagrams_are_those_that_draw_draws() -> None:
+    spec = importlib.util.spec_from_file_location("diagrams", ROOT / "docs" / "diagrams.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert PAGE.count("```mermaid") == len(load(FOLDER).journeys) == 3
+    assert module.with_diagrams(PAGE, FOLDER) == PAGE, "run `python docs/diagrams.py`"
