@@ -6,6 +6,7 @@ Headers are written here, not by the email package, which has let values break o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sojourn.errors import RenderError
 MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
 ENCODED_WORD = "=?"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
@@ -82,6 +84,8 @@ class _Mailbox:
 
 
 def _headers(message: Message) -> dict[str, str | _Mailbox]:
+    if _SURROGATE.search(message.text) or _SURROGATE.search(message.html):
+        raise UnsafeHeader("the message holds half a character (a lone surrogate)")
     wanted: dict[str, str | _Mailbox] = {
         "From": _mailbox(message.from_name, message.from_address),
         "To": _mailbox(message.to_name, message.to_address),

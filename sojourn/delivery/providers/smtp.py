@@ -95,7 +95,8 @@ class Smtp:
         raw = to_bytes(message)
         client = SMTP(
             hostname=self.host, port=self.port, username=self._username, password=self._password, use_tls=self._tls,
-            start_tls=None if self._tls else self._starttls, timeout=self._step_seconds,
+            start_tls=False if self._tls else self._starttls, timeout=self._step_seconds,
+            local_hostname=message.from_address.rpartition("@")[2],  # not this machine's name, nor a look-up of it
         )  # fmt: skip
         step = "connect"
         try:

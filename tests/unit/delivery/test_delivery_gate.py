@@ -1,0 +1,129 @@
+"""The laws of the gate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sojourn.delivery.gate import CapUse, Check, ConsentFact, GateFacts, NamedHours, judge
+from sojourn.language.moments import Hours
+
+zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]).map(ZoneInfo)
+moments = st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1)).map(lambda m: m.replace(tzinfo=UTC))
+times = st.integers(0, 24 * 4 - 1).map(lambda quarter: time(quarter // 4, quarter % 4 * 15))
+hours = st.builds(Hours, times, times).filter(lambda h: h.start != h.end).map(lambda h: NamedHours(str(h), h))
+facts = st.builds(
+    GateFacts,
+    now=moments,
+    purpose=st.sampled_from(["marketing", "transactional", "news"]),
+    zone=zones,
+    ended=st.none() | st.just("purchased"),
+    consent=st.none() | st.builds(ConsentFact, st.just("c1"), st.booleans()),
+    consent_needed=st.booleans(),
+    suppressed=st.none() | st.sampled_from(["unsubscribed", "hard_bounce", "complaint", "manual"]),
+    address_problem=st.none() | st.just("no address"),
+    message_problem=st.none() | st.just("unsafe"),
+    goal_met=st.booleans(),
+    holdout=st.booleans(),
+    caps=st.lists(st.builds(CapUse, st.integers(1, 5), st.just(timedelta(days=7)), st.integers(0, 6)), max_size=3),
+    hours=st.lists(hours, max_size=2),
+)
+sound = st.builds(  # nothing stands in the way but, perhaps, the hours
+    GateFacts,
+    now=moments,
+    purpose=st.sampled_from(["marketing", "transactional", "news"]),
+    zone=zones,
+    consent=st.none() | st.just(ConsentFact("c1", True)),
+    consent_needed=st.just(False),
+    hours=st.lists(hours, max_size=2),
+)
+free = GateFacts(now=datetime(2026, 3, 2, 12, tzinfo=UTC), purpose="marketing", consent=ConsentFact("c1", True))
+
+
+@given(facts)
+def test_what_is_allowed_passed_every_check_and_what_is_not_names_one_that_failed(given_facts: GateFacts) -> None:
+    verdict = judge(given_facts)
+    failed = [check for check in verdict.checks if check.verdict != "pass"]
+    assert verdict.allowed == (not failed)
+    if failed:
+        assert verdict.reason in [f"{check.check}: {check.because}" for check in failed]
+    assert all(check.because for check in verdict.checks)
+
+
+@given(facts)
+def test_every_check_is_asked_whatever_the_others_say_in_the_stated_order(given_facts: GateFacts) -> None:
+    asked = list(dict.fromkeys(check.check for check in judge(given_facts).checks))
+    expected = [check.value for check in Check if check is not Check.CAP or given_facts.caps or given_facts.transactional]
+    assert asked == expected
+
+
+@given(facts.map(lambda f: replace(f, ended="purchased")))
+def test_an_ended_journey_sends_nothing_and_says_so_first(given_facts: GateFacts) -> None:
+    verdict = judge(given_facts)
+    assert (verdict.decision, verdict.reason) == ("suppress", "exit: the journey has ended: purchased")
+
+
+@given(facts.filter(lambda f: not f.transactional), st.booleans())
+def test_no_marketing_goes_against_a_withdrawal_or_without_a_consent_that_is_needed(given_facts: GateFacts, silent: bool) -> None:
+    consent = None if silent else ConsentFact("c1", False)
+    verdict = judge(replace(given_facts, consent=consent, consent_needed=silent or given_facts.consent_needed))
+    assert verdict.decision == "suppress"
+
+
+@given(sound)
+def test_marketing_that_goes_under_consent_names_its_row(given_facts: GateFacts) -> None:
+    verdict = judge(given_facts)
+    assume(verdict.allowed)
+    expected = "c1" if given_facts.consent is not None and not given_facts.transactional else None
+    assert verdict.consent_id == expected
+
+
+@given(sound.filter(lambda f: f.hours and not f.transactional))
+def test_a_hold_ends_at_a_moment_when_all_hours_are_open_and_the_verdict_then_is_to_allow(given_facts: GateFacts) -> None:
+    verdict = judge(given_facts)
+    assume(verdict.decision == "hold")
+    assert verdict.until is not None
+    assert verdict.until > given_facts.now
+    assert all(named.hours.opens(verdict.until, given_facts.zone) is None for named in given_facts.hours)
+    assert judge(replace(given_facts, now=verdict.until)).allowed
+
+
+@given(facts)
+def test_what_suppresses_now_outweighs_a_hold(given_facts: GateFacts) -> None:
+    open_all_day = judge(replace(given_facts, hours=()))
+    if open_all_day.decision == "suppress":
+        assert judge(given_facts).reason == open_all_day.reason
+
+
+@given(facts)
+def test_transactional_messages_know_no_caps_hours_or_consent(given_facts: GateFacts) -> None:
+    bare = replace(given_facts, purpose="transactional")
+    assert judge(bare).decision == judge(replace(bare, caps=(), hours=(), consent=None)).decision
+    assert judge(bare).until is None
+
+
+@given(facts, st.integers(0, 5))
+def test_using_more_of_a_cap_never_opens_the_gate(given_facts: GateFacts, more: int) -> None:
+    fuller = replace(given_facts, caps=[replace(cap, used=cap.used + more) for cap in given_facts.caps])
+    assert judge(given_facts).allowed or not judge(fuller).allowed
+
+
+def test_a_cap_allows_exactly_as_many_as_it_says() -> None:
+    week = timedelta(days=7)
+    assert judge(replace(free, caps=[CapUse(3, week, 2)])).allowed
+    assert judge(replace(free, caps=[CapUse(3, week, 3)])).reason == "cap: 3 of 3 messages in 7d are used up"
+
+
+def test_hours_that_never_meet_suppress_instead_of_holding_for_ever() -> None:
+    apart = [NamedHours("mornings", Hours.parse("08:00-09:00")), NamedHours("evenings", Hours.parse("20:00-21:00"))]
+    assert judge(replace(free, hours=apart)).reason == "quiet_hours: its hours leave no moment to send at"
+
+
+def test_the_end_of_hours_is_outside_of_them() -> None:
+    until_noon = [NamedHours("mornings", Hours.parse("09:00-12:00"))]
+    assert judge(replace(free, hours=until_noon, now=free.now - timedelta(microseconds=1))).allowed
+    assert judge(replace(free, hours=until_noon)).until == datetime(2026, 3, 3, 9, tzinfo=UTC)

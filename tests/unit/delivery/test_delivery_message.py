@@ -1,0 +1,82 @@
+"""The header set is exact (P16)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sojourn.delivery.message import Message, UnsafeHeader, check_headers, to_bytes
+
+PLAIN = Message(
+    key="6a1c4a50-1111-4222-8333-944455556666", to_address="ann@example.com", to_name="Ann", from_address="hello@shop.example",
+    from_name="The Shop", subject="Your cart waits", html="<p>Hello</p>", text="Hello\n", date=datetime(2026, 3, 2, 12, tzinfo=UTC),
+    headers={"List-Unsubscribe": "<https://mail.example/u/" + "x" * 46 + ">", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+)  # fmt: skip
+NAMES = ["From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "MIME-Version", "Content-Type"]
+EVIL = "=?utf-8?q?Bob=0D=0ABcc:_evil=40example.com?="
+texts = st.text(max_size=120) | st.sampled_from([EVIL, "a\r\nBcc: x@y.z", "a\nb", '"quoted", <x@y.z>', "Zoë, née Ø", "日本語" * 40, "\u2028x", "\\"])
+addresses = st.sampled_from(["ann@example.com", "a.b+c@sub.example.co.uk", "o'neil@example.com"]) | st.text(max_size=30)
+
+
+@settings(max_examples=300)
+@given(texts, texts, texts, addresses, texts)
+@example(EVIL, "Shop", "Hello", "ann@example.com", "body")
+@example("Ann", "Shop", f"Hello {EVIL}", "ann@example.com", "body")
+@example("Ann", "Shop", "Hello", "ann@example.com\r\nBcc: evil@example.com", "body")
+def test_a_message_has_exactly_the_headers_that_were_meant_or_is_refused(name: str, shop: str, subject: str, to: str, body: str) -> None:
+    message = replace(PLAIN, to_name=name, from_name=shop, subject=subject, to_address=to, text=body, html=f"<p>{body}</p>")
+    try:
+        raw = to_bytes(message)
+    except UnsafeHeader:
+        assert message != PLAIN
+        return
+    read = message_from_bytes(raw, policy=policy.default)
+    assert read.keys() == NAMES
+    assert str(read["Subject"]) == " ".join(subject.split())
+    assert [(a.display_name, a.addr_spec) for a in read["To"].addresses] == [(" ".join(name.split()), to)]
+    assert [(a.display_name, a.addr_spec) for a in read["From"].addresses] == [(" ".join(shop.split()), "hello@shop.example")]
+    assert str(read["List-Unsubscribe"]) == message.headers["List-Unsubscribe"]
+    assert raw.isascii()
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize("subject", [EVIL, f"Hello {EVIL}", "a\r\nBcc: evil@example.com", "a\nb", "a\x00b", "a\x85b", "a\u2028b", "\ud800"])
+def test_encoded_words_and_control_characters_are_refused_everywhere(subject: str) -> None:
+    fields = [{"subject": subject}, {"to_name": subject}, {"from_name": subject}, {"to_address": f"{subject}@example.com"}]
+    for field in [*fields, {"headers": {"Reply-To": subject}}]:
+        with pytest.raises(UnsafeHeader) as refused:
+            to_bytes(replace(PLAIN, **field))
+        assert check_headers(replace(PLAIN, **field)) == str(refused.value)
+        assert "evil" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Subject", "To", "Bcc: x", "X\r\nBcc", "", "Bücher"])
+def test_an_extra_header_can_neither_repeat_nor_smuggle_one(name: str) -> None:
+    with pytest.raises(UnsafeHeader):
+        to_bytes(replace(PLAIN, headers={name: "x"}))
+
+
+def test_ordinary_names_are_not_refused() -> None:
+    for name in ["O'Neil", "Zoë", "Dr. A. B, jr.", 'The "Best" Shop', "山田太郎", "a\\b", "", None]:
+        assert check_headers(replace(PLAIN, to_name=name)) is None
+        to_bytes(replace(PLAIN, to_name=name))
+
+
+def test_both_parts_read_back_and_two_writings_are_the_same_bytes() -> None:
+    message = replace(PLAIN, text="Grüße\n" + "long " * 300 + "\n.\n", html="<p>Grüße &amp; mehr</p>" * 50)
+    raw = to_bytes(message)
+    read = message_from_bytes(raw, policy=policy.default)
+    assert read.get_content_type() == "multipart/alternative"
+    assert read.get_body(("plain",)).get_content().replace("\r\n", "\n") == message.text
+    assert read.get_body(("html",)).get_content().rstrip("\r\n") == message.html
+    assert raw == to_bytes(message)
+
+
+def test_the_message_id_follows_from_the_key() -> None:
+    assert PLAIN.id == "<6a1c4a50-1111-4222-8333-944455556666@shop.example>"
