@@ -66,6 +66,11 @@ def redact_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> M
     return line
 
 
+def _drop_repetition(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    line.pop("color_message", None)  # uvicorn says everything twice
+    return line
+
+
 def configure_logs(
     style: Literal["json", "console"] = "console",
     *,
@@ -108,7 +113,7 @@ def configure_logs(
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_line, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_repetition, redact_line, renderer],
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)

@@ -72,7 +72,7 @@ class _Child:
 
 
 class ProcessTree:
-    """A set of parts, started in order and ended in the reverse of it.
+    """A set of parts, ended in the reverse of the order in which they were started.
 
     Args:
         say: is told in a sentence what happens to a part.
@@ -108,26 +108,36 @@ class ProcessTree:
             for kind, handler in zip(kinds, before, strict=True):
                 signal.signal(kind, handler)
 
-    def start(self, part: Part, limit_s: float = START_LIMIT_S) -> float:
-        """Start a part and return, once it is ready, the seconds that it took.
+    def start(self, *parts: Part, limit_s: float = START_LIMIT_S, on_ready: Callable[[Part, float], None] = lambda _part, _s: None) -> None:
+        """Start parts side by side and return once all are ready.
+
+        Args:
+            parts: none of which needs another of them.
+            limit_s: seconds after which it is no longer waited for.
+            on_ready: is told of each part that is ready, with the seconds that it took.
 
         Raises:
-            PartFailed: it ended, or was not ready in time.
+            PartFailed: one ended, or was not ready in time.
             Interrupted: the tree was asked to stop meanwhile.
         """
         began = monotonic()
-        child = _Child(part)
-        self._children.append(child)
-        self._launch(child)
-        assert child.process is not None
-        while not part.ready():
-            if child.process.poll() is not None and part.keep:
-                raise PartFailed(f"{part.name} ended while starting{_last_words(part)}")
+        waiting = [_Child(part) for part in parts]
+        self._children += waiting
+        for child in waiting:
+            self._launch(child)
+        while True:
+            for child in [child for child in waiting if child.part.ready()]:
+                waiting.remove(child)
+                on_ready(child.part, monotonic() - began)
+            if not waiting:
+                return
+            for child in waiting:
+                if child.process is not None and child.process.poll() is not None and child.part.keep:
+                    raise PartFailed(f"{child.part.name} ended while starting{_last_words(child.part)}")
             if monotonic() - began > limit_s:
-                raise PartFailed(f"{part.name} was not ready after {limit_s:g} s{_last_words(part)}")
+                raise PartFailed(f"{waiting[0].part.name} was not ready after {limit_s:g} s{_last_words(waiting[0].part)}")
             if self._stop.wait(TICK_S):
-                raise Interrupted(f"stopped while {part.name} was starting")
-        return monotonic() - began
+                raise Interrupted(f"stopped while {waiting[0].part.name} was starting")
 
     def watch(self) -> None:
         """Keep every part running until asked to stop.

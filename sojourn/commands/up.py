@@ -28,13 +28,18 @@ KEPT_LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class Stack:
-    """What an `up` starts: settings with the ports chosen, and the parts in order."""
+    """What an `up` starts: settings with the ports chosen, and the parts."""
 
     settings: Settings
     clock: SystemClock
-    parts: tuple[Part, ...]
+    stages: tuple[tuple[Part, ...], ...]  # the parts of a stage start side by side
     notes: tuple[str, ...]  # sentences on what is not as usual
     metrics_folder: Path
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, in order."""
+        return tuple(part for stage in self.stages for part in stage)
 
 
 def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = None, logs_here: bool = False) -> Stack:
@@ -61,13 +66,13 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
     chosen: dict[str, Any] = {"port": port, "sdk_metrics_address": f"{LOCAL}:{free_port()}", "time_scale": clock.scale.scale}
     if "public_url" not in given:
         chosen["public_url"] = f"http://{LOCAL}:{port}"
-    parts: list[Part] = []
+    stages: list[tuple[Part, ...]] = []
     if settings.embedded_temporal:
         temporal_port, note = choose_port(TEMPORAL_PORT, insisted=False, what="Temporal", flag="--temporal-address")
         ui, ui_note = choose_port(ui_port or UI_PORT, insisted=ui_port is not None, what="Temporal UI", flag="--ui-port")
         notes += [note, ui_note]
         chosen |= {"temporal_address": f"{LOCAL}:{temporal_port}", "temporal_ui_url": f"http://{LOCAL}:{ui}"}
-        parts.append(temporal_part(settings.data_dir, temporal_port, ui, settings.temporal_namespace, _log(log_folder, "temporal")))
+        stages.append((temporal_part(settings.data_dir, temporal_port, ui, settings.temporal_namespace, _log(log_folder, "temporal")),))
     else:
         host, _, number = settings.temporal_address.rpartition(":")
         if not answers(host, int(number)):
@@ -75,11 +80,11 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
     final = settings.filled(**chosen)
     metrics_folder = settings.data_dir / "metrics"
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    parts += [_role(role, environment, final, log_folder) for role in ("api", "worker", "router")]
+    stages.append(tuple(_role(role, environment, final, log_folder) for role in ("api", "worker", "router")))
     if feed is not None:
         command = (sys.executable, "-m", "worker", "replay", str(feed.absolute()))
-        parts.append(Part("the feed", command, environment, _log(log_folder, "feed"), keep=False))
-    return Stack(final, clock, tuple(parts), tuple(note for note in notes if note), metrics_folder)
+        stages.append((Part("the feed", command, environment, _log(log_folder, "feed"), keep=False),))
+    return Stack(final, clock, tuple(stages), tuple(note for note in notes if note), metrics_folder)
 
 
 def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:
@@ -112,10 +117,9 @@ def run(stack: Stack, console: Console) -> None:
     )
     with tree.heeding_signals():
         try:
-            for part in stack.parts:
-                with console.status(f"starting {part.name} …"):
-                    took = tree.start(part)
-                console.print(f"[green]✓[/] {part.name} [dim]{took:.1f} s[/]", highlight=False)
+            for parts in stack.stages:
+                with console.status(f"starting {', '.join(part.name for part in parts)} …"):
+                    tree.start(*parts, on_ready=lambda part, took: _say_ready(console, part, took))
             console.print(_address_panel(stack.settings, stack.clock))
             tree.watch()
         except Interrupted:
@@ -124,6 +128,10 @@ def run(stack: Stack, console: Console) -> None:
             with console.status("stopping …"):
                 tree.stop()
     console.print(f"Stopped. `sojourn up` goes on where this was: the data is in {stack.settings.data_dir}", highlight=False)
+
+
+def _say_ready(console: Console, part: Part, took: float) -> None:
+    console.print(f"[green]✓[/] {part.name} [dim]{took:.1f} s[/]", highlight=False)
 
 
 def _address_panel(settings: Settings, clock: SystemClock) -> Panel:

@@ -83,15 +83,22 @@ def test_a_part_that_dies_whenever_it_is_started_ends_the_tree_with_its_last_wor
     assert starts.read_text() == "xxxxxx"
 
 
-def test_a_start_waits_until_the_part_is_ready(tmp_path: Path) -> None:
-    told = tmp_path / "told"
+def test_a_start_waits_until_every_part_is_ready_and_they_start_side_by_side(tmp_path: Path) -> None:
+    # Each is ready only once the other has begun: one after the other would never end.
+    code = "import sys, time, pathlib\npathlib.Path(sys.argv[1]).touch()\nwhile not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\n"
+    code += "pathlib.Path(sys.argv[1] + '.ready').touch(); time.sleep(60)"
+    a, b = tmp_path / "a", tmp_path / "b"
+    ready: list[str] = []
     tree = ProcessTree()
-    took = tree.start(
-        Part("api", python("import sys, time; time.sleep(0.3); open(sys.argv[1], 'w'); time.sleep(60)", str(told)), ready=told.exists)
+    tree.start(
+        Part("a", python(code, str(a), str(b)), ready=Path(f"{a}.ready").exists),
+        Part("b", python(code, str(b), str(a)), ready=Path(f"{b}.ready").exists),
+        on_ready=lambda part, _took: ready.append(part.name),
     )
     tree.stop()
-    assert told.exists()
-    assert took >= 0.3
+    assert sorted(ready) == ["a", "b"]
+    assert Path(f"{a}.ready").exists()
+    assert Path(f"{b}.ready").exists()
 
 
 def test_a_part_that_ends_while_starting_is_said_so_with_its_last_words(tmp_path: Path) -> None:
