@@ -205,7 +205,7 @@ def send(connection: Connection, key: str) -> SendDetail:
             for found in connection.execute(select(transitions).where(transitions.c.send_key == key).order_by(transitions.c.id))
         ],
         message=None if message is None else MessageView.model_validate(message),
-        decisions=[DecisionView.model_validate(answer) for answers in judged for answer in answers],
+        decisions=[DecisionView.model_validate(answer) for answers in judged for answer in answers["trail"]],
         consent=None if consent is None else ConsentView.model_validate(consent),
         engagement=[_event(found) for found in replies],
         entry=EntryView.model_validate(entry),

@@ -219,7 +219,7 @@ decisions = Table(
     Column("entry_id", String(36), ForeignKey("entries.id"), primary_key=True),
     Column("cursor", String(200), primary_key=True),  # the step at which judging began
     Column("at", Moment, nullable=False),
-    Column("answers", Json, nullable=False),  # list of sojourn.travel.state.Trail
+    Column("answers", Json, nullable=False),  # sojourn.travel.state.Progress
     Column("next_cursor", String(200)),
 )
 

@@ -55,7 +55,7 @@ def settle_in(connection: Connection) -> None:
         entry_id="e1",
         cursor="1",
         at=at(2),
-        answers=[{"cursor": "1", "did": "if score < 0.8", "because": "0.2", "at": at(2).isoformat()}],
+        answers={"trail": [{"cursor": "1", "did": "if score < 0.8", "because": "0.2", "at": at(2).isoformat()}], "cursor": "2"},
     )
     add(
         t.sends,
