@@ -13,13 +13,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sojourn.content import Contents
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.definitions import Definitions
 from sojourn.language.diagram import draw
 from sojourn.language.loader import load
 from sojourn.language.model import Journey
-from sojourn.language.problems import DefinitionError, unknown
+from sojourn.language.problems import DefinitionError, Problem, unknown
 from sojourn.language.schema import SCHEMAS, schema
+from sojourn.prediction.models import Models
 
 JOURNEYS_DIR = "SOJOURN_JOURNEYS_DIR"
 
@@ -56,6 +58,32 @@ def told() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def load_everything(folder: Path) -> Definitions:
+    """Return the definitions of a folder whose contents and models are in order as well.
+
+    Raises:
+        DefinitionError: with every problem of every file, contents and models among them.
+    """
+    problems: list[Problem] = []
+    found: Definitions | None = None
+    try:
+        found = load(folder)
+    except DefinitionError as error:
+        problems += error.problems
+    try:
+        contents = Contents.load(folder)
+        problems += [problem for name in sorted(contents.names()) for problem in contents.check(name)]
+    except DefinitionError as error:
+        problems += error.problems
+    try:
+        Models.load(folder)
+    except DefinitionError as error:
+        problems += error.problems
+    if problems or found is None:
+        raise DefinitionError(problems)
+    return found
+
+
 def _near(file: str) -> str:
     """Return a path as seen from here, where that is shorter."""
     relative = os.path.relpath(file)
@@ -65,11 +93,11 @@ def _near(file: str) -> str:
 def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
     """Check all definitions, and say everything that is wrong.
 
-    Reads shop.yaml, every journey and segment, and the names of contents and models. Each problem comes as
-    file:line:column with what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
+    Reads shop.yaml and every journey, segment, content and model. Each problem comes as file:line:column with
+    what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
     """
     with told():
-        found = load(journeys)
+        found = load_everything(journeys)
         parts = (("journey", found.journeys), ("segment", found.segments), ("content", found.contents))
         count = ", ".join(f"{len(names)} {kind}{'' if len(names) == 1 else 's'}" for kind, names in parts)
         Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sojourn.language.model import Call, Choose, End, Enter, If, Journey, Score, Send, Set, Split, Step, Wait, WaitFor, WaitUntil
 from sojourn.language.outline import COMPLETED, send_id
 
-LINE_WIDTH = 38
+LINE_WIDTH = 28
 _ESCAPES = {"#": "#35;", "&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;", "\\": "#92;", "|": "#124;"}
 _SHAPES = {
     "start": ('(["', '"])'), "end": ('(["', '"])'), "wait": ('{{"', '"}}'), "ask": ('{"', '"}'), "send": ('[["', '"]]'), "do": ('["', '"]')

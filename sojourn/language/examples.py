@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sojourn.language.durations import parse_duration
 from sojourn.language.finding import Findings, Known
 from sojourn.language.model import Example, Happening, Journey
+from sojourn.language.moments import zone_named
 from sojourn.language.outline import COMPLETED, ENGAGEMENTS, Way, always_ends, engagement, outcomes, scores, sends
 from sojourn.language.problems import listed, nearest, shown, unknown
 
-GIVEN = ("score", "segment", "event", "profile", "history")
+WHOLE = ("history", "now", "zone")  # given by themselves; of the others one thing
+GIVEN = ("score", "segment", "event", "profile", *WHOLE)
 _SEND = "send "
 
 
@@ -35,8 +38,11 @@ class _Examples:
         self._outcomes = [*outcomes(journey), *([] if ends else [COMPLETED])]
 
     def example(self, example: Example, way: Way) -> None:
-        for name in example.given:
+        for name, value in example.given.items():
             self._given(name, (*way, "given", name))
+            wrong = _wrong(name, value)
+            if wrong is not None:
+                self._found.add((*way, "given", name), wrong)
         before: tuple[timedelta, str] | None = None
         for text, happenings in example.events.items():
             place = (*way, "events", text)
@@ -56,9 +62,9 @@ class _Examples:
 
     def _given(self, name: str, way: Way) -> None:
         kind, _, rest = name.partition(".")
-        if kind not in GIVEN or (not rest and kind != "history"):
+        if kind not in GIVEN or bool(rest) == (kind in WHOLE):
             hint = nearest(kind, GIVEN)
-            shape = "score.<model>, segment.<name>, event.<property>, profile.<trait> or history"
+            shape = "score.<model>, segment.<name>, event.<property>, profile.<trait>, history, now or zone"
             self._found.add(way, f"{shown(name)} cannot be given{hint or ';'} {'Write' if hint else 'write'} {shape}", at_key=True)
         elif kind == "score" and rest not in self._scores:
             self._found.add(way, unknown("score", rest, self._scores) + " (of this journey)", at_key=True)
@@ -86,3 +92,32 @@ class _Examples:
             self._found.add(way, f"unknown outcome {shown(expected)}{hint or there}")
         elif not last:
             self._found.add(way, f"`{expected}` is how it ends, so it comes last; nothing can follow")
+
+
+def _wrong(name: str, value: Any) -> str | None:
+    """Return what is wrong with the value of something given."""
+    kind = name.partition(".")[0]
+    if kind == "score" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return f"{shown(value)} is not a score; write a number such as 0.3"
+    if kind == "segment" and not isinstance(value, bool):
+        return f"{shown(value)} is not a membership; write true or false"
+    try:
+        if name == "zone":
+            zone_named(str(value))
+        elif name == "now":
+            datetime.fromisoformat(str(value))
+        elif name == "history":
+            for past in value if isinstance(value, list) else [None]:
+                _check_past(past)
+    except ValueError as error:
+        return f"{shown(value)} is not a moment; write one such as 2026-01-05T09:00" if name == "now" else str(error)
+    return None
+
+
+def _check_past(past: Any) -> None:
+    shape = "write the history as a list of {event: Order Completed, ago: 3d, properties: {…}}"
+    if not isinstance(past, dict) or not isinstance(past.get("event"), str) or not isinstance(past.get("ago"), str):
+        raise ValueError(shape)
+    if set(past) - {"event", "ago", "properties"} or not isinstance(past.get("properties", {}), dict):
+        raise ValueError(shape)
+    parse_duration(past["ago"])

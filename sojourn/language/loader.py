@@ -24,6 +24,7 @@ from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
+from sojourn.language.spelling import misspelt
 from sojourn.language.wording import problems_of
 
 SHOP_FILE = "shop.yaml"
@@ -63,6 +64,11 @@ def load(folder: Path) -> Definitions:
         for file, root, segment in segments:
             if segment.name == name:
                 problems += _placed(findings, root, file)
+    roots = {file: root for file, root, _ in [*journeys, *segments]}
+    every: dict[str, Journey | Segment] = {file: journey for file, _, journey in journeys}
+    every |= {file: segment for file, _, segment in segments}
+    for file, findings in misspelt(every).items():
+        problems += _placed(findings, roots[file], file)
     if problems or shop is None:
         raise DefinitionError(problems)
     return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models)

@@ -236,7 +236,7 @@ class Example(Model):
 
     name: Text = Field(description="what it shows")
     given: dict[str, Any] = Field(
-        default_factory=dict, description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, history"
+        default_factory=dict, description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, history, now, zone"
     )
     events: dict[DurationText, str | Happening | tuple[str | Happening, ...]] = Field(
         default_factory=dict, description="what happens, by the time since entry, in order: {30m: Order Completed, 2h: reminder.clicked}"
