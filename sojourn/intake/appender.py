@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, bindparam, select
 
 from sojourn.errors import Overloaded
 from sojourn.intake.envelope import Envelope, Quarantined
+from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import inbound, quarantine
 from sojourn.store.types import to_micros
@@ -27,6 +27,7 @@ MAX_GROUP = 2_000  # events in one commit
 RETRY_AFTER = 1  # seconds; a full queue drains in about that
 RETRY_AFTER_FAILURE = 5  # seconds; a store that refuses needs longer
 
+_QUARANTINE = UUID("5c0f6d7e-1b1a-5f0e-9d7a-71756172616e")
 _SQLITE_INSERT = (
     "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, time, received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
@@ -37,7 +38,7 @@ log = structlog.get_logger(__name__)
 def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: Sequence[Quarantined] = ()) -> list[str]:
     """Write events to the log and return the message ids that it did not hold before, in order."""
     if quarantined:
-        connection.execute(insert(quarantine), [{"id": str(uuid4()), **vars(bad)} for bad in quarantined])
+        insert_new(connection, quarantine, [{"id": _quarantine_id(bad), **vars(bad)} for bad in quarantined])
     if not envelopes:
         return []
     fresh = {envelope.message_id: envelope for envelope in reversed(envelopes)}
@@ -47,6 +48,11 @@ def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: S
     if accepted:
         _insert(connection, accepted)
     return [envelope.message_id for envelope in accepted]
+
+
+def _quarantine_id(bad: Quarantined) -> str:
+    """Return the same id each time the same bad event is sent, as clients do when an answer was lost."""
+    return str(uuid5(_QUARANTINE, bad.body))
 
 
 def _known(connection: Connection, message_ids: list[str]) -> Sequence[str]:
@@ -59,8 +65,7 @@ def _insert(connection: Connection, envelopes: Sequence[Envelope]) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_SQLITE_INSERT, [_row(envelope) for envelope in envelopes])
         return
-    statement = postgresql.insert(inbound).on_conflict_do_nothing()
-    connection.execute(statement, [_values(envelope) for envelope in envelopes])
+    insert_new(connection, inbound, [_values(envelope) for envelope in envelopes])
 
 
 def _row(e: Envelope) -> tuple[Any, ...]:
