@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import structlog
 from sqlalchemy import Connection, insert, select
 
 from sojourn.clock import Clock, monotonic
@@ -49,6 +50,9 @@ CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim a
 POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
+
+
+log = structlog.get_logger(__name__)
 
 
 class RenderedMessage(Protocol):
@@ -275,8 +279,11 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         return Refused(str(error))
     except TimeoutError:
         return Unclear(f"no answer from {provider.name} within {POST_DEADLINE_SECONDS:.0f} s")
-    except Exception as error:  # whatever else went wrong, the message may be out: that is what must be kept
-        return Unclear(str(error) if isinstance(error, ProviderUnclear) else f"{provider.name}: {type(error).__name__}")
+    except ProviderUnclear as error:
+        return Unclear(str(error))
+    except Exception as error:  # a fault of the provider's code; the message may be out, and that is what must be kept
+        log.error("a provider failed in a way it does not name", provider=provider.name, send_key=message.key, error=type(error).__name__)
+        return Unclear(f"{provider.name}: {type(error).__name__}")
     return Accepted(receipt.provider_message_id, receipt.delivered)
 
 
