@@ -18,9 +18,8 @@ from uuid import UUID, uuid5
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
 from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, meet
-from sojourn.travel.program import LEAVE
 from sojourn.travel.registry import Definition, Registry
-from sojourn.travel.state import Arrived
+from sojourn.travel.state import LEAVE, Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
 _SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")

@@ -12,9 +12,9 @@ from sojourn.language.conditions import Condition, EventFact
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Choose, Example, Happening, If, WaitFor
 from sojourn.travel.listening import Happened
-from sojourn.travel.program import LEAVE, Program, blocks, label
+from sojourn.travel.program import Program, blocks
 from sojourn.travel.simulation import UTC_ZONE, Person, Score, Simulation, happening
-from sojourn.travel.state import State
+from sojourn.travel.state import LEAVE, State
 
 START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)  # a Monday morning
 NOT_ENTERED = "not entered"
@@ -148,7 +148,7 @@ def _branches(program: Program) -> dict[str, str]:
     for cursor, step in program.steps.items():
         if isinstance(step, If | WaitFor | Choose):
             for name in blocks(step):
-                found[f"{cursor}/{name}"] = f"{label(step)} → {_word(step, name)}"
+                found[f"{cursor}/{name}"] = f"{program.labels[cursor]} → {_word(step, name)}"
     return found
 
 

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import End, Wait, WaitFor
-from sojourn.travel.program import LEAVE, Program, label
-from sojourn.travel.state import Advance, Arrived, State, Trail
+from sojourn.travel.program import Program
+from sojourn.travel.state import LEAVE, Advance, Arrived, State, Trail
 from sojourn.travel.world import World
 
 COMPLETED = "completed"
@@ -25,6 +25,9 @@ async def travel(program: Program, state: State, world: World) -> str:
     while True:
         if _left(program, state, world):
             break
+        if state.pause_until is not None:  # before the end is looked at: a `wait_until` may be the last step
+            await _pause(state, world, "until " + state.pause_until.strftime("%Y-%m-%d %H:%M UTC"))
+            continue
         if state.cursor is None:
             _end(state, world, COMPLETED, "after the last step")
             break
@@ -32,9 +35,7 @@ async def travel(program: Program, state: State, world: World) -> str:
         if isinstance(step, End):
             _end(state, world, step.end, "")
             break
-        if state.pause_until is not None:
-            await _pause(state, world, "until " + state.pause_until.strftime("%Y-%m-%d %H:%M UTC"))
-        elif isinstance(step, Wait):
+        if isinstance(step, Wait):
             await _wait(program, step, state, world)
         elif isinstance(step, WaitFor):
             await _wait_for(program, step, state, world)
@@ -47,8 +48,7 @@ async def travel(program: Program, state: State, world: World) -> str:
 async def _advance(program: Program, state: State, world: World) -> None:
     assert state.cursor is not None
     ask = Advance(entry_id=state.entry_id, cursor=state.cursor, scores=state.scores)
-    step = program.steps[state.cursor]
-    progress = await world.advance(ask, acts=program.may_act(state.cursor), summary=label(step))
+    progress = await world.advance(ask, acts=program.may_act(state.cursor), summary=program.labels[state.cursor])
     state.trail.extend(progress.trail)
     state.scores.update(progress.scores)
     state.cursor = progress.cursor
@@ -83,11 +83,11 @@ async def _wait(program: Program, step: Wait, state: State, world: World) -> Non
         await world.pause(
             until,
             lambda heard=heard: _leaving(state) is not None or any(handle in a.meets for a in state.arrived[heard:]),  # type: ignore[misc]
-            label(step),
+            program.labels[state.cursor],
         )
         if _leaving(state) is not None:
             return
-    _go(program, state, world, label(step), "")
+    _go(program, state, world, program.labels[state.cursor], "")
 
 
 async def _wait_for(program: Program, step: WaitFor, state: State, world: World) -> None:
@@ -105,12 +105,12 @@ async def _wait_for(program: Program, step: WaitFor, state: State, world: World)
 
     if met() is None and world.now() < until:
         world.tell(state)
-        await world.pause(until, lambda: _leaving(state) is not None or met() is not None, label(step))
+        await world.pause(until, lambda: _leaving(state) is not None or met() is not None, program.labels[state.cursor])
     if _leaving(state) is not None:
         return
     found = met()
     if found is None:
-        _go(program, state, world, label(step), f"not within {step.up_to}", "else")
+        _go(program, state, world, program.labels[state.cursor], f"not within {step.up_to}", "else")
     else:
         branch, arrived = found
         did = f"{step.branches[branch].on} came"

@@ -16,7 +16,7 @@ from sojourn.language.conditions import Condition, Explanation, Facts, parse
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Choose, If, Score, Split, WaitUntil
 from sojourn.language.moments import next_local
-from sojourn.travel.program import Program, label, send_id
+from sojourn.travel.program import Program, send_id
 from sojourn.travel.state import Trail
 
 Scorer = Callable[[str], tuple[float, str]]
@@ -58,10 +58,11 @@ def judge(
     """
     trail: list[Trail] = []
     scores = dict(facts.scores)
+    facts = replace(facts, scores=scores)  # a score taken on the way is a fact of the steps after it
     until: datetime | None = None
 
     def ask(condition: str) -> Explanation:
-        return parse(condition).explain(replace(facts, scores=scores), segments)
+        return parse(condition).explain(facts, segments)
 
     def note(at: str, did: str, because: str, took: str | None = None) -> str | None:
         trail.append(Trail(cursor=at, did=did, because=because, took=took, at=facts.now))
@@ -72,11 +73,11 @@ def judge(
         match step:
             case Score():
                 scores[step.score], because = score(step.score)
-                cursor = note(cursor, f"{label(step)} = {scores[step.score]:.2f}", because)
+                cursor = note(cursor, f"{program.labels[cursor]} = {scores[step.score]:.2f}", because)
             case If():
                 answer = ask(step.if_)
                 word, took = ("yes", "then") if answer.holds else ("no", "else")
-                cursor = note(cursor, f"{label(step)}: {word}", answer.sentence(), took)
+                cursor = note(cursor, f"{program.labels[cursor]}: {word}", answer.sentence(), took)
             case Choose():
                 for i, choice in enumerate(step.choose):
                     if choice.if_ is None:
@@ -90,12 +91,12 @@ def judge(
                     cursor = note(cursor, "choose: none", "no line held")
             case Split():
                 arm = assign(subject, f"{program.journey.name}/{step.id or cursor}", step.split)
-                cursor = note(cursor, f"{label(step)}: {arm}", "by hash of the profile", arm)
+                cursor = note(cursor, f"{program.labels[cursor]}: {arm}", "by hash of the profile", arm)
             case WaitUntil():
                 until = next_local(step.wait_until, facts.now, zone)
                 if step.up_to is not None:
                     until = min(until, facts.now + parse_duration(step.up_to))
-                cursor = note(cursor, label(step), f"{until.astimezone(zone):%a %d %b %H:%M} {zone.key}")
+                cursor = note(cursor, program.labels[cursor], f"{until.astimezone(zone):%a %d %b %H:%M} {zone.key}")
             case _:
                 break
     return Judged(tuple(trail), scores, cursor, until)

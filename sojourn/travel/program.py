@@ -27,10 +27,10 @@ from sojourn.language.model import (
     WaitUntil,
     verb_of,
 )
+from sojourn.travel.state import LEAVE
 
 PURE = (Score, If, Choose, Split)
 EFFECTS = (Send, Set, Enter)
-LEAVE = "leave/"
 ENGAGEMENT = {
     "delivered": "Email Delivered",
     "opened": "Email Opened",
@@ -78,7 +78,9 @@ class Program:
     def __init__(self, journey: Journey) -> None:
         self.journey = journey
         self.steps: dict[str, Step] = {}
+        self.labels: dict[str, str] = {}
         self._after: dict[str, str | None] = {}
+        self._acting: dict[str, bool] = {}
         self._index(journey.steps, "", None)
 
     def _index(self, steps: tuple[Step, ...], prefix: str, after: str | None) -> None:
@@ -86,6 +88,7 @@ class Program:
             cursor = f"{prefix}{i}"
             following = f"{prefix}{i + 1}" if i + 1 < len(steps) else after
             self.steps[cursor] = step
+            self.labels[cursor] = label(step)
             self._after[cursor] = following
             for name, block in blocks(step).items():
                 self._index(block, f"{cursor}.{name}.", following)
@@ -109,6 +112,11 @@ class Program:
 
     def may_act(self, cursor: str) -> bool:
         """Tell whether judging from a cursor can lead to a send, a set or an enter before the next wait or end."""
+        if cursor not in self._acting:
+            self._acting[cursor] = self._may_act(cursor)
+        return self._acting[cursor]
+
+    def _may_act(self, cursor: str) -> bool:
         step = self.steps[cursor]
         if isinstance(step, EFFECTS):
             return True
