@@ -54,7 +54,9 @@ def test_why_tells_every_verdict_and_because(shop: Path) -> None:
         assert part in said
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), [(("profile", "nobody"), "no profile has this id"), (("why", "none"), "no send has this key")])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), [(("profile", "nobody"), "no profile has this id"), (("why", "none"), "no send has this key")]
+)
 def test_what_is_not_known_is_said_in_a_sentence(shop: Path, arguments: tuple[str, ...], sentence: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 1
