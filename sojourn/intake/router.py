@@ -56,7 +56,7 @@ class Router:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._route())
             tasks.create_task(self._call())
-            if self._swept():
+            if swept(self.registry):
                 tasks.create_task(self._sweep())
 
     async def _route(self) -> None:
@@ -103,20 +103,21 @@ class Router:
 
     # -- segments, until they are live -----------------------------------------------------------
 
-    def _swept(self) -> list[str]:
-        """Segments that anyone listens for."""
-        names = {name for definition in self.registry.live.values() for name in (listener.event for listener in definition.listeners)}
-        listened = {ENTERED, EXITED} & (names | set(self.registry.triggers))
-        return sorted(self.registry.segments) if listened else []
-
     async def _sweep(self) -> None:
         pause = max(self.clock.scale.real_duration(SWEEP_EVERY).total_seconds(), SWEEP_AT_MOST_EVERY)
         while True:
-            for segment in self._swept():
+            for segment in swept(self.registry):
                 entered, exited = await self.database.write(sweep_segment, self.registry, segment, self.clock.now())
                 if entered or exited:
                     log.info("swept a segment", segment=segment, entered=entered, exited=exited)
             await asyncio.sleep(pause)
+
+
+def swept(registry: Registry) -> list[str]:
+    """Return the segments that are swept: all of them where any journey listens for who comes and goes, else none."""
+    names = {name for definition in registry.live.values() for name in (listener.event for listener in definition.listeners)}
+    listened = {ENTERED, EXITED} & (names | set(registry.triggers))
+    return sorted(registry.segments) if listened else []
 
 
 def sweep_segment(connection: Connection, registry: Registry, segment: str, now: datetime) -> tuple[int, int]:

@@ -1,0 +1,192 @@
+"""The shop itself: the real rooms around a virtual clock, moved from one due moment to the next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import httpx
+import orjson
+from sqlalchemy import Connection, select
+from starlette.applications import Starlette
+
+from sojourn.clock import REAL_TIME, VirtualClock
+from sojourn.delivery import settling
+from sojourn.delivery.providers.memory import Memory
+from sojourn.delivery.settling import SETTLING
+from sojourn.delivery.tokens import Links, Tokens
+from sojourn.delivery.tracking import Tracking
+from sojourn.errors import BadEvent, SettingsError, SojournError
+from sojourn.intake import outbox
+from sojourn.intake.appender import append
+from sojourn.intake.emit import emit
+from sojourn.intake.endings import mark_ended
+from sojourn.intake.envelope import read_call
+from sojourn.intake.process import position, process_batch
+from sojourn.intake.router import sweep_segment, swept
+from sojourn.store.tables import inbound, metadata, profiles
+from sojourn.testing.answers import Taken
+from sojourn.testing.folder import Checked
+from sojourn.testing.runner import VirtualRunner
+from sojourn.testing.store import InlineDatabase
+from sojourn.testing.sweeps import Sweeps
+from sojourn.travel.registry import Registry
+from sojourn.travel.state import Advance, Progress
+from sojourn.travel.stored import StoredJourneys
+
+PUBLIC_URL = "https://mail.shop.example"
+SECRET = "the secret of a shop in virtual time"  # noqa: S105 - it protects nothing but tests
+WORKSPACE = UUID("5e1f0000-0000-5000-8000-746573740000")
+MAX_TURNS = 10_000  # at one moment; a shop of tests has far fewer people
+
+
+class Engine:
+    """Takes events in, and lets time pass.
+
+    Args:
+        checked: the definitions.
+        url: of an empty SQLite database.
+        start: when the shop opens.
+    """
+
+    def __init__(self, checked: Checked, url: str, start: datetime) -> None:
+        self.clock = VirtualClock(start)
+        self.store = InlineDatabase(url)
+        self.registry = Registry(checked.definitions)
+        tokens = Tokens(SECRET)
+        self.provider = Memory()
+        self.journeys = StoredJourneys(
+            store=self.store,
+            registry=self.registry,
+            contents=checked.contents,
+            models=checked.models,
+            provider=self.provider,
+            clock=self.clock,
+            links=Links(PUBLIC_URL, tokens),
+            workspace=WORKSPACE,
+            secret=SECRET,
+            emit=emit,
+        )
+        self.runner = VirtualRunner(self.clock, self._advance)
+        self.sweeps = Sweeps(self.registry.segments, swept(self.registry), self.clock.now())
+        self._settling: list[datetime] = []  # when opens and clicks settle
+        tracking = Tracking(self.store, tokens, self.clock, emit, secret=SECRET, shop_name=self.registry.shop.name)
+        self._web = Starlette(routes=tracking.routes())
+
+    async def open(self) -> None:
+        """Make the tables.
+
+        Raises:
+            SettingsError: the database is not empty.
+        """
+        await self.store.write(metadata.create_all)
+        if await self.store.read(lambda connection: connection.execute(select(profiles.c.id).limit(1)).first()):
+            raise SettingsError("a shop in virtual time begins with an empty database; give another file, or leave database_url out")
+        await self.store.write(self.registry.store, self.clock.now())
+
+    async def close(self) -> None:
+        """Abandon what runs, and close the store."""
+        self.runner.close()
+        await self.store.close()
+
+    # -- events ----------------------------------------------------------------------------------
+
+    async def take(self, kind: str, call: dict[str, object]) -> Taken:
+        """Take in an event by intake's door, and let everything happen that it brings about at this moment.
+
+        Raises:
+            BadEvent: intake would set it aside; says why.
+        """
+        body = orjson.dumps({key: value for key, value in call.items() if value is not None}, default=str)
+        read = read_call(kind, body, received_at=self.clock.now())
+        if read.quarantined:
+            raise BadEvent(read.quarantined[0].reason)
+        accepted = await self.store.write(append, read.envelopes)
+        await self.settle()
+        return Taken(read.envelopes[0].message_id, bool(accepted))
+
+    async def request(self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:
+        """Call one of the addresses that stand in messages, as a reader's program would."""
+        transport = httpx.ASGITransport(app=self._web)
+        async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+            response = await client.request(method, url, data=data)
+        self._settling.append(self.clock.now() + SETTLING)
+        await self.settle()
+        return response
+
+    # -- time ------------------------------------------------------------------------------------
+
+    async def pass_to(self, moment: datetime) -> None:
+        """Move the clock, stopping at each moment at which something is due."""
+        while True:
+            await self.settle()
+            due = [at for at in (self.runner.due, self.sweeps.due, *self._settling) if at is not None]
+            if not due or min(due) > moment:
+                break
+            self.clock.move_to(min(due))
+            await self._sweep()
+            await self._tell()
+        self.clock.move_to(moment)
+
+    async def settle(self) -> None:
+        """Let everything happen that happens at this moment."""
+        for _ in range(MAX_TURNS):
+            busy = await self._route()
+            busy = await self._call() or busy
+            busy = await self._wake() or busy
+            if not busy:
+                return
+        raise SojournError("the shop does not come to rest at one moment: do journeys start each other without a wait between?")
+
+    async def _route(self) -> bool:
+        found = await self.store.read(_unrouted)
+        if not found:
+            return False
+        while (await self.store.write(process_batch, self.registry, self.clock.now())).events:
+            pass
+        self.sweeps.learned(self.clock.now(), found)
+        return True
+
+    async def _call(self) -> bool:
+        rows = await self.store.read(outbox.pending)
+        for version in {row.body["version"] for row in rows if row.kind == "start"}:
+            await self.store.read(self.registry.get, version)
+        if not rows:
+            return False
+        made = await outbox.call_all(rows, self.runner, self.registry.versions.__getitem__, self.clock.now(), REAL_TIME)
+        if made.failed:
+            raise SojournError(f"a call to the virtual runner failed: {made.failed[0]}")
+        await self.store.write(outbox.answered, made.done, made.run_ids)
+        return True
+
+    async def _wake(self) -> bool:
+        try:
+            woken = self.runner.wake()
+        finally:
+            endings = self.runner.take_endings()
+            if endings:
+                await self.store.write(mark_ended, endings, self.clock.now())
+        if woken:
+            self.sweeps.learned(self.clock.now())
+        return woken
+
+    async def _advance(self, ask: Advance) -> Progress:
+        """Advance an entry once all that is known of the person is routed, as a worker waits for the router."""
+        await self._route()
+        return await self.journeys.advance(ask)
+
+    async def _sweep(self) -> None:
+        if self.sweeps.due is not None and self.sweeps.due <= self.clock.now():
+            for segment in self.sweeps.take():
+                await self.store.write(sweep_segment, self.registry, segment, self.clock.now())
+
+    async def _tell(self) -> None:
+        if any(at <= self.clock.now() for at in self._settling):
+            self._settling = [at for at in self._settling if at > self.clock.now()]
+            await self.store.write(settling.tell, self.clock.now(), emit)
+
+
+def _unrouted(connection: Connection) -> list[tuple[str, datetime]]:
+    """Return name and time of the events that wait to be routed."""
+    query = select(inbound.c.name, inbound.c.time).where(inbound.c.seq > position(connection)).order_by(inbound.c.seq)
+    return [(row.name, row.time) for row in connection.execute(query)]
