@@ -9,12 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sojourn.language.conditions import Condition, EventFact
-from sojourn.language.durations import parse_duration
+from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Choose, Example, Happening, If, WaitFor
+from sojourn.language.moments import zone_named
 from sojourn.travel.listening import Happened
 from sojourn.travel.program import Program, blocks
 from sojourn.travel.simulation import UTC_ZONE, Person, Score, Simulation, happening
-from sojourn.travel.state import LEAVE, State
+from sojourn.travel.state import LEAVE, State, Trail
 
 START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)  # a Monday morning
 NOT_ENTERED = "not entered"
@@ -62,61 +63,57 @@ def run_examples(
         zone: the time zone of people whose example gives none.
     """
     simulation = Simulation(program, segments, score)
-    coverage = Coverage(program.journey.name, _branches(program))
+    coverage = Coverage(program.journey.name, branches_of(program))
     ran = []
     for example in program.journey.examples:
         person, timeline = person_of(program, example, zone)
-        filter_ = program.journey.enter.if_
-        if filter_ is not None and not _enters(simulation, filter_, person):
+        if not enters(simulation, person):
             ran.append(Ran(program.journey.name, example.name, example.expect, (NOT_ENTERED,), ()))
             continue
         state = simulation.live(person, timeline)
-        coverage.taken |= _taken(state)
+        coverage.taken |= taken_by(state)
         happened = (*(f"send {content}" for content in person.sent), state.outcome or "")
-        trail = tuple(f"{line.did} ({line.because})" if line.because else line.did for line in state.trail)
+        trail = tuple(_told(line, state.entered_at) for line in state.trail)
         ran.append(Ran(program.journey.name, example.name, example.expect, happened, trail))
     return ran, coverage
 
 
 def person_of(program: Program, example: Example, zone: ZoneInfo) -> tuple[Person, list[Happened]]:
-    """Return an example's person and timeline.
+    """Return an example's person and timeline."""
+    person = given(program.journey.enter.on, example.given, START, zone)
+    return person, _timeline(example, person.trigger.time)
 
-    `given` names facts: `profile.x`, `event.x`, `score.x`, `segment.x`, `zone`, `now`, and `history`, a list
-    of `{event, ago, properties}`.
+
+def given(trigger: str, facts: Mapping[str, Any], start: datetime, zone: ZoneInfo) -> Person:
+    """Return a person as an example's `given` describes one.
+
+    Args:
+        trigger: the event that begins the entry.
+        facts: `profile.x`, `event.x`, `score.x`, `segment.x`, `zone`, `now`, and `history`, a list of `{event, ago, properties}`.
+        start: when the entry begins, where `now` does not say so.
+        zone: the person's, where `zone` does not say so.
     """
-    start = START
-    properties: dict[str, Any] = {}
-    profile: dict[str, Any] = {}
-    scores: dict[str, float] = {}
-    segments: dict[str, bool] = {}
-    history: list[Mapping[str, Any]] = []
-    for name, value in example.given.items():
+    zone = zone_named(str(facts["zone"])) if "zone" in facts else zone
+    if "now" in facts:
+        start = datetime.fromisoformat(str(facts["now"]))
+        start = start if start.tzinfo else start.replace(tzinfo=zone)
+    known: dict[str, dict[str, Any]] = {"event": {}, "profile": {}, "score": {}, "segment": {}}
+    for name, value in facts.items():
         root, _, rest = name.partition(".")
-        if root == "event":
-            _put(properties, rest, value)
-        elif root == "profile":
-            _put(profile, rest, value)
-        elif root == "score":
-            scores[rest] = float(value)
-        elif root == "segment":
-            segments[rest] = bool(value)
-        elif root == "zone":
-            zone = ZoneInfo(str(value))
-        elif root == "now":
-            start = datetime.fromisoformat(str(value))
-            start = start if start.tzinfo else start.replace(tzinfo=zone)
-        elif root == "history":
-            history = list(value)
-    past = [EventFact(str(h["event"]), start - parse_duration(str(h["ago"])), dict(h.get("properties", {}))) for h in history]
-    person = Person(
-        trigger=EventFact(program.journey.enter.on, start, properties),
-        profile=profile,
-        scores=scores,
-        segments=segments,
+        if root in known:
+            put(known[root], rest, value)
+    past = [
+        EventFact(str(h["event"]), start - parse_duration(str(h["ago"])), dict(h.get("properties", {})))
+        for h in facts.get("history", ())
+    ]
+    return Person(
+        trigger=EventFact(trigger, start, known["event"]),
+        profile=known["profile"],
+        scores={model: float(value) for model, value in known["score"].items()},
+        segments={segment: bool(value) for segment, value in known["segment"].items()},
         history=sorted(past, key=lambda event: event.time),
         zone=zone,
     )
-    return person, _timeline(example, start)
 
 
 def _timeline(example: Example, start: datetime) -> list[Happened]:
@@ -128,21 +125,31 @@ def _timeline(example: Example, start: datetime) -> list[Happened]:
     return sorted(timeline, key=lambda event: event.time)
 
 
-def _enters(simulation: Simulation, condition: str, person: Person) -> bool:
+def enters(simulation: Simulation, person: Person) -> bool:
+    """Tell whether the journey's filter lets a person in."""
+    condition = simulation.program.journey.enter.if_
+    if condition is None:
+        return True
     person.history.append(person.trigger)
     holds = simulation.holds(condition, person, person.trigger).holds
     person.history.pop()
     return holds
 
 
-def _put(into: dict[str, Any], path: str, value: Any) -> None:
+def _told(line: Trail, start: datetime) -> str:
+    because = f" ({line.because})" if line.because else ""
+    return f"after {format_duration(line.at - start)}: {line.did}{because}"
+
+
+def put(into: dict[str, Any], path: str, value: Any) -> None:
+    """Write a value under a dotted path."""
     *parents, last = path.split(".")
     for parent in parents:
         into = into.setdefault(parent, {})
     into[last] = value
 
 
-def _branches(program: Program) -> dict[str, str]:
+def branches_of(program: Program) -> dict[str, str]:
     """Every branch by key, in words; a split's arms are left out, for no example can choose one."""
     found = {f"{LEAVE}{i}": f"leave on {leave.on} as {leave.as_}" for i, leave in enumerate(program.journey.leave)}
     for cursor, step in program.steps.items():
@@ -160,7 +167,8 @@ def _word(step: If | WaitFor | Choose, name: str) -> str:
     return name
 
 
-def _taken(state: State) -> set[str]:
+def taken_by(state: State) -> set[str]:
+    """Return the branches that a walk took, by key."""
     taken = {f"{line.cursor}/{line.took}" for line in state.trail if line.took}
     left = next((h for a in state.arrived for h in a.meets if h.startswith(LEAVE)), None)
     return taken | {left} if left else taken

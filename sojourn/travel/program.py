@@ -38,6 +38,7 @@ ENGAGEMENT = {
     "bounced": "Email Bounced",
     "complained": "Email Marked as Spam",
 }
+KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sojourn.clock import VirtualClock
 from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
-from sojourn.language.model import Send, Set
+from sojourn.language.model import Send, Set, Step
+from sojourn.language.moments import Hours
+from sojourn.prediction import Models
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import Happened, meet
-from sojourn.travel.program import EFFECTS, ENGAGEMENT, Listener, Program, label, send_id
-from sojourn.travel.state import Advance, Progress, State, Trail
+from sojourn.travel.program import EFFECTS, ENGAGEMENT, KINDS, Listener, Program, send_id
+from sojourn.travel.state import Advance, Arrived, Progress, State, Trail
 from sojourn.travel.virtual import VirtualEntry
 
 ENTRY_ID = "simulated"
@@ -60,8 +64,24 @@ class Person:
         )
 
 
+Respond = Callable[[str, datetime], Iterable[Happened]]
+"""Gives what a person does about a send: its id and its moment in, engagement out."""
+
+
+def asking(models: Models) -> Score:
+    """Return a way to ask models about facts in hand."""
+
+    def score(model: str, facts: Facts) -> tuple[float, str]:
+        found = models.score(model, facts.profile, facts.history, facts.now)
+        return found.value, found.because
+
+    return score
+
+
 class Simulation:
     """Walks one journey for made-up people.
+
+    Of the gate it knows `send_between`; nobody lacks consent, and no cap is reached.
 
     Args:
         program: the journey.
@@ -73,7 +93,11 @@ class Simulation:
         self.program = program
         self.segments = segments
         self.score = score
-        self.listeners: Sequence[Listener] = program.listeners()
+        self.listeners: dict[str, list[Listener]] = {}
+        for listener in program.listeners():
+            self.listeners.setdefault(listener.event, []).append(listener)
+        between = program.journey.send_between
+        self._hours = Hours.parse(between) if between is not None else None
 
     def advance(self, person: Person, ask: Advance, now: datetime) -> Progress:
         """Judge the steps from a cursor on and take the first effect as done."""
@@ -82,74 +106,84 @@ class Simulation:
         def score(model: str) -> tuple[float, str]:
             return (person.scores[model], "given") if model in person.scores else self.score(model, facts)
 
-        judged = judge(
-            self.program, ask.cursor, facts, score, subject=person.subject, zone=person.zone, segments=self.segments
-        )
-        trail, cursor, sent = list(judged.trail), judged.cursor, None
-        step = self.program.steps[cursor] if cursor is not None and judged.until is None else None
+        judged = judge(self.program, ask.cursor, facts, score, subject=person.subject, zone=person.zone, segments=self.segments)
+        trail, cursor, until, sent = judged.trail, judged.cursor, judged.until, None
+        step = self.program.steps[cursor] if cursor is not None and until is None else None
         if cursor is not None and isinstance(step, EFFECTS):
-            if isinstance(step, Send):
-                sent = send_id(step)
-                person.sent.append(step.send)
-                person.engaged[sent] = person.engaged.get(sent, frozenset()) | {"delivered"}
-            elif isinstance(step, Set):
-                person.profile.update(step.set)
-            trail.append(Trail(cursor=cursor, did=label(step), at=now))
-            cursor = self.program.after(cursor)
-        return Progress(trail=tuple(trail), cursor=cursor, until=judged.until, scores=dict(judged.scores), sent=sent)
+            if isinstance(step, Send) and self._hours is not None:
+                until = self._hours.opens(now, person.zone)
+            if until is not None:
+                because = f"outside of send_between {self._hours}"
+                trail = (*trail, Trail(cursor=cursor, did=f"hold {self.program.labels[cursor]}", because=because, at=now))
+            else:
+                sent = self._act(person, step)
+                trail = (*trail, Trail(cursor=cursor, did=self.program.labels[cursor], at=now))
+                cursor = self.program.after(cursor)
+        return Progress(trail=trail, cursor=cursor, until=until, scores=dict(judged.scores), sent=sent)
+
+    @staticmethod
+    def _act(person: Person, step: Step) -> str | None:
+        if isinstance(step, Set):
+            person.profile.update(step.set)
+        if not isinstance(step, Send):
+            return None
+        sent = send_id(step)
+        person.sent.append(step.send)
+        person.engaged[sent] = person.engaged.get(sent, frozenset()) | {"delivered"}
+        return sent
 
     def holds(self, condition: str, person: Person, event: EventFact) -> Explanation:
         """Ask a condition about a person at an event's moment."""
         return parse(condition).explain(person.facts(event.time, {}, event), self.segments)
 
-    def live(self, person: Person, timeline: Sequence[Happened]) -> State:
+    def hears(self, person: Person, event: Happened) -> Arrived | None:
+        """Write an event into a person's facts, and return it as it arrives at the entry, if it does."""
+        fact = EventFact(event.name, event.time, event.properties)
+        person.history.append(fact)
+        if event.send_id is not None:
+            kind = KINDS[event.name]
+            person.engaged[event.send_id] = person.engaged.get(event.send_id, frozenset()) | {kind}
+        listeners = self.listeners.get(event.name, ())
+        return meet(listeners, ENTRY_ID, person.trigger.time, event, lambda condition, _: self.holds(condition, person, fact))
+
+    def live(self, person: Person, timeline: Iterable[Happened], respond: Respond | None = None) -> State:
         """Walk the whole journey.
 
         Args:
             person: whose facts it is walked with; they are changed.
-            timeline: what happens after the entry, oldest first.
+            timeline: what happens after the entry.
+            respond: what the person does about each send; it is added to the timeline.
 
         Returns:
             The last state, with trail and outcome.
         """
         clock = VirtualClock(person.trigger.time)
         state = State(entry_id=ENTRY_ID, cursor=self.program.start(), entered_at=clock.now())
+        place = count()  # of two events of one moment the first to be known comes first
+        ahead = [(event.time, next(place), event) for event in timeline]
+        heapify(ahead)
 
         async def advance(ask: Advance) -> Progress:
-            return self.advance(person, ask, clock.now())
+            progress = self.advance(person, ask, clock.now())
+            if respond is not None and progress.sent is not None:
+                for event in respond(progress.sent, clock.now()):
+                    heappush(ahead, (event.time, next(place), event))
+            return progress
 
         entry = VirtualEntry(self.program, state, clock, advance)
         person.history.append(person.trigger)
         entry.run()
-        for event in timeline:
-            self._pass(entry, clock, event.time)
+        while (due := entry.due) is not None:
+            if not ahead or due <= ahead[0][0]:
+                clock.move_to(due)
+                entry.run()
+                continue
+            event = heappop(ahead)[2]
             clock.move_to(event.time)
-            if entry.outcome is not None:
-                break
-            self.happen(person, event)
-            arrived = meet(self.listeners, ENTRY_ID, person.trigger.time, event, lambda c, e: self.holds(c, person, _fact(e)))
+            arrived = self.hears(person, event)
             if arrived is not None:
                 entry.hear(arrived)
-        while entry.due is not None:
-            self._pass(entry, clock, entry.due)
         return state
-
-    def happen(self, person: Person, event: Happened) -> None:
-        """Write an event into a person's facts."""
-        person.history.append(_fact(event))
-        if event.send_id is not None:
-            kind = next(kind for kind, name in ENGAGEMENT.items() if name == event.name)
-            person.engaged[event.send_id] = person.engaged.get(event.send_id, frozenset()) | {kind}
-
-    @staticmethod
-    def _pass(entry: VirtualEntry, clock: VirtualClock, until: datetime) -> None:
-        while (due := entry.due) is not None and due <= until:
-            clock.move_to(due)
-            entry.run()
-
-
-def _fact(event: Happened) -> EventFact:
-    return EventFact(event.name, event.time, event.properties)
 
 
 def happening(name: str, properties: Mapping[str, Any], start: datetime, after: timedelta, number: int) -> Happened:
