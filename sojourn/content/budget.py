@@ -52,13 +52,21 @@ class Run:
             raise RenderError(f"{self.content} takes longer than {MAX_SECONDS:g} s to render; loop over less")
 
     def write(self, size: int) -> None:
-        """Use up output.
+        """Use up output: what is shown, also where it is only kept for later.
 
         Raises:
-            RenderError: the message grows too large.
+            RenderError: there is too much of it.
         """
         self.output += size
-        if self.output > MAX_OUTPUT:
+        self.fits(self.output)
+
+    def fits(self, size: int) -> None:
+        """Refuse a message of more than a size.
+
+        Raises:
+            RenderError: it is too large.
+        """
+        if size > MAX_OUTPUT:
             raise RenderError(f"{self.content} renders to more than {MAX_OUTPUT // 1024} kB; show less")
 
     def token(self, path: str, value: Any, source: str) -> None:

@@ -112,6 +112,7 @@ class Contents:
             html = self._html(name, self._run(compiled.body, values, run), facts.unsubscribe_url)
             text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
             html = _with_preheader(html, ahead)
+            run.fits(len(html))
             run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
             return Rendered(line, ahead, html, text, trackable(html), run.tokens)
 
@@ -166,9 +167,12 @@ class Contents:
 
     def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
         parts: list[str] = []
+        size = 0
         try:
             for part in template.generate(values):
                 run.step()
+                size += len(part)
+                run.fits(size)
                 parts.append(part)
         except SojournError:
             raise

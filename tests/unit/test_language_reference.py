@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "journeys"
 PAGE = (FOLDER / "README.md").read_text("utf-8")
 MODELS: list[type[BaseModel]] = [
-    *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Front, Logistic, Feature, Rfm, ShopSettings, Cap, ConsentRule, Sender,
+    *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Front, Logistic, Feature, Rfm,
+    ShopSettings, Cap, ConsentRule, Sender,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",

@@ -121,6 +121,15 @@ def test_a_message_that_grows_too_large_is_stopped() -> None:
         contents.render("mail", RenderFacts(profile={"long": "x" * 60_000}))
 
 
+def test_a_page_that_grows_too_large_without_any_value_is_stopped() -> None:
+    row = "</mj-text></mj-column></mj-section><mj-section><mj-column><mj-text>"
+    contents = one("{% for a in range(100) %}{% for b in range(20) %}" + row + "{% endfor %}{% endfor %}")
+    began = monotonic()
+    with pytest.raises(RenderError, match="kB"):
+        contents.render("mail", RenderFacts())
+    assert monotonic() - began < STOPS_WITHIN
+
+
 @pytest.mark.parametrize("value", [object(), len, Path("."), {"a": {1, 2}}, 10**200])
 def test_only_plain_data_reaches_a_template(value: object) -> None:
     with pytest.raises(RenderError):
