@@ -8,14 +8,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jinja2 import filters as jinja
-from markupsafe import escape
 
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.missing import Missing
 from sojourn.errors import RenderError
 
 _KEPT = (
-    "abs", "capitalize", "count", "first", "float", "int", "last", "length", "list", "lower", "map",
+    "abs", "capitalize", "count", "e", "escape", "first", "float", "int", "last", "length", "list", "lower", "map",
     "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "sum", "title", "trim", "truncate", "unique", "upper",
 )  # fmt: skip
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩"}
@@ -145,4 +144,4 @@ def allowed() -> dict[str, Callable[..., Any]]:
         "round": round_number,
     }
     kept = {name: jinja.FILTERS[name] for name in _KEPT}
-    return {name: _counted(filter_) for name, filter_ in {**kept, **own, "e": escape, "escape": escape}.items()}
+    return {name: _counted(filter_) for name, filter_ in {**kept, **own}.items()}
