@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import UUID
 
 import structlog
@@ -25,7 +25,7 @@ from activities.journey import JourneyActivities
 from sojourn.cli import app as cli
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.api import admin_app
-from sojourn.console.health import reachable
+from sojourn.console.health import measure_backlogs, reachable
 from sojourn.content import Contents
 from sojourn.delivery import sending, settling
 from sojourn.delivery.inbox_page import InboxPages
@@ -126,7 +126,7 @@ async def run_api(house: House) -> None:
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock),
         *tracking.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
-        Route("/metrics", metrics_endpoint(settings.sdk_metrics_address)),
+        Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
         Mount("/", admin),
     ]
     config = uvicorn.Config(

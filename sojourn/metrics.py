@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -72,15 +72,25 @@ def render(current: Metrics | None = None) -> bytes:
     return generate_latest((current or metrics()).registry)
 
 
-def metrics_endpoint(sdk_metrics_address: str = "", client: Callable[[], httpx.AsyncClient] = httpx.AsyncClient) -> Any:
+async def _nothing() -> None:
+    return
+
+
+def metrics_endpoint(
+    sdk_metrics_address: str = "",
+    refresh: Callable[[], Awaitable[None]] = _nothing,
+    client: Callable[[], httpx.AsyncClient] = httpx.AsyncClient,
+) -> Callable[[Request], Awaitable[Response]]:
     """Return the handler of `/metrics`.
 
     Args:
         sdk_metrics_address: host:port at which the worker shows the Temporal SDK's; empty for none.
-        client: makes the HTTP client that asks there.
+        refresh: measures what is best measured when asked for, such as backlogs.
+        client: makes the HTTP client that asks the worker.
     """
 
     async def endpoint(_request: Request) -> Response:
+        await refresh()
         body = render()
         if sdk_metrics_address:
             body += await _sdk_metrics(sdk_metrics_address, client)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
 from sojourn.intake.process import ROUTER
+from sojourn.metrics import metrics
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, last_beats
 from sojourn.store.tables import cursors, inbound, outbox
@@ -75,6 +76,16 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
     answers = await temporal()
     parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
     return Health(status=_status(parts), time_scale=clock.scale.scale, shop_time=clock.now(), parts=parts)
+
+
+async def measure_backlogs(database: Database) -> None:
+    """Set the gauges of what waits, for `/metrics`; where the database does not answer they stay as they were."""
+    try:
+        waiting, calls, _ = await database.read(_read)
+    except (SQLAlchemyError, OSError):
+        return
+    metrics().router_lag.set(waiting.count)
+    metrics().outbox_depth.set(calls.count)
 
 
 def _read(connection: Connection) -> tuple[Backlog, Backlog, dict[str, datetime]]:

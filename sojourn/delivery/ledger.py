@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sojourn.delivery.gate import CheckResult
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.shop import TRANSACTIONAL
+from sojourn.metrics import metrics
 from sojourn.store.tables import profiles, sends, transitions, verdicts
 
 
@@ -153,6 +154,7 @@ def move(conn: Connection, send: SendRow, to: State, because: str, now: datetime
     values = {"state": to.value, **columns}
     conn.execute(update(sends).where(sends.c.key == send.key).values(**values))
     _note(conn, send.key, send.state, to, because, now)
+    metrics().sends.labels(send.journey, to.value).inc()
     return SendRow(**{**{field.name: getattr(send, field.name) for field in fields(SendRow)}, **values, "state": to})
 
 

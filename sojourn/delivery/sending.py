@@ -42,6 +42,7 @@ from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
 from sojourn.errors import ProviderBusy, ProviderUnclear, Terminal
 from sojourn.language.shop import TRANSACTIONAL
+from sojourn.metrics import metrics
 from sojourn.store.database import Database
 from sojourn.store.tables import links, messages
 
@@ -271,8 +272,9 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
     if monotonic() - claimed_at > CLAIM_FRESH_SECONDS:
         return NotAccepted("this worker was asleep between claim and post, and did not post")
     try:
-        async with asyncio.timeout(POST_DEADLINE_SECONDS):
-            receipt = await provider.deliver(message)
+        with metrics().provider_latency.labels(provider.name).time():
+            async with asyncio.timeout(POST_DEADLINE_SECONDS):
+                receipt = await provider.deliver(message)
     except ProviderBusy as error:
         return NotAccepted(str(error))
     except Terminal as error:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from sojourn.errors import Overloaded
 from sojourn.intake.envelope import Envelope, Quarantined
+from sojourn.metrics import metrics
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import inbound, quarantine
@@ -168,6 +169,7 @@ class Appender:
             log.error("events could not be written", error=type(error).__name__, events=group[0].size)
             _fail(group[0], Overloaded("the event log cannot be written just now; try again", RETRY_AFTER_FAILURE))
             return
+        _count(group, accepted)
         for call, ids in zip(group, accepted, strict=True):
             if not call.done.done():  # the caller may have hung up
                 call.done.set_result(ids)
@@ -184,6 +186,14 @@ def _append_all(connection: Connection, group: Sequence[_Waiting]) -> list[list[
         fresh.difference_update(mine)
         accepted.append(list(dict.fromkeys(mine)))
     return accepted
+
+
+def _count(group: Sequence[_Waiting], accepted: Sequence[Sequence[str]]) -> None:
+    fresh = sum(map(len, accepted))
+    results = {"accepted": fresh, "duplicate": sum(len(call.envelopes) for call in group) - fresh}
+    results["quarantined"] = sum(len(call.quarantined) for call in group)
+    for result, count in results.items():
+        metrics().events.labels(result).inc(count)
 
 
 def _fail(call: _Waiting, error: Exception) -> None:

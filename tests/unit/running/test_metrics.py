@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from sojourn.console.health import measure_backlogs
+from sojourn.intake.appender import Appender
+from sojourn.intake.envelope import Envelope, Quarantined
 from sojourn.metrics import HttpMetrics, Metrics, metrics_endpoint, prepare_folder, render
+from sojourn.store.database import Database
 
 COUNT = "import sojourn.metrics as m; m.metrics().events.labels('accepted').inc({0}); m.metrics().outbox_depth.set({0})"
 
@@ -85,3 +90,21 @@ async def test_requests_are_counted_by_route_and_never_by_what_a_path_holds() ->
     assert counted[("GET", "/people/{name}", "200")] == 2
     assert counted[("GET", "none", "404")] == 1
     assert counted[("GET", "/broken", "500")] == 1
+
+
+async def test_events_at_the_door_are_counted_by_what_became_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = Metrics(CollectorRegistry())
+    monkeypatch.setattr("sojourn.intake.appender.metrics", lambda: current)
+    monkeypatch.setattr("sojourn.console.health.metrics", lambda: current)
+    database = Database(f"sqlite:///{tmp_path}/s.db", durable=False)
+    await database.create()
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    appender = Appender(database)
+    events = [Envelope(message_id=f"m{i}", kind="track", name="x", user_id="u", time=now, received_at=now) for i in range(3)]
+    await appender.append(events, [Quarantined(None, reason="no name", body="{}", received_at=now)])
+    await appender.append(events[:2])
+    await measure_backlogs(database)
+    await database.close()
+    text = render(current).decode()
+    assert values(text, "sojourn_events_total") == {("accepted",): 3, ("duplicate",): 2, ("quarantined",): 1}
+    assert values(text, "sojourn_router_lag_events") == {(): 3}
