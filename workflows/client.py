@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from textwrap import shorten
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -34,6 +35,7 @@ from workflows import names, policies
 from workflows.messages import JourneyInput
 
 _REQUESTS = UUID("0b8e7b0e-52ab-5d0a-8f56-7265717565ff")
+SUMMARY_LIMIT = 200  # characters; Temporal keeps 400 bytes
 CONFLICT_TRIES = 10
 CONFLICT_PAUSE = 0.2  # seconds; an entry that was told to leave may need a moment to close
 
@@ -148,4 +150,4 @@ class JourneyCalls:
 
 
 def _summary(program: Program) -> str:
-    return " ".join(program.journey.description.split())[:200]
+    return shorten(program.journey.description, SUMMARY_LIMIT, placeholder=" …")

@@ -33,10 +33,20 @@ def suppress(connection: Connection, secret: str, address: str, reason: Reason, 
     insert_new(connection, suppressions, [{"address_hash": address_hash(secret, address), "reason": reason, "at": at}])
 
 
-def suppressed(connection: Connection, secret: str, address: str) -> str | None:
-    """Return why an address must not be written to; None where it may."""
-    query = select(suppressions.c.reason).where(suppressions.c.address_hash == address_hash(secret, address))
-    return connection.execute(query).scalar()
+def suppressed(connection: Connection, secret: str, address: str, agreed_at: datetime | None = None) -> str | None:
+    """Return why an address must not be written to; None where it may.
+
+    Args:
+        connection: to the store.
+        secret: the key of the list.
+        address: the address.
+        agreed_at: when its owner last agreed to be written to; it outweighs an earlier unsubscription, and nothing else.
+    """
+    query = select(suppressions.c.reason, suppressions.c.at).where(suppressions.c.address_hash == address_hash(secret, address))
+    row = connection.execute(query).one_or_none()
+    if row is None or (row.reason == "unsubscribed" and agreed_at is not None and row.at < agreed_at):
+        return None
+    return str(row.reason)
 
 
 def unsuppress(connection: Connection, secret: str, address: str) -> None:

@@ -59,14 +59,16 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
     ).one()
     zone = conn.execute(select(profiles.c.zone).where(profiles.c.id == people[0])).scalar_one()
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
+    consent = _consent(conn, people, send.purpose)
+    agreed_at = consent.at if consent is not None and consent.granted else None
     return GateFacts(
         now=now,
         purpose=send.purpose,
         zone=_zone(zone) or rules.zone,
         ended=ended,
-        consent=_consent(conn, people, send.purpose),
+        consent=consent,
         consent_needed=rules.consent_needed,
-        suppressed=rules.suppressed(conn, message.to_address) if message.to_address else None,
+        suppressed=rules.suppressed(conn, message.to_address, agreed_at) if message.to_address else None,
         address_problem=address_problem(message.to_address),
         message_problem=check_headers(message) if message.to_address else None,
         goal_met=entry.goal_at is not None,
@@ -93,12 +95,12 @@ def address_problem(address: str) -> str | None:
 
 def _consent(conn: Connection, people: Sequence[str], purpose: str) -> ConsentFact | None:
     row = conn.execute(
-        select(consents.c.id, consents.c.granted)
+        select(consents.c.id, consents.c.granted, consents.c.at)
         .where(consents.c.profile_id.in_(people), consents.c.purpose == purpose)
         .order_by(consents.c.at.desc(), consents.c.granted)  # of two words at one moment, the no
         .limit(1)
     ).one_or_none()
-    return None if row is None else ConsentFact(row.id, row.granted)
+    return None if row is None else ConsentFact(row.id, row.granted, row.at)
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -65,6 +65,7 @@ class ConsentFact:
 
     id: str
     granted: bool
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -16,11 +16,11 @@ from sojourn.language.model import Journey
 from sojourn.language.moments import Hours, zone_named
 from sojourn.language.shop import ShopSettings
 
-Suppression = Callable[[Connection, str], str | None]
-"""Tells why an address gets nothing; None where it may."""
+Suppression = Callable[[Connection, str, datetime | None], str | None]
+"""Tells why an address whose owner agreed at a moment gets nothing; None where it may."""
 
 
-def nothing_suppressed(_conn: Connection, _address: str) -> str | None:
+def nothing_suppressed(_conn: Connection, _address: str, _agreed_at: datetime | None) -> str | None:
     """Return None: a shop that keeps no suppression list."""
     return None
 
@@ -71,5 +71,5 @@ def rules_of(shop: ShopSettings, journey: Journey, secret: str) -> GateRules:
         zone=zone_named(shop.zone),
         hours=tuple(hours),
         caps=tuple(Cap(cap.max, parse_duration(cap.within), cap.purpose) for cap in shop.caps),
-        suppressed=lambda conn, address: suppression.suppressed(conn, secret, address),
+        suppressed=lambda conn, address, agreed_at: suppression.suppressed(conn, secret, address, agreed_at),
     )

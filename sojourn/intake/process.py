@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from sojourn.customers import consent
 from sojourn.customers.history import StoredHistory
+from sojourn.customers.identity import random_id
+from sojourn.delivery import sending
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.outbox import StartCall, TerminateCall
@@ -53,7 +55,9 @@ def position(connection: Connection) -> int:
     return int(connection.execute(select(cursors.c.seq).where(cursors.c.name == ROUTER)).scalar() or 0)
 
 
-def process_batch(connection: Connection, registry: Registry, now: datetime, limit: int = BATCH) -> Processed:
+def process_batch(
+    connection: Connection, registry: Registry, now: datetime, limit: int = BATCH, new_id: Callable[[], str] = random_id
+) -> Processed:
     """Route the next acknowledged events; the cursor moves in the same transaction.
 
     Args:
@@ -61,12 +65,13 @@ def process_batch(connection: Connection, registry: Registry, now: datetime, lim
         registry: the definitions.
         now: the shop's present moment.
         limit: how many events at the most.
+        new_id: gives the ids of new profiles.
     """
     after = position(connection)
     rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
     if not rows:
         return Processed()
-    happened = absorb(connection, [InboundRow.of(row) for row in rows], now)
+    happened = absorb(connection, [InboundRow.of(row) for row in rows], now, new_id)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
@@ -257,6 +262,7 @@ class _Batch:
             self.connection.execute(insert(entries), self.begun)
         for entry_id, values in self.changed.items():
             self.connection.execute(update(entries).where(entries.c.id == entry_id).values(**values))
+        self._withdraw_sends()
         if self.calls:
             self.connection.execute(insert(outbox), self.calls)
         if self.refused:
@@ -266,6 +272,18 @@ class _Batch:
             if fresh:
                 self.connection.execute(insert(refusals), fresh)
         self.result.calls = len(self.calls)
+
+
+    def _withdraw_sends(self) -> None:
+        """What an ended entry still held will not be asked for again: say why it was never sent."""
+        ended = {entry_id: values["outcome"] for entry_id, values in self.changed.items() if values.get("state") == "ended"}
+        if not ended:
+            return
+        waiting = select(sends.c.key, sends.c.entry_id).where(
+            sends.c.entry_id.in_(bindparam("ended", expanding=True)), sends.c.state.in_(["planned", "held"])
+        )
+        for row in self.connection.execute(waiting, {"ended": list(ended)}).all():
+            sending.withdraw(self.connection, row.key, f"exit: the journey ended as {ended[row.entry_id]}", self.now)
 
 
 def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:

@@ -193,7 +193,7 @@ def test_an_unsubscribed_address_gets_receipts_but_no_marketing_and_a_bounced_on
     results = []
     cases = [("1", "marketing", "unsubscribed"), ("2", "transactional", "unsubscribed"), ("3", "transactional", "hard_bounce")]
     for step, purpose, reason in cases:
-        world.rules = replace(world.rules, suppressed=lambda _conn, _address, reason=reason: reason)
+        world.rules = replace(world.rules, suppressed=lambda _conn, _address, _agreed, reason=reason: reason)
         results.append(claim(world, key=world.plan(world.another(step, purpose=purpose)).key))
     assert [type(result) for result in results] == [Suppressed, Claimed, Suppressed]
 
