@@ -11,7 +11,7 @@ The winner of a merge is the profile with the user id that the call names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -31,6 +31,11 @@ _MOVE_IDENTIFIER = (
     .where(identifiers.c.kind == bindparam("b_kind"), identifiers.c.value == bindparam("b_value"))
     .values(profile_id=bindparam("b_profile_id"), since=bindparam("b_since"))
 )
+
+
+def random_id() -> str:
+    """Return an id for a new profile."""
+    return str(uuid4())
 
 
 class Named(Protocol):
@@ -78,10 +83,12 @@ class People:
     Args:
         connection: of a writing transaction.
         named: the events that will be asked about.
+        new_id: gives the ids of new profiles.
     """
 
-    def __init__(self, connection: Connection, named: Iterable[Named]) -> None:
+    def __init__(self, connection: Connection, named: Iterable[Named], new_id: Callable[[], str] = random_id) -> None:
         self._connection = connection
+        self._new_id = new_id
         self._owners: dict[_Key, _Owner] = {}
         self._profiles: dict[str, Profile] = {}
         self._with_user: set[str] = set()
@@ -172,7 +179,7 @@ class People:
     # -- changing ------------------------------------------------------------------------------
 
     def _make(self, key: _Key, at: datetime) -> Profile:
-        profile = Profile(id=str(uuid4()), first_seen=at, last_seen=at)
+        profile = Profile(id=self._new_id(), first_seen=at, last_seen=at)
         self._profiles[profile.id] = self._new[profile.id] = profile
         self._take(key, profile, at)
         return profile

@@ -5,7 +5,7 @@ Everything here may be done again with the same events and changes nothing the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from sojourn.customers import consent
-from sojourn.customers.identity import Merge, People
+from sojourn.customers.identity import Merge, People, random_id
 from sojourn.customers.traits import Profile
 from sojourn.intake.envelope import Envelope
 from sojourn.store.bulk import chunks, insert_new
@@ -70,15 +70,16 @@ class Absorbed:
     seq: int
 
 
-def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime) -> list[Absorbed]:
+def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
     Args:
         connection: of a writing transaction.
         rows: of the log, in its order.
         now: the shop's present moment; nothing is dated after it.
+        new_id: gives the ids of new profiles.
     """
-    people = People(connection, [row.envelope for row in rows])
+    people = People(connection, [row.envelope for row in rows], new_id)
     before = _absorbed_before(connection, rows)
     resolved = []
     said: list[tuple[str, Envelope, consent.Said]] = []

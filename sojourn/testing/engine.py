@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import httpx
 import orjson
@@ -22,7 +22,7 @@ from sojourn.intake.appender import append
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import mark_ended
 from sojourn.intake.envelope import read_call
-from sojourn.intake.process import position, process_batch
+from sojourn.intake.process import BATCH, position, process_batch
 from sojourn.intake.router import sweep_segment, swept
 from sojourn.store.tables import inbound, metadata, profiles
 from sojourn.testing.answers import Taken
@@ -69,6 +69,7 @@ class Engine:
         )
         self.runner = VirtualRunner(self.clock, self._advance)
         self.sweeps = Sweeps(self.registry.segments, swept(self.registry), self.clock.now())
+        self._people = 0
         self._settling: list[datetime] = []  # when opens and clicks settle
         tracking = Tracking(self.store, tokens, self.clock, emit, secret=SECRET, shop_name=self.registry.shop.name)
         self._web = Starlette(routes=tracking.routes())
@@ -142,10 +143,15 @@ class Engine:
         found = await self.store.read(_unrouted)
         if not found:
             return False
-        while (await self.store.write(process_batch, self.registry, self.clock.now())).events:
+        while (await self.store.write(process_batch, self.registry, self.clock.now(), BATCH, self._new_id)).events:
             pass
         self.sweeps.learned(self.clock.now(), found)
         return True
+
+    def _new_id(self) -> str:
+        """Return a profile's id: the same in every run of a test, so that who falls into which arm is too."""
+        self._people += 1
+        return str(uuid5(WORKSPACE, f"person {self._people}"))
 
     async def _call(self) -> bool:
         rows = await self.store.read(outbox.pending)

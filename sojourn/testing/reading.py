@@ -53,7 +53,7 @@ def profile(connection: Connection, reference: str) -> Profile:
         first_seen=found.first_seen,
         last_seen=found.last_seen,
         identifiers=tuple(profiles.external_ids(connection, found.id)),
-        consents=dict(connection.execute(said.order_by(consents.c.at, consents.c.granted.desc(), consents.c.id)).tuples().all()),
+        consents={row.purpose: row.granted for row in connection.execute(said.order_by(consents.c.at, consents.c.granted.desc()))},
         segments=frozenset(connection.execute(member).scalars()),
     )
 
