@@ -1,8 +1,9 @@
 """Keeps a set of child processes running, and ends them all together.
 
 Each child leads a process group of its own, so that a Ctrl-C reaches only the supervisor, which then
-ends them in order. A child that dies is started again, later each time; one that dies too often ends
-the whole tree. If the supervisor itself is killed, Linux kills its children with it.
+ends them in order. A child that fails is started again, later each time; one that fails too often ends
+the whole tree. One that was killed from outside (kill -9, want of memory) failed at nothing: it is
+started again at once, however often. If the supervisor itself is killed, Linux kills its children with it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from sojourn.errors import Terminal, Transient
 TICK_S = 0.05
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
+SAME_WISH_S = 1.0  # a terminal, make or a process manager may send one wish to stop several times over
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 10.0
 DEATHS_ALLOWED = 5
 DEATHS_WINDOW_S = 60.0
+KILLED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)  # how Popen tells it
 LOG_TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1
 
@@ -67,7 +70,7 @@ class _Child:
     part: Part
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
-    deaths: deque[float] = field(default_factory=deque)
+    deaths: deque[float] = field(default_factory=deque)  # by its own fault
     ended: bool = False  # by itself, and not to be started again
 
 
@@ -85,6 +88,7 @@ class ProcessTree:
         self._children: list[_Child] = []
         self._stop = threading.Event()
         self._hurry = threading.Event()
+        self._asked_at = 0.0
 
     @property
     def pids(self) -> dict[str, int]:
@@ -92,8 +96,11 @@ class ProcessTree:
         return {child.part.name: child.process.pid for child in self._children if child.process is not None}
 
     def ask_to_stop(self) -> None:
-        """Make `start` and `watch` return soon; a second time also ends the patience of `stop`."""
-        if self._stop.is_set():
+        """Make `start` and `watch` return soon; asked again a second later or more, also end the patience of `stop`."""
+        now = monotonic()
+        if not self._stop.is_set():
+            self._asked_at = now
+        elif now - self._asked_at >= SAME_WISH_S:
             self._hurry.set()
         self._stop.set()
 
@@ -143,7 +150,7 @@ class ProcessTree:
         """Keep every part running until asked to stop.
 
         Raises:
-            PartFailed: a part died too often.
+            PartFailed: a part failed too often.
         """
         while not self._stop.wait(TICK_S):
             for child in self._children:
@@ -192,12 +199,13 @@ class ProcessTree:
             child.ended = True
             self._say(f"{child.part.name} is done" if code == 0 else f"{child.part.name} failed{_last_words(child.part)}")
             return
-        child.deaths.append(now)
-        while now - child.deaths[0] > DEATHS_WINDOW_S:
+        if code not in KILLED_FROM_OUTSIDE:
+            child.deaths.append(now)
+        while child.deaths and now - child.deaths[0] > DEATHS_WINDOW_S:
             child.deaths.popleft()
         if len(child.deaths) > DEATHS_ALLOWED:
             raise PartFailed(f"{child.part.name} ended {len(child.deaths)} times within {DEATHS_WINDOW_S:g} s{_last_words(child.part)}")
-        delay = min(FIRST_BACKOFF_S * 2 ** (len(child.deaths) - 1), MAX_BACKOFF_S)
+        delay = min(FIRST_BACKOFF_S * 2 ** max(len(child.deaths) - 1, 0), MAX_BACKOFF_S)
         child.start_at = now + delay
         self._say(f"{child.part.name} ended ({_how(code)}); starting it again in {delay:g} s")
 

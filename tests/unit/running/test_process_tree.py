@@ -83,6 +83,23 @@ def test_a_part_that_dies_whenever_it_is_started_ends_the_tree_with_its_last_wor
     assert starts.read_text() == "xxxxxx"
 
 
+def test_a_part_that_is_killed_again_and_again_is_started_again_and_again_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sojourn.process_tree.FIRST_BACKOFF_S", 0.001)
+    said: list[str] = []
+    tree = ProcessTree(said.append)
+    tree.start(Part("worker", python(SLEEPS)))
+    thread, failures = watched(tree)
+    for _ in range(10):
+        killed = tree.pids["worker"]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda killed=killed: tree.pids.get("worker", killed) != killed)  # type: ignore[misc]
+    tree.ask_to_stop()
+    thread.join(10)
+    tree.stop()
+    assert failures == []
+    assert said == ["worker ended (killed by SIGKILL); starting it again in 0.001 s"] * 10
+
+
 def test_a_start_waits_until_every_part_is_ready_and_they_start_side_by_side(tmp_path: Path) -> None:
     # Each is ready only once the other has begun: one after the other would never end.
     code = "import sys, time, pathlib\npathlib.Path(sys.argv[1]).touch()\nwhile not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\n"
@@ -149,7 +166,8 @@ def test_a_part_that_will_not_stop_is_ended_by_force(tmp_path: Path) -> None:
     assert said == ["worker did not stop by itself; ending it"]
 
 
-def test_asking_twice_ends_the_patience(tmp_path: Path) -> None:
+def test_asking_again_later_ends_the_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sojourn.process_tree.SAME_WISH_S", 0.0)
     up = tmp_path / "up"
     tree = ProcessTree()
     tree.start(Part("worker", python(STUBBORN, str(up)), ready=up.exists))
@@ -158,6 +176,21 @@ def test_asking_twice_ends_the_patience(tmp_path: Path) -> None:
     began = time.monotonic()
     tree.stop(limit_s=60)
     assert time.monotonic() - began < 10
+
+
+def test_one_wish_sent_twice_stays_polite(tmp_path: Path) -> None:
+    ended, up = tmp_path / "ended", tmp_path / "up"
+    code = (
+        "import signal, sys, time, pathlib\n"
+        "def end(*_):\n    time.sleep(0.2); pathlib.Path(sys.argv[1]).touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); pathlib.Path(sys.argv[2]).touch(); time.sleep(60)"
+    )
+    tree = ProcessTree()
+    tree.start(Part("worker", python(code, str(ended), str(up)), ready=up.exists))
+    tree.ask_to_stop()
+    tree.ask_to_stop()
+    tree.stop()
+    assert ended.exists()
 
 
 @pytest.mark.parametrize("way", ["stopped", "killed"])
