@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
+from temporalio.service import RPCError
 
 from activities.journey import JourneyActivities
 from sojourn.cli import app as cli
@@ -59,6 +60,7 @@ INBOX = "inbox"
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
 ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
 CLOSED_EVERY = 20.0  # seconds; how often missed endings are looked for
+CLOSED_RETRY = 1.0  # seconds; where Temporal did not answer
 CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
@@ -184,7 +186,12 @@ async def run_worker(house: House) -> None:
     async def find_missed_endings() -> None:
         window = CLOSED_AT_START
         while True:
-            found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
+            try:
+                found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
+            except RPCError as error:  # the server is away: the worker waits for it, and so does this
+                log.warning("cannot look for entries whose end no worker had seen", error=error.status.name)
+                await asyncio.sleep(CLOSED_RETRY)
+                continue
             missed = await house.database.write(mark_ended, found, house.clock.now())
             if missed:
                 log.info("found entries whose end no worker had seen", count=missed)

@@ -60,14 +60,15 @@ async def ensure_search_attributes(client: Client) -> list[str]:
     An upsert of one that is not registered would retry a journey's task for ever.
     """
     service = client.operator_service
-    known = (await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))).custom_attributes
+    asked = ListSearchAttributesRequest(namespace=client.namespace)
+    known = (await service.list_search_attributes(asked, retry=True, timeout=policies.RPC_TIMEOUT)).custom_attributes
     missing = {key.name: key.indexed_value_type for key in names.SEARCH_ATTRIBUTES if key.name not in known}
     if missing:
         request = AddSearchAttributesRequest(namespace=client.namespace)
         for name, kind in missing.items():
             request.search_attributes[name] = cast("IndexedValueType.ValueType", int(kind))
         try:
-            await service.add_search_attributes(request, timeout=policies.RPC_TIMEOUT)
+            await service.add_search_attributes(request, retry=True, timeout=policies.RPC_TIMEOUT)
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
