@@ -148,6 +148,7 @@ def _days_from(moment: datetime, zone: tzinfo, back: int) -> Iterator[date]:
     return (today + timedelta(days=i) for i in range(-back, _LOOK_AHEAD_DAYS))
 
 
+@lru_cache(maxsize=8192)
 def _instant(day: date, at: time, zone: tzinfo) -> datetime:
     """Return the first instant of a day whose wall clock has reached a time."""
     local = datetime.combine(day, at, tzinfo=zone)

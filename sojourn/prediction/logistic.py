@@ -13,6 +13,7 @@ from sojourn.language.conditions import Facts
 from sojourn.language.conditions.closures import compile_value
 from sojourn.language.conditions.grammar import ConditionError, read
 from sojourn.language.conditions.parser import Reader
+from sojourn.language.conditions.tree import Node
 from sojourn.language.model import ConditionText, Model, Name, Text
 from sojourn.prediction.score import Score, shown
 
@@ -62,6 +63,10 @@ class Logistic(Model):
     description: Text
     intercept: float
     features: tuple[Feature, ...] = Field(min_length=1)
+
+    def asks(self) -> list[Node]:
+        """Return what it asks of a person, as trees of the conditions' language."""
+        return [Reader().value(read(feature.value)) for feature in self.features]
 
     def score(self, facts: Facts) -> Score:
         """Return the probability, and the features that moved it most."""

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sojourn.errors import NotFound
-from sojourn.language.conditions import Facts, History
+from sojourn.language.conditions import Facts, History, tree
 from sojourn.language.problems import DefinitionError, Problem, listed, unknown
 from sojourn.language.source import Node, read
 from sojourn.prediction.logistic import Logistic
@@ -47,6 +47,10 @@ class Models:
     def names(self) -> frozenset[str]:
         """Return the names that a `score` may bear."""
         return frozenset(self._models)
+
+    def asks(self, name: str) -> list[tree.Node]:
+        """Return what a model asks of a person, as trees of the conditions' language; for those who make people up."""
+        return self._models[name].asks()
 
     def score(self, name: str, profile: Mapping[str, Any], history: History, now: datetime) -> Score:
         """Return what a model says of a person at a moment; later events do not count.

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sojourn.language.conditions import Facts
+from sojourn.language.conditions.tree import EventProperty, Node, Past
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import DurationText, EventName, Model, Name, Text
 from sojourn.prediction.score import Score, shown
@@ -39,6 +40,10 @@ class Rfm(Model):
             if list(points) != sorted(points):  # type: ignore[type-var]
                 raise ValueError(f"`{name}`: cut points must rise")
         return self
+
+    def asks(self) -> list[Node]:
+        """Return what it asks of a person, as trees of the conditions' language."""
+        return [Past("sum", self.event, EventProperty((self.value,)), parse_duration(self.window), self.window)]
 
     def score(self, facts: Facts) -> Score:
         """Return (R + F + M - 3) / 12, or 0 where there is no order."""

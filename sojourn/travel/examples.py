@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sojourn.language.conditions import Condition, EventFact
+from sojourn.language.conditions import Condition, EventFact, parse
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Choose, Example, Happening, If, WaitFor
 from sojourn.language.moments import zone_named
 from sojourn.travel.listening import Happened
-from sojourn.travel.program import Program, blocks
+from sojourn.travel.program import Program, blocks, branch_name
 from sojourn.travel.simulation import UTC_ZONE, Person, Score, Simulation, happening
 from sojourn.travel.state import LEAVE, State, Trail
 
@@ -131,7 +131,7 @@ def enters(simulation: Simulation, person: Person) -> bool:
     if condition is None:
         return True
     person.history.append(person.trigger)
-    holds = simulation.holds(condition, person, person.trigger).holds
+    holds = parse(condition).holds(person.facts(person.trigger.time, {}), simulation.segments)
     person.history.pop()
     return holds
 
@@ -142,10 +142,12 @@ def _told(line: Trail, start: datetime) -> str:
 
 
 def put(into: dict[str, Any], path: str, value: Any) -> None:
-    """Write a value under a dotted path."""
+    """Write a value under a dotted path; nothing where a part of the way holds a plain value."""
     *parents, last = path.split(".")
     for parent in parents:
         into = into.setdefault(parent, {})
+        if not isinstance(into, dict):
+            return
     into[last] = value
 
 
@@ -155,16 +157,8 @@ def branches_of(program: Program) -> dict[str, str]:
     for cursor, step in program.steps.items():
         if isinstance(step, If | WaitFor | Choose):
             for name in blocks(step):
-                found[f"{cursor}/{name}"] = f"{program.labels[cursor]} → {_word(step, name)}"
+                found[f"{cursor}/{name}"] = f"{program.labels[cursor]} → {branch_name(step, name)}"
     return found
-
-
-def _word(step: If | WaitFor | Choose, name: str) -> str:
-    if isinstance(step, WaitFor) and name != "else":
-        return step.branches[int(name[1:])].on
-    if isinstance(step, Choose):
-        return step.choose[int(name[1:])].if_ or "otherwise"
-    return name
 
 
 def taken_by(state: State) -> set[str]:

@@ -132,11 +132,11 @@ def _go(program: Program, state: State, world: World, did: str, because: str, to
     state.pause_from = None
 
 
-def _leaving(state: State) -> tuple[int, Arrived] | None:
+def _leaving(state: State) -> tuple[str, Arrived] | None:
     for arrived in state.arrived:
         for handle in arrived.meets:
             if handle.startswith(LEAVE):
-                return int(handle.removeprefix(LEAVE)), arrived
+                return handle, arrived
     return None
 
 
@@ -144,9 +144,8 @@ def _left(program: Program, state: State, world: World) -> bool:
     found = _leaving(state)
     if found is None:
         return False
-    index, arrived = found
-    leave = program.journey.leave[index]
-    _end(state, world, leave.as_, arrived.because or f"{arrived.event} came")
+    handle, arrived = found
+    _end(state, world, program.outcome_of(handle), arrived.because or f"{arrived.event} came")
     return True
 
 

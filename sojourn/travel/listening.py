@@ -26,6 +26,7 @@ class Happened:
     send_entry_id: str | None = None  # of engagement: the entry whose message it was
     send_id: str | None = None
     machine: bool = False  # a robot opened or clicked
+    withdrawn: frozenset[str] = frozenset()  # purposes that it takes consent back from
     trace: str | None = None  # W3C traceparent of its receipt, where tracing is on
 
 

@@ -27,7 +27,7 @@ from sojourn.language.model import (
     WaitUntil,
     verb_of,
 )
-from sojourn.travel.state import LEAVE
+from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
 EFFECTS = (Send, Set, Enter)
@@ -66,6 +66,16 @@ def blocks(step: Step) -> dict[str, tuple[Step, ...]]:
         case Split():
             return {arm: step.arms.get(arm, ()) for arm in step.split}
     return {}
+
+
+def branch_name(step: Step, block: str) -> str:
+    """Return a branch in the author's words: what came, what held, the arm's name, `then` or `else`."""
+    match step:
+        case WaitFor() if block != "else":
+            return step.branches[int(block[1:])].on
+        case Choose():
+            return step.choose[int(block[1:])].if_ or "otherwise"
+    return block
 
 
 def send_id(step: Send) -> str:
@@ -135,6 +145,10 @@ class Program:
             if found and cursor is not None and isinstance(step, Send):
                 return send_id(step)
         return "end"
+
+    def outcome_of(self, handle: str) -> str:
+        """Return the outcome of leaving by a handle."""
+        return CONSENT_WITHDRAWN if handle == WITHDRAWN else self.journey.leave[int(handle.removeprefix(LEAVE))].as_
 
     def listeners(self) -> list[Listener]:
         """Return all that a running entry of this journey may have to hear of."""

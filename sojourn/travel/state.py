@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 LEAVE = "leave/"  # how the handle of a `leave` line begins
+WITHDRAWN = f"{LEAVE}consent"  # met by a withdrawal of the consent that a journey needs, whatever its definition says
+CONSENT_WITHDRAWN = "consent_withdrawn"  # the outcome of it
 MAX_ARRIVED = 500
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from sqlalchemy import ColumnElement
 
 from sojourn.language.conditions.closures import Test, compile_test
-from sojourn.language.conditions.explain import Explanation, explain_tree
+from sojourn.language.conditions.explain import Explainer, Explanation, compile_explainer, explanation
 from sojourn.language.conditions.facts import EventFact, Facts
 from sojourn.language.conditions.names import Names, names_of
 from sojourn.language.conditions.parser import parse_tree
@@ -30,11 +30,13 @@ class Condition:
         text: as the author wrote it.
         tree: the checked tree.
         names: what it refers to.
+        explainer: explains it; `explain` is how to ask.
     """
 
     text: str
     tree: Node = field(repr=False)
     names: Names = field(repr=False)
+    explainer: Explainer = field(repr=False)
     _test: Test = field(repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -57,7 +59,7 @@ class Condition:
 
     def explain(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> Explanation:
         """Return why it holds or does not, each leaf with its value."""
-        return explain_tree(self.tree, facts, segments)
+        return explanation(self.explainer, facts, segments)
 
     def sql(
         self,
@@ -92,7 +94,7 @@ def parse(text: str) -> Condition:
         ConditionError: it says none; with the offset of what is wrong and a hint.
     """
     node = parse_tree(text)
-    return Condition(text, node, names_of(node), compile_test(node))
+    return Condition(text, node, names_of(node), compile_explainer(node), compile_test(node))
 
 
 def segment_cycle(segments: Mapping[str, Condition]) -> tuple[str, ...] | None:

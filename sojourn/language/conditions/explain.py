@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sojourn.language.conditions import tree
 from sojourn.language.conditions.closures import (
     Segments,
+    Value,
     compile_test,
     compile_value,
     segment_condition,
@@ -59,35 +61,62 @@ class Explanation:
         return " and ".join(str(leaf) for leaf in self.deciding) or ("always" if self.holds else "never")
 
 
-def explain_tree(node: Node, facts: Facts, segments: Segments) -> Explanation:
-    """Return why a tree holds or does not for the facts."""
+Explainer: TypeAlias = "Callable[[EventFact | None, Facts, Segments, list[Leaf]], tuple[bool, list[Leaf]]]"
+"""Tells whether a node holds and which leaves decided it; adds every leaf to the list."""
+
+
+def explanation(explain: Explainer, facts: Facts, segments: Segments) -> Explanation:
+    """Return why a condition holds or does not for the facts."""
     leaves: list[Leaf] = []
-    holds, deciding = _explain(node, facts.event, facts, segments, leaves)
+    holds, deciding = explain(facts.event, facts, segments, leaves)
     return Explanation(holds, tuple(leaves), tuple(leaf for i, leaf in enumerate(deciding) if leaf not in deciding[:i]))
 
 
-def _explain(node: Node, e: EventFact | None, f: Facts, s: Segments, leaves: list[Leaf]) -> tuple[bool, list[Leaf]]:
+def compile_explainer(node: Node) -> Explainer:
+    """Return a function that explains a node."""
     match node:
-        case tree.Literal():
-            return bool(node.value), []
+        case tree.Literal(value=value):
+            return lambda e, f, s, leaves: (bool(value), [])
         case tree.Not(of=of):
-            holds, deciding = _explain(of, e, f, s, leaves)
-            return not holds, deciding
+            inner = compile_explainer(of)
+
+            def negated(e: EventFact | None, f: Facts, s: Segments, leaves: list[Leaf]) -> tuple[bool, list[Leaf]]:
+                holds, deciding = inner(e, f, s, leaves)
+                return not holds, deciding
+
+            return negated
         case tree.And(items=items) | tree.Or(items=items) | tree.AtLeast(items=items):
-            results = [_explain(item, e, f, s, leaves) for item in items]
-            return _joined(node, results)
-    holds = compile_test(node)(e, f, s)
-    leaf = Leaf(to_text(node), _read(node, holds, e, f, s), holds)
-    leaves.append(leaf)
-    if isinstance(node, tree.Segment) and node.name not in f.segments:
-        condition, rest = segment_condition(node.name, s)
-        inner = segment_facts(condition, f)
-        _explain(condition.tree, inner.event, inner, rest, leaves)
-    return holds, [leaf]
+            needed = len(items) if isinstance(node, tree.And) else 1 if isinstance(node, tree.Or) else node.count
+            explainers = [compile_explainer(item) for item in items]
+            return lambda e, f, s, leaves: _joined(needed, [explain(e, f, s, leaves) for explain in explainers])
+    return _leaf(node)
 
 
-def _joined(node: tree.And | tree.Or | tree.AtLeast, results: list[tuple[bool, list[Leaf]]]) -> tuple[bool, list[Leaf]]:
-    needed = len(results) if isinstance(node, tree.And) else 1 if isinstance(node, tree.Or) else node.count
+def _leaf(node: Node) -> Explainer:
+    test, read, text = compile_test(node), _reader(node), to_text(node)
+
+    def explain(e: EventFact | None, f: Facts, s: Segments, leaves: list[Leaf]) -> tuple[bool, list[Leaf]]:
+        holds = test(e, f, s)
+        leaf = Leaf(text, read(e, f, s), holds)
+        leaves.append(leaf)
+        return holds, [leaf]
+
+    if not isinstance(node, tree.Segment):
+        return explain
+    name = node.name
+
+    def explain_segment(e: EventFact | None, f: Facts, s: Segments, leaves: list[Leaf]) -> tuple[bool, list[Leaf]]:
+        found = explain(e, f, s, leaves)
+        if name not in f.segments:
+            condition, rest = segment_condition(name, s)
+            inner = segment_facts(condition, f)
+            condition.explainer(inner.event, inner, rest, leaves)
+        return found
+
+    return explain_segment
+
+
+def _joined(needed: int, results: list[tuple[bool, list[Leaf]]]) -> tuple[bool, list[Leaf]]:
     held = [deciding for holds, deciding in results if holds]
     failed = [deciding for holds, deciding in results if not holds]
     if len(held) >= needed:
@@ -95,17 +124,15 @@ def _joined(node: tree.And | tree.Or | tree.AtLeast, results: list[tuple[bool, l
     return False, [leaf for deciding in failed[: len(results) - needed + 1] for leaf in deciding]
 
 
-def _read(node: Node, holds: bool, e: EventFact | None, f: Facts, s: Segments) -> Any:
+def _reader(node: Node) -> Value:
+    """Return a function that gives what a leaf shows beside its text."""
     match node:
         case tree.Comparison(left=left, right=right) | tree.Membership(left=left, right=right):
-            sides = [side for side in (left, right) if not _written(side)]
-            values = tuple(compile_value(side)(e, f, s) for side in sides or (left,))
-            return values[0] if len(values) == 1 else values
+            values = [compile_value(side) for side in (left, right) if not _written(side)] or [compile_value(left)]
+            return values[0] if len(values) == 1 else lambda e, f, s: tuple(value(e, f, s) for value in values)
         case tree.Defined(of=of):
-            return compile_value(of)(e, f, s)
-        case tree.Segment():
-            return holds
-    return compile_value(node)(e, f, s)
+            return compile_value(of)
+    return compile_value(node)
 
 
 def _written(node: Node) -> bool:
