@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import httpx
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from starlette.applications import Starlette
 
 from sojourn.clock import REAL_TIME, VirtualClock
@@ -22,9 +22,9 @@ from sojourn.intake.appender import append
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import mark_ended
 from sojourn.intake.envelope import read_call
-from sojourn.intake.process import BATCH, position, process_batch
+from sojourn.intake.process import BATCH, ROUTER, process_batch
 from sojourn.intake.router import sweep_segment, swept
-from sojourn.store.tables import inbound, metadata, profiles
+from sojourn.store.tables import cursors, inbound, metadata, profiles
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
@@ -69,7 +69,7 @@ class Engine:
         )
         self.runner = VirtualRunner(self.clock, self._advance)
         self.sweeps = Sweeps(self.registry.segments, swept(self.registry), self.clock.now())
-        self._people = 0
+        self._people = self._calls = 0
         self._settling: list[datetime] = []  # when opens and clicks settle
         tracking = Tracking(self.store, tokens, self.clock, emit, secret=SECRET, shop_name=self.registry.shop.name)
         self._web = Starlette(routes=tracking.routes())
@@ -143,8 +143,10 @@ class Engine:
         found = await self.store.read(_unrouted)
         if not found:
             return False
-        while (await self.store.write(process_batch, self.registry, self.clock.now(), BATCH, self._new_id)).events:
-            pass
+        processed = None
+        while processed is None or processed.events:
+            processed = await self.store.write(process_batch, self.registry, self.clock.now(), BATCH, self._new_id)
+            self._calls += processed.calls
         self.sweeps.learned(self.clock.now(), found)
         return True
 
@@ -154,15 +156,16 @@ class Engine:
         return str(uuid5(WORKSPACE, f"person {self._people}"))
 
     async def _call(self) -> bool:
+        if not self._calls:
+            return False
         rows = await self.store.read(outbox.pending)
         for version in {row.body["version"] for row in rows if row.kind == "start"}:
             await self.store.read(self.registry.get, version)
-        if not rows:
-            return False
         made = await outbox.call_all(rows, self.runner, self.registry.versions.__getitem__, self.clock.now(), REAL_TIME)
         if made.failed:
             raise SojournError(f"a call to the virtual runner failed: {made.failed[0]}")
         await self.store.write(outbox.answered, made.done, made.run_ids)
+        self._calls -= len(rows)
         return True
 
     async def _wake(self) -> bool:
@@ -192,7 +195,10 @@ class Engine:
             await self.store.write(settling.tell, self.clock.now(), emit)
 
 
+_ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
+_UNROUTED = select(inbound.c.name, inbound.c.time).where(inbound.c.seq > func.coalesce(_ROUTED, 0))
+
+
 def _unrouted(connection: Connection) -> list[tuple[str, datetime]]:
     """Return name and time of the events that wait to be routed."""
-    query = select(inbound.c.name, inbound.c.time).where(inbound.c.seq > position(connection)).order_by(inbound.c.seq)
-    return [(row.name, row.time) for row in connection.execute(query)]
+    return [(row.name, row.time) for row in connection.execute(_UNROUTED)]

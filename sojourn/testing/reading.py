@@ -66,7 +66,12 @@ def entries_of(connection: Connection, reference: str, states: Mapping[str, Stat
         reference: the person.
         states: of the entries that ran, by id.
     """
-    query = select(entries).where(entries.c.profile_id == person(connection, reference)).order_by(entries.c.started_at, entries.c.id)
+    query = (
+        select(entries)
+        .join(events, events.c.id == entries.c.trigger_id)
+        .where(entries.c.profile_id == person(connection, reference))
+        .order_by(entries.c.started_at, events.c.seq, entries.c.journey)
+    )
     return Answers(_entry(row, states.get(row.id)) for row in connection.execute(query))
 
 
