@@ -58,7 +58,12 @@ class JourneyWorkflow:
         state = self.state
         step = label(self.program.steps[state.cursor]) if state.cursor and state.outcome is None else "end"
         return Standing(
-            cursor=state.cursor, step=step, scores=state.scores, trail=[line.did for line in state.trail], outcome=state.outcome
+            cursor=state.cursor,
+            step=step,
+            scores=state.scores,
+            trail=[line.did for line in state.trail],
+            path=state.trail,
+            outcome=state.outcome,
         )
 
     def tell(self) -> None:
@@ -83,14 +88,13 @@ class _DurableWorld:
 
     async def pause(self, until: datetime, wake: Callable[[], bool], summary: str) -> None:
         real = self.scale.to_real(until) - workflow.now() + policies.TIMER_SLACK
-        grown = workflow.info().is_continue_as_new_suggested
         self._cancel_losing_timer()
         timer = asyncio.create_task(workflow.sleep(max(real, timedelta()), summary=summary))
-        await workflow.wait_condition(lambda: wake() or timer.done() or grown())
+        await workflow.wait_condition(lambda: wake() or timer.done() or _grown())
         if timer.done():
             return
         self._losing_timer = timer
-        if grown() and not wake():
+        if _grown() and not wake():
             raise _ContinueAsNew
 
     def _cancel_losing_timer(self) -> None:
@@ -125,6 +129,11 @@ class _DurableWorld:
 
     def tell(self, state: State) -> None:
         self.journey.tell()
+
+
+def _grown() -> bool:
+    info = workflow.info()
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() >= policies.MAX_HISTORY_EVENTS
 
 
 def _path(state: State) -> str:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from sojourn.clock import REAL_TIME, TimeScale
 from sojourn.language.model import Journey
-from sojourn.travel.state import State
+from sojourn.travel.state import State, Trail
 
 
 class JourneyInput(BaseModel):
@@ -45,4 +45,5 @@ class Standing(BaseModel):
     step: str
     scores: dict[str, float] = Field(default_factory=dict)
     trail: list[str] = Field(default_factory=list)
+    path: list[Trail] = Field(default_factory=list)  # the trail with its because, branches and moments
     outcome: str | None = None

@@ -27,3 +27,5 @@ MAX_CONCURRENT_DECISIONS = 50
 MAX_CONCURRENT_TASKS = 100
 
 TIMER_SLACK = timedelta(milliseconds=1)  # a timer may not fire before the shop's moment, whatever the rounding
+
+MAX_HISTORY_EVENTS = 4000  # a longer history continues as new, if the server has not suggested it before

@@ -81,6 +81,7 @@ def make_worker(
     *,
     interceptors: Sequence[WorkerInterceptor] = (),
     runner: WorkflowRunner | None = None,
+    task_queue: str = names.TASK_QUEUE,
 ) -> Worker:
     """Return a worker for every journey.
 
@@ -89,10 +90,11 @@ def make_worker(
         activities: decide and send.
         interceptors: such as the observer of endings.
         runner: None is the unsandboxed one: the interpreter is ours and checked in, definitions are data.
+        task_queue: where it takes its work from.
     """
     return Worker(
         client,
-        task_queue=names.TASK_QUEUE,
+        task_queue=task_queue,
         workflows=[JourneyWorkflow],
         activities=activities,
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
