@@ -60,6 +60,7 @@ class Absorbed:
         is_new: it was not absorbed before.
         new_profile: it is the first that is known of this person.
         seq: of its row in the log.
+        said: its words about consent.
     """
 
     envelope: Envelope
@@ -68,6 +69,7 @@ class Absorbed:
     is_new: bool
     new_profile: bool
     seq: int
+    said: tuple[consent.Said, ...] = ()
 
 
 def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id) -> list[Absorbed]:
@@ -82,14 +84,15 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
     people = People(connection, [row.envelope for row in rows], new_id)
     before = _absorbed_before(connection, rows)
     resolved = []
+    words: list[tuple[consent.Said, ...]] = []
     said: list[tuple[str, Envelope, consent.Said]] = []
     for row in rows:
         envelope = row.envelope
         found = people.resolve(envelope)
         if _learn(found.profile, envelope, min(envelope.time, now)):
             people.touch(found.profile)
-        spoken = consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context)
-        said.extend((found.profile.id, envelope, one) for one in spoken)
+        words.append(tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context)))
+        said.extend((found.profile.id, envelope, one) for one in words[-1])
         resolved.append(found)
     people.flush()
     owners = [people.canonical(found.profile.id) for found in resolved]
@@ -97,8 +100,8 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
     consents = [consent.consent_row(people.canonical(owner), one, e.time, e.message_id) for owner, e, one in said]
     consent.record_all(connection, consents)
     return [
-        Absorbed(row.envelope, owner, found.merges, row.envelope.message_id not in before, found.is_new, row.seq)
-        for row, owner, found in zip(rows, owners, resolved, strict=True)
+        Absorbed(row.envelope, owner, found.merges, row.envelope.message_id not in before, found.is_new, row.seq, spoken)
+        for row, owner, found, spoken in zip(rows, owners, resolved, words, strict=True)
     ]
 
 

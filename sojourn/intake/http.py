@@ -24,7 +24,8 @@ from starlette.routing import Route
 from sojourn.clock import Clock
 from sojourn.errors import Overloaded
 from sojourn.intake.appender import Appender
-from sojourn.intake.envelope import CALLS, Call, UnreadableCall, read_call
+from sojourn.intake.envelope import CALLS, Call, Envelope, UnreadableCall, read_call
+from sojourn.tracing import inject, span
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # as sent and once decompressed; above it nothing is kept
 _HEADER_NAMES = re.compile(r"^[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*$")
@@ -102,7 +103,8 @@ class _Door:
         if header is None and not (call.write_key and self._knows(call.write_key)):
             raise _unauthorized()
         try:
-            await self._appender.append(call.envelopes, call.quarantined)
+            with span("intake", events=len(call.envelopes)):
+                await self._appender.append(_traced(call.envelopes), call.quarantined)
         except Overloaded as busy:
             raise _Refused(503, str(busy), **{"retry-after": str(busy.retry_after)}) from None
         if not call.quarantined:
@@ -209,3 +211,11 @@ def _preflight(request: Request) -> Response:
 
 def _answer(content: object, status: int = 200, **headers: str) -> Response:
     return Response(orjson.dumps(content), status_code=status, headers={**_OPEN, **headers}, media_type="application/json")
+
+
+def _traced(envelopes: list[Envelope]) -> list[Envelope]:
+    """Return the events with the present trace, where tracing is on: what follows from them continues it."""
+    traceparent = inject()
+    if traceparent is None:
+        return envelopes
+    return [envelope.model_copy(update={"context": {**envelope.context, "traceparent": traceparent}}) for envelope in envelopes]

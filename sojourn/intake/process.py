@@ -20,6 +20,7 @@ from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
+from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
@@ -117,6 +118,7 @@ class _Batch:
                 self._apply(decision, event)
 
     def _matters(self, event: Happened) -> bool:
+        # Anyone on a journey may be told something; the others only where it can let them in.
         return event.name in self.registry.triggers or event.name == ENTER_REQUESTED or event.profile_id in self.entries
 
     def _decide(self, event: Happened) -> list[Decision]:
@@ -139,10 +141,11 @@ class _Batch:
         return parse(condition).explain(facts, self.registry.segments)
 
     def _consented(self, profile_id: str, purpose: str) -> bool:
-        if not self.registry.shop.needs_consent(purpose):
+        if purpose == TRANSACTIONAL:
             return True
         standing = consent.standing(self.connection, profile_id, purpose)
-        return standing is not None and standing.granted
+        # A no counts also where silence is taken for a yes.
+        return standing.granted if standing is not None else not self.registry.shop.needs_consent(purpose)
 
     def _load_entries(self, ids: Sequence[str]) -> None:
         found: dict[str, list[Entry]] = defaultdict(list)
@@ -298,5 +301,6 @@ def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:
         send_entry_id=entry_id,
         send_id=send_id,
         machine=envelope.properties.get("machine") is True,
+        withdrawn=frozenset(said.purpose for said in item.said if not said.granted),
         trace=envelope.context.get("traceparent"),
     )

@@ -19,7 +19,7 @@ from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
 from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, meet
 from sojourn.travel.registry import Definition, Registry
-from sojourn.travel.state import LEAVE, Arrived
+from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN, Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
 _SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
@@ -99,7 +99,7 @@ def decide(event: Happened, registry: Registry, entries: Sequence[Entry], ask: A
         ask: asks a condition about the event's moment.
         consented: tells whether the person agreed to a purpose at that moment.
     """
-    found = concern(event, registry, entries, ask)
+    found = _withdraw(event, registry, entries, concern(event, registry, entries, ask), consented)
     ended = {decision.entry.id for decision in found if isinstance(decision, Quit)}
     found.extend(_enter(event, registry, entries, ended, ask, consented))
     return found
@@ -128,9 +128,31 @@ def _tell(definition: Definition, entry: Entry, event: Happened, ask: Ask) -> Te
     leaving = next((handle for handle in arrived.meets if handle.startswith(LEAVE)), None)
     if leaving is None:
         return Tell(entry, arrived)
-    outcome = definition.journey.leave[int(leaving.removeprefix(LEAVE))].as_
-    dormant = entry.delayed_until is not None and event.time < entry.delayed_until
-    return Quit(entry, outcome, arrived.because or f"{event.name} came", arrived, dormant)
+    outcome = definition.program.outcome_of(leaving)
+    return Quit(entry, outcome, arrived.because or f"{event.name} came", arrived, _is_dormant(entry, event))
+
+
+def _withdraw(
+    event: Happened, registry: Registry, entries: Sequence[Entry], found: list[Decision], consented: Callable[[str], bool]
+) -> list[Decision]:
+    """End what stands on a consent that was taken back, unless the journey's own `leave` does so already."""
+    if not event.withdrawn:
+        return found
+    quitting = {decision.entry.id for decision in found if isinstance(decision, Quit)}
+    for entry in entries:
+        purpose = registry.versions[entry.version].journey.purpose
+        if not entry.running or entry.id in quitting or purpose not in event.withdrawn or consented(purpose):
+            continue
+        because = f"consent to {purpose} was withdrawn"
+        arrived = Arrived(id=event.id, entry_id=entry.id, event=event.name, time=event.time, meets=(WITHDRAWN,), because=because)
+        # An event arrives once: what else it would have told this entry no longer matters.
+        found = [decision for decision in found if not (isinstance(decision, Tell) and decision.entry.id == entry.id)]
+        found.append(Quit(entry, CONSENT_WITHDRAWN, because, arrived, _is_dormant(entry, event)))
+    return found
+
+
+def _is_dormant(entry: Entry, event: Happened) -> bool:
+    return entry.delayed_until is not None and event.time < entry.delayed_until
 
 
 def _enter(

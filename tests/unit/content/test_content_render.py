@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.clock import monotonic
 from sojourn.content import Contents, RenderFacts, rewrite_links
 from sojourn.errors import NotFound, RenderError
 from sojourn.language.problems import DefinitionError
@@ -196,20 +195,6 @@ def test_the_link_filter_never_leads_out_of_the_shop(url: object, leads: str) ->
 )
 def test_values_are_shown_as_people_read_them(expression: str, shown: str) -> None:
     assert one(f"{{{{ {expression} }}}}").render("mail", facts(event={"total": 140.0})).text == shown + "\n"
-
-
-def test_two_hundred_messages_a_second_are_rendered(contents: Contents) -> None:
-    given = contents.sample("cart_reminder")
-    contents.render("cart_reminder", given)
-    best = min(_seconds(contents, given) for _ in range(5))
-    assert 20 / best >= 200, f"{20 / best:.0f} a second"
-
-
-def _seconds(contents: Contents, given: RenderFacts) -> float:
-    began = monotonic()
-    for _ in range(20):
-        contents.render("cart_reminder", given)
-    return monotonic() - began
 
 
 def test_front_matter_problems_are_all_told_with_their_lines() -> None:

@@ -72,7 +72,7 @@ async def test_the_content_type_does_not_matter(door, content_type):
 
 async def test_gzip_and_deflate_are_read(door):
     body = json.dumps(TRACK).encode()
-    assert (await door.post("track", gzip.compress(body), {**basic(KEY), "content-encoding": "gzip"})).status_code == 200
+    assert (await door.post("track", gzip.compress(body, mtime=0), {**basic(KEY), "content-encoding": "gzip"})).status_code == 200
     assert (await door.post("track", zlib.compress(body), {**basic(KEY), "content-encoding": "deflate"})).status_code == 200
     assert door.log() == ["m1"]
 
@@ -100,7 +100,7 @@ async def test_without_a_known_key_nothing_is_taken(door, headers, key):
     ("body", "headers", "status"),
     [
         (b"{", {}, 400), (b"[]", {}, 400), (b"", {}, 400), (b'{"batch":3}', {}, 400), (b"\xff", {}, 400),
-        (b"not gzip", {"content-encoding": "gzip"}, 400), (gzip.compress(b"{}")[:-9], {"content-encoding": "gzip"}, 400),
+        (b"not gzip", {"content-encoding": "gzip"}, 400), (gzip.compress(b"{}", mtime=0)[:-9], {"content-encoding": "gzip"}, 400),
         (b"x" * (MAX_BODY_BYTES + 1), {}, 413), (gzip.compress(b" " * (MAX_BODY_BYTES + 1)), {"content-encoding": "gzip"}, 413),
         (b"{}", {"content-encoding": "br"}, 415),
     ],
