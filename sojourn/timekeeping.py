@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +11,8 @@ from sojourn.clock import REAL_TIME, SystemClock, TimeScale, real_now
 from sojourn.errors import SettingsError
 
 FILE = "clock.json"
+OPENING = time(8)  # UTC, of a Monday: a fast clock begins a shop's week, not in a night in which mail is held
+STARTING = timedelta(seconds=15)  # real; what the parts take to start before anything can happen
 
 
 def read_clock(data_dir: Path) -> SystemClock:
@@ -30,7 +33,8 @@ def read_clock(data_dir: Path) -> SystemClock:
 def open_clock(data_dir: Path, scale: float) -> SystemClock:
     """Return the clock of a data folder, begun with a time scale where it is new.
 
-    A folder keeps the scale that it was begun with: timers that already run were computed with it.
+    A folder keeps the scale that it was begun with: timers that already run were computed with it. A new
+    fast clock shows the latest Monday, 08:00 UTC, when STARTING has passed.
 
     Args:
         data_dir: the folder.
@@ -50,9 +54,15 @@ def open_clock(data_dir: Path, scale: float) -> SystemClock:
     if scale != 1.0 and (data_dir / "sojourn.db").exists():
         raise SettingsError(f"{data_dir} already runs in real time; for a fast clock take another --data-dir, such as var/fast")
     now = real_now()
-    kept = REAL_TIME if scale == 1.0 else TimeScale(scale=scale, real_origin=now, shop_origin=now)
+    kept = REAL_TIME if scale == 1.0 else TimeScale(scale=scale, real_origin=now + STARTING, shop_origin=week_opening(now))
     data_dir.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     draft.write_text(kept.model_dump_json(indent=2))
     draft.replace(path)
     return SystemClock(kept)
+
+
+def week_opening(now: datetime) -> datetime:
+    """Return the latest Monday, 08:00 UTC, that is not after a moment."""
+    monday = datetime.combine(now.date() - timedelta(days=now.weekday()), OPENING, now.tzinfo)
+    return monday if monday <= now else monday - timedelta(days=7)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sojourn.clock import REAL_TIME, real_now
 from sojourn.errors import SettingsError
-from sojourn.timekeeping import open_clock, read_clock
+from sojourn.timekeeping import STARTING, open_clock, read_clock, week_opening
 
 
 def test_a_second_start_and_every_process_go_on_in_the_same_shop_time(tmp_path: Path) -> None:
@@ -16,7 +18,21 @@ def test_a_second_start_and_every_process_go_on_in_the_same_shop_time(tmp_path: 
         assert later.scale == first.scale
     real = real_now()
     assert first.scale.to_shop(real + timedelta(seconds=1)) - first.scale.to_shop(real) == timedelta(hours=1)
-    assert abs(first.now() - real) < timedelta(days=2)
+
+
+@given(minutes=st.integers(0, 50_000_000))
+def test_a_week_opens_on_the_latest_monday_at_eight(minutes: int) -> None:
+    now = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    opening = week_opening(now)
+    assert (opening.weekday(), opening.hour, opening.minute, opening.second) == (0, 8, 0, 0)
+    assert timedelta(0) <= now - opening < timedelta(days=7)
+
+
+def test_a_new_fast_clock_shows_monday_morning_when_all_has_started(tmp_path: Path) -> None:
+    before = real_now()
+    scale = open_clock(tmp_path, 3600).scale
+    assert before <= scale.real_origin - STARTING <= real_now()
+    assert scale.to_shop(scale.real_origin) == week_opening(before)
 
 
 def test_real_time_is_the_default_and_stays(tmp_path: Path) -> None:
