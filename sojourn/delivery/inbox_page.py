@@ -10,10 +10,11 @@ from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from html import unescape
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sojourn.delivery.pages import page
@@ -28,6 +29,9 @@ MESSAGE_POLICY = (
 )
 _KEY = re.compile(r"^[0-9a-f-]{36}$")
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
+_PREHEADER = re.compile(r'<body\b[^>]*>\s*<div style="display:none[^"]*">(.*?)</div>', re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+_ADDRESS = re.compile(r"\s*<?\bhttps?://[^\s>]+>?")
 _FILLER = re.compile("[\u034f\u200b\u200c\u00a0\u00ad\\s]+")
 
 
@@ -44,7 +48,7 @@ class Item:
 
 
 class InboxPages:
-    """The pages `/inbox` and `/inbox/{id}`.
+    """The pages `/inbox` and `/inbox/{id}`; `/` leads to the first.
 
     Args:
         folder: the Maildir that `providers.inbox.Inbox` delivers into.
@@ -57,7 +61,16 @@ class InboxPages:
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        return [Route("/inbox", self.index), Route("/inbox/{key}", self.view), Route("/inbox/{key}/html", self.html)]
+        return [
+            Route("/", self.front),
+            Route("/inbox", self.index),
+            Route("/inbox/{key}", self.view),
+            Route("/inbox/{key}/html", self.html),
+        ]
+
+    async def front(self, _: Request) -> Response:
+        """Lead whoever opens the bare address to the inbox."""
+        return RedirectResponse("/inbox")
 
     async def index(self, request: Request) -> Response:
         """Show the newest messages first."""
@@ -116,10 +129,17 @@ def _part(message: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part is not None else ""
 
 
+def _snippet(message: EmailMessage) -> str:
+    """Return what a list shows beside the subject: the preheader, else how the text begins, without its addresses."""
+    hidden = _PREHEADER.search(_part(message, "html"))
+    words = unescape(_TAG.sub("", hidden[1])) if hidden else ""
+    return _FILLER.sub(" ", words).strip() or _FILLER.sub(" ", _ADDRESS.sub("", _part(message, "plain"))).strip()
+
+
 def _item(key: str, message: EmailMessage) -> Item:
     date = message["Date"]
     sender = message["From"].addresses[0]
-    snippet = _FILLER.sub(" ", _part(message, "plain")).strip()
+    snippet = _snippet(message)
     return Item(
         key=key,
         sender=sender.display_name or sender.addr_spec,

@@ -68,6 +68,22 @@ async def test_the_list_shows_the_newest_first_in_pages_with_everything_escaped(
         assert (await http.get(f"/inbox?page={odd}")).status_code == 200
 
 
+async def test_beside_the_subject_stands_the_preheader_else_how_the_text_begins_without_its_addresses(
+    http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    inbox = Inbox(tmp_path / "inbox")
+    text = "The Shop <http://127.0.0.1:8080/c/abc>\n\nGood morning, Ann\n"
+    await inbox.deliver(replace(MESSAGE, text=text))
+    assert "The Shop Good morning, Ann<" in (await http.get("/inbox")).text
+    hidden = '<div style="display:none;max-height:0">Two &amp; <b>a half</b> things wait.&#847;&zwnj;&nbsp;&#847;&zwnj;&nbsp;</div>'
+    await inbox.deliver(replace(MESSAGE, key=MESSAGE.key.replace("6a", "6b"), text=text, html=f"<body>{hidden}<p>Rich words</p></body>"))
+    assert "Two &amp; a half things wait.<" in (await http.get("/inbox")).text
+
+
+async def test_the_bare_address_leads_to_the_inbox(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/")).headers["location"] == "/inbox"
+
+
 async def test_a_message_is_shown_in_a_frame_that_can_do_nothing(http: httpx.AsyncClient, tmp_path: Path) -> None:
     await Inbox(tmp_path / "inbox").deliver(MESSAGE)
     around = await http.get(f"/inbox/{MESSAGE.key}")
