@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from binascii import b2a_qp
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import policy
 from email.header import Header
-from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime, quote
 
@@ -22,6 +22,7 @@ from sojourn.errors import RenderError
 MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
 ENCODED_WORD = "=?"
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
@@ -68,12 +69,12 @@ def to_bytes(message: Message) -> bytes:
         UnsafeHeader: a header's value holds `=?` or a control character, or does not read back as it was meant.
     """
     wanted = _headers(message)
-    body = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
-    body.set_content(message.text, cte="quoted-printable")
-    body.add_alternative(message.html, subtype="html", cte="quoted-printable")
-    body.set_boundary(f"=_{message.key}")  # "=_" cannot stand in quoted-printable, and a second post has the same bytes
-    raw = "".join(_line(name, value) for name, value in wanted.items()).encode("ascii") + body.as_bytes()
-    _compare(raw, wanted, body)
+    boundary = f"=_{message.key}"  # "=_" cannot stand in quoted-printable, and a second post has the same bytes
+    wanted |= {"MIME-Version": "1.0", "Content-Type": f'multipart/alternative; boundary="{boundary}"'}
+    header = "".join(_line(name, value) for name, value in wanted.items())
+    text, html = _part(boundary, "plain", message.text), _part(boundary, "html", message.html)
+    raw = b"".join([header.encode("ascii"), text, html, f"\r\n--{boundary}--\r\n".encode("ascii")])
+    _compare(raw, wanted)
     return raw
 
 
@@ -139,10 +140,18 @@ def _encoded(name: str, value: str) -> str:
     return Header(value, "utf-8", maxlinelen=FOLD_AT, header_name=name).encode(linesep="\r\n")
 
 
-def _compare(raw: bytes, wanted: Mapping[str, str | _Mailbox], body: EmailMessage) -> None:
-    """Read a message back; its headers must be those that were meant, in number, order and value."""
-    read = BytesParser(policy=policy.default).parsebytes(raw)
-    if read.keys() != [*wanted, *body.keys()]:
+def _part(boundary: str, subtype: str, content: str) -> bytes:
+    """Return an alternative in quoted-printable: it ends no line early and begins no boundary."""
+    head = f'\r\n--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    lines = _LINE_END.sub("\r\n", content if content.endswith("\n") else f"{content}\n")
+    return head.encode("ascii") + b2a_qp(lines.encode())
+
+
+def _compare(raw: bytes, wanted: Mapping[str, str | _Mailbox]) -> None:
+    """Read a message's headers back; they must be those that were meant, in number, order and value."""
+    head, end, _ = raw.partition(b"\r\n\r\n")
+    read = BytesParser(policy=policy.default).parsebytes(head + end, headersonly=True)
+    if read.keys() != list(wanted):
         raise UnsafeHeader("the headers do not read back as they were written")
     for name, value in wanted.items():
         got = read[name]
