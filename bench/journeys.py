@@ -110,7 +110,7 @@ class Bench:
         """Let people enter a journey, start them through the outbox, and return what it came to."""
         moment = SystemClock().now()
         batch = next(self._numbers)
-        arrivals = [call for number in range(people) for call in _arrival(journey, f"{batch}-{number}", moment)]
+        arrivals = [call for number in range(people) for call in arrival(journey, f"{batch}-{number}", moment)]
         await self.database.write(append, arrivals)
         while (await self.database.write(process_batch, self.registry, moment)).events:
             pass
@@ -193,7 +193,8 @@ def _ended(connection: Any) -> int:
     return int(connection.execute(select(func.count()).select_from(entries).where(entries.c.state == "ended")).scalar())
 
 
-def _arrival(journey: str, who: str, moment: datetime) -> list[Envelope]:
+def arrival(journey: str, who: str, moment: datetime) -> list[Envelope]:
+    """Return the two events by which someone becomes known and enters a journey."""
     trigger = {"bench_timer": "Bench Timer", "bench_delay": "Bench Delay"}[journey]
     common = {"user_id": f"user-{who}", "time": moment, "received_at": moment}
     traits = {"email": f"user-{who}@customer.example", "first_name": "Ada"}
