@@ -20,8 +20,8 @@ help: ## say what there is
 up: $(STAMP) ## start everything; UP="--port 9000" adds flags
 	$(BIN)/sojourn up $(UP)
 
-demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop
-	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz $(UP)
+demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and played readers
+	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz --engage 0.3 $(UP)
 
 test: $(STAMP) ## run the tests; TESTS="tests/unit -k router" narrows them
 	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sojourn.clock import monotonic, real_now
+from sojourn.commands.playing import PlayedReaders
 from sojourn.commands.recording import Recorded, Retiming, outgoing, read_recording
 from sojourn.errors import SettingsError, SojournError, Terminal, Transient
 from sojourn.settings import load_settings
@@ -28,6 +31,8 @@ MAX_TRIES = 8
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 300.0  # what Segment's own clients heed at most
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+INBOX = "inbox"  # in the data folder
+LONGEST_WAIT = 30.0  # seconds, for the shop's clock to show the hour at which a recording begins
 _AGAIN = frozenset({408, 410, 429, 500, 502, 503, 504})
 
 
@@ -71,20 +76,20 @@ class Intake:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._client.close()
 
-    def time_scale(self) -> float:
-        """Return the server's time scale as its health tells; 1 where it tells none.
+    def clock(self) -> tuple[float, datetime | None]:
+        """Return the server's time scale and its shop's moment as its health tells; 1 and None where it tells none.
 
         Raises:
             Unreachable: no server answers.
         """
         try:
-            answer = self._client.get("/api/health", timeout=5.0)
-            told = answer.json().get("time_scale", 1.0)
-            return float(told.get("scale", 1.0) if isinstance(told, dict) else told)
+            told = self._client.get("/api/health", timeout=5.0).json()
+            shop = told.get("shop_time")
+            return float(told.get("time_scale", 1.0)), datetime.fromisoformat(shop) if shop else None
         except httpx.TransportError:
             raise Unreachable(f"no Sojourn answers at {self.url}; start one with: sojourn up") from None
         except (ValueError, AttributeError, TypeError):
-            return 1.0
+            return 1.0, None
 
     def send(self, batch: list[dict[str, Any]], tally: Tally) -> None:
         """Send a batch until it is answered, and count what came of it.
@@ -186,6 +191,17 @@ def replay(
         advanced(len(batch))
 
 
+def until_same_hour(first: datetime, shop: datetime | None, scale: float) -> float:
+    """Return how many real seconds to wait until the shop's clock shows a recording's first hour of the day.
+
+    Nights are then nights: else a day's mail could be held until morning. 0 where that takes longer than LONGEST_WAIT.
+    """
+    if shop is None:
+        return 0.0
+    wait = ((first - shop) % timedelta(days=1)).total_seconds() / scale
+    return wait if wait <= LONGEST_WAIT else 0.0
+
+
 def parse_speed(text: str | None, scale: float) -> float | None:
     """Return how many times as fast as real a recording plays; None is as fast as intake takes it.
 
@@ -215,21 +231,30 @@ def replay_command(
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until Ctrl-C.")] = False,
     run_id: Annotated[str | None, typer.Option(help="Names the run; repeated, it sends nothing twice.", show_default="a new one")] = None,
     same_ids: Annotated[bool, typer.Option("--same-ids", help="Keep the recorded message ids; known ones are taken once.")] = False,
+    engage: Annotated[
+        float, typer.Option(min=0, max=1, help="Play readers: of the mail in the local inbox, open this share, and follow a link in half.")
+    ] = 0.0,
 ) -> None:
     """Push a recorded event file through intake."""
     console = Console(stderr=True)
     tally, began = Tally(), monotonic()
+    readers: PlayedReaders | None = None
     try:
         if same_ids and (loop or run_id):
             raise SettingsError("--same-ids keeps the recorded ids: it goes neither with --loop nor with --run-id")
         events = read_recording(file, limit)
-        if url is None or write_key is None:
-            settings = load_settings(write_key=write_key, data_dir=data_dir)
-            url, write_key = url or f"http://127.0.0.1:{settings.port}", settings.write_key
+        settings = load_settings(keys=write_key is None, write_key=write_key, data_dir=data_dir)
+        url, write_key = url or f"http://127.0.0.1:{settings.port}", settings.write_key
         run = None if same_ids else run_id or uuid4().hex[:12]
-        with Intake(url, write_key) as intake, _bar(console) as bar:
-            scale = intake.time_scale()
+        with Intake(url, write_key) as intake, ExitStack() as stack:
+            scale, shop = intake.clock()
             retiming = Retiming(events[0].at, events[-1].at, parse_speed(speed, scale), scale)
+            if engage:
+                bases = (url.rstrip("/"), settings.public_url)
+                readers = stack.enter_context(PlayedReaders(settings.data_dir / INBOX, bases, engage, scale))
+            if retiming.speed == scale:
+                time.sleep(until_same_hour(events[0].at, shop, scale))
+            bar = stack.enter_context(_bar(console))
             task = bar.add_task("max" if retiming.speed is None else f"{retiming.speed:g}x", total=None if loop else len(events))
             life = 0
             while life == 0 or loop:
@@ -245,6 +270,8 @@ def replay_command(
         console.print(f"error: {error}", style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
     console.print(tally.sentence(monotonic() - began) + ("" if run is None else f" (run {run})"), highlight=False)
+    if readers is not None:
+        console.print(readers.sentence(), highlight=False)
 
 
 def register(app: typer.Typer) -> None:

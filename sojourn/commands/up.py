@@ -35,6 +35,8 @@ class Stack:
     stages: tuple[tuple[Part, ...], ...]  # the parts of a stage start side by side
     notes: tuple[str, ...]  # sentences on what is not as usual
     metrics_folder: Path
+    fed: bool = False  # whether a recording is played
+    engage: float = 0.0  # the share of its mail that played readers open
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -42,13 +44,16 @@ class Stack:
         return tuple(part for stage in self.stages for part in stage)
 
 
-def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = None, logs_here: bool = False) -> Stack:
+def plan(
+    settings: Settings, *, ui_port: int | None = None, feed: Path | None = None, engage: float = 0.0, logs_here: bool = False
+) -> Stack:
     """Choose the ports and lay out the parts; the data folder is held by then.
 
     Args:
         settings: as loaded.
         ui_port: Temporal UI's port, where it was given.
         feed: a recording to push through intake once all is up.
+        engage: of the mail that comes of the feed, how much played readers open.
         logs_here: whether each part's log lines go to this terminal instead of its file.
 
     Raises:
@@ -58,6 +63,8 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
         raise SettingsError("a time scale needs the embedded server and database; leave those two settings out")
     if feed is not None and not feed.is_file():
         raise SettingsError(f"{feed} is not a file; --feed takes a recording such as examples/online_retail.jsonl.gz")
+    if engage and feed is None:
+        raise SettingsError("--engage plays readers while a feed runs; give --feed too, or use `sojourn replay FILE --engage`")
     clock = open_clock(settings.data_dir, settings.time_scale)
     given = settings.model_fields_set
     log_folder = None if logs_here else settings.data_dir / "logs"
@@ -82,9 +89,9 @@ def plan(settings: Settings, *, ui_port: int | None = None, feed: Path | None = 
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     stages.append(tuple(_role(role, environment, final, log_folder) for role in ("api", "worker", "router")))
     if feed is not None:
-        command = (sys.executable, "-m", "worker", "replay", str(feed.absolute()))
+        command = (sys.executable, "-m", "worker", "replay", str(feed.absolute()), *(("--engage", f"{engage:g}") if engage else ()))
         stages.append((Part("the feed", command, environment, _log(log_folder, "feed"), keep=False),))
-    return Stack(final, clock, tuple(stages), tuple(note for note in notes if note), metrics_folder)
+    return Stack(final, clock, tuple(stages), tuple(note for note in notes if note), metrics_folder, feed is not None, engage)
 
 
 def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:
@@ -121,6 +128,8 @@ def run(stack: Stack, console: Console) -> None:
                 with console.status(f"starting {', '.join(part.name for part in parts)} …"):
                     tree.start(*parts, on_ready=lambda part, took: _say_ready(console, part, took))
             console.print(_address_panel(stack.settings, stack.clock))
+            if stack.fed:
+                console.print(_what_to_see(stack.settings, stack.engage), highlight=False)
             tree.watch()
         except Interrupted:
             pass  # asked to stop: not a failure
@@ -155,6 +164,28 @@ def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
     return Panel(table, title="Sojourn is up", subtitle="Ctrl-C stops it", expand=False)
 
 
+def _what_to_see(settings: Settings, engage: float) -> str:
+    """Return what a newcomer may look at while a recording is played."""
+    lines = ["A recorded shop is played. In the first two minutes:"]
+    if not settings.smtp_url:
+        lines.append("  1. Open the inbox: mails come within seconds. Follow a link in one: its journey takes the branch of a click.")
+    if settings.temporal_ui_url:
+        lines.append(
+            "  2. Open Temporal UI: each journey of each person is a workflow. Choose one, then User Metadata: the path walked, and why."
+        )
+        lines.append("     Terminated means left before the first step ended, mostly by a purchase: none of these is a fault.")
+    lines.append("  3. Ask about a person of the inbox, in another terminal:")
+    lines.append(f"     sojourn profile customer-NNNNN --data-dir {_near(settings.data_dir)}   (the number stands in a mail's address)")
+    if engage:
+        lines.append(f"Readers are played too: {engage:.0%} of the mails are opened, and in half of these a link is followed.")
+    return "\n".join(lines)
+
+
+def _near(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def _clock_sentence(clock: SystemClock) -> str:
     scale = clock.scale.scale
     if scale == 1.0:
@@ -170,6 +201,9 @@ def up_command(
     ui_port: Annotated[int | None, typer.Option(help="Temporal UI's port.", show_default="8233, or a free one")] = None,
     time_scale: Annotated[float | None, typer.Option(help="How many times faster the shop's clock runs.", show_default="1")] = None,
     feed: Annotated[Path | None, typer.Option(help="A recording to push through intake.", show_default="none")] = None,
+    engage: Annotated[
+        float, typer.Option(min=0, max=1, help="Play readers: open this share of the feed's mail, follow a link in half.")
+    ] = 0.0,
     logs: Annotated[bool, typer.Option("--logs", help="Show every part's log lines here instead of in files.")] = False,
     log_format: Annotated[str | None, typer.Option(help="json or console.", show_default="console")] = None,
     database_url: Annotated[str | None, typer.Option(help="The database.", show_default="a SQLite file in the data folder")] = None,
@@ -188,7 +222,7 @@ def up_command(
     try:
         settings = load_settings(**flags)
         with locked(settings.data_dir):
-            run(plan(settings, ui_port=ui_port, feed=feed, logs_here=logs), console)
+            run(plan(settings, ui_port=ui_port, feed=feed, engage=engage, logs_here=logs), console)
     except SojournError as error:
         console.print(f"error: {error}", style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sojourn.commands.recording import Recorded, Retiming, UnreadableRecording, outgoing, read_recording
-from sojourn.commands.replay import Intake, Tally, Unreachable, parse_speed, register, replay
+from sojourn.commands.replay import LONGEST_WAIT, Intake, Tally, Unreachable, parse_speed, register, replay, until_same_hour
 from sojourn.errors import SettingsError
 from sojourn.intake.envelope import read_call
 
@@ -231,6 +231,19 @@ def test_whenever_it_leaves_an_event_lands_at_its_gap_times_scale_over_speed(gap
     elapsed = retiming.due(at) + late
     landed = elapsed * scale - retiming.ago(at, elapsed).total_seconds()
     assert landed == pytest.approx((at - BEGAN).total_seconds() / speed * scale, rel=1e-6, abs=1e-3)
+
+
+@given(hours=st.integers(0, 10_000), scale=st.floats(1, 1e5))
+def test_a_wait_for_the_recordings_hour_ends_at_that_hour_or_is_not_worth_it(hours: int, scale: float) -> None:
+    shop = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(hours=hours)
+    wait = until_same_hour(BEGAN, shop, scale)
+    reached = (BEGAN - shop - timedelta(seconds=wait * scale)) % timedelta(days=1)
+    assert 0 <= wait <= LONGEST_WAIT
+    assert min(reached, timedelta(days=1) - reached) < timedelta(seconds=1) or (wait == 0 and scale < 86_400 / LONGEST_WAIT)
+
+
+def test_a_server_that_does_not_tell_its_shops_time_is_not_waited_for() -> None:
+    assert until_same_hour(BEGAN, None, 3600) == 0
 
 
 def test_a_recorded_timestamp_does_not_go_out_beside_the_new_one() -> None:

@@ -88,6 +88,9 @@ def test_a_feed_comes_last_and_may_end(tmp_path: Path) -> None:
     recording.touch()
     feed = plan(load_settings(), feed=recording).parts[-1]
     assert (feed.name, feed.keep, feed.command[-2:]) == ("the feed", False, ("replay", str(recording)))
+    assert plan(load_settings(), feed=recording, engage=0.2).parts[-1].command[-2:] == ("--engage", "0.2")
+    with pytest.raises(SettingsError, match="give --feed too"):
+        plan(load_settings(), engage=0.2)
     with pytest.raises(SettingsError, match="--feed takes a recording"):
         plan(load_settings(), feed=tmp_path / "none.jsonl")
 
