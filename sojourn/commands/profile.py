@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sojourn.commands.reading import moment, reading
+from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.console import queries
 from sojourn.console.views import ProfileView, TimelineItem
 
@@ -19,9 +19,10 @@ _MARKS = {"event": "·", "entry_started": "→", "entry_ended": "■", "refusal"
 def profile_command(
     reference: Annotated[str, typer.Argument(metavar="ID", help="A profile id, user id or anonymous id.", show_default=False)],
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the latest happenings.")] = 40,
+    data_dir: DataDir = None,
 ) -> None:
     """Show a person, and what happened to them, newest first."""
-    with reading() as database:
+    with reading(data_dir) as database:
         person = database.read_now(queries.profile, reference)
         story = database.read_now(queries.timeline, reference, limit)
     console = Console()
@@ -51,13 +52,14 @@ def _card(person: ProfileView) -> Table:
 
 def _story(items: list[TimelineItem]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("when (UTC)", "", "what", "why", "id"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("when (UTC)", no_wrap=True)
+    table.add_column("")
+    table.add_column("what", overflow="fold")
     for item in items:
-        # Only a send's id is asked for again (`sojourn why`); the others would be noise.
-        shown = item.id if item.kind == "send" else ""
-        style = "dim" if item.machine else ""
-        table.add_row(moment(item.at), _MARKS[item.kind], escape(item.title), escape(item.detail), shown, style=style)
+        what = escape(item.title) + (f" [dim]— {escape(item.detail)}[/]" if item.detail else "")
+        if item.kind == "send":  # only a send's id is asked for again; the others would be noise
+            what += f"\n[dim]sojourn why {item.id}[/]"
+        table.add_row(moment(item.at), _MARKS[item.kind], what, style="dim" if item.machine else "")
     return table
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,15 +16,19 @@ from sojourn.errors import SettingsError, SojournError
 from sojourn.settings import load_settings
 from sojourn.store.database import Database
 
+DataDir = Annotated[Path | None, typer.Option(help="The folder of the data, as `up` has it.", show_default="var, or SOJOURN_DATA_DIR")]
+
 
 @contextmanager
-def reading() -> Iterator[Database]:
+def reading(data_dir: Path | None = None) -> Iterator[Database]:
     """Open the database that the settings name; a mistake ends the command with a sentence."""
     try:
-        url = load_settings(keys=False).database_url
+        url = load_settings(keys=False, data_dir=data_dir).database_url
         database = Database(url)
         if database.url.get_backend_name() == "sqlite" and not Path(str(database.url.database)).exists():
-            raise SettingsError(f"there is no data at {database.url.database} yet; start with: sojourn up (or set SOJOURN_DATA_DIR)")
+            raise SettingsError(
+                f"there is no data at {database.url.database} yet; start with: sojourn up (or name its folder with --data-dir)"
+            )
         yield database
     except SojournError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)

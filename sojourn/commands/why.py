@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sojourn.commands.reading import moment, reading
+from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.console import queries
 from sojourn.console.views import SendDetail
 
@@ -18,9 +18,10 @@ _STYLES = {"pass": "green", "suppress": "red", "hold": "yellow"}
 
 def why_command(
     key: Annotated[str, typer.Argument(metavar="SEND", help="A send's key, as `sojourn profile` lists it.", show_default=False)],
+    data_dir: DataDir = None,
 ) -> None:
     """Show why a customer got, or did not get, a message: every verdict and because."""
-    with reading() as database:
+    with reading(data_dir) as database:
         found = database.read_now(queries.send, key)
     console = Console()
     console.print(f"[bold]{escape(_headline(found))}[/]", highlight=False)
