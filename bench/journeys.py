@@ -27,7 +27,7 @@ from sqlalchemy import func, select
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from bench import ours, raw
+from bench import raw
 from bench.definitions import write_definitions
 from bench.measuring import Report, cpu_seconds, median
 from bench.servers import Child, Server, child, folder, temporal
@@ -131,9 +131,7 @@ class Bench:
         async def click(key: str) -> None:
             workflow_id, entry_id = keys[key]
             handle = next(listener.handle for listener in self.registry.live[journey].listeners)
-            arrived = Arrived(
-                id=f"click-{key}", entry_id=entry_id, event="Email Link Clicked", time=SystemClock().now(), meets=(handle,)
-            )
+            arrived = Arrived(id=f"click-{key}", entry_id=entry_id, event="Email Link Clicked", time=SystemClock().now(), meets=(handle,))
             await self.calls.signal(workflow_id, arrived)
 
         before = await self.database.read(_ended)

@@ -1,6 +1,6 @@
 """Sojourn's own worker, as it ships, with one thing added: it tells each message that it handed over.
 
-    python -m bench.ours ADDRESS DATA_DIR JOURNEYS_DIR
+python -m bench.ours ADDRESS DATA_DIR JOURNEYS_DIR
 """
 
 from __future__ import annotations
