@@ -14,8 +14,10 @@ from rich.panel import Panel
 from rich.table import Table
 
 from sojourn.clock import SystemClock
+from sojourn.commands.definitions import told
 from sojourn.embedded import LOCAL, UI_PORT, answers, choose_port, free_port, locked, temporal_part
 from sojourn.errors import SettingsError, SojournError
+from sojourn.language.loader import load
 from sojourn.metrics import forget_process, prepare_folder
 from sojourn.process_tree import Interrupted, Part, ProcessTree
 from sojourn.readiness import VARIABLE as READY_VARIABLE
@@ -129,7 +131,7 @@ def run(stack: Stack, console: Console) -> None:
                     tree.start(*parts, on_ready=lambda part, took: _say_ready(console, part, took))
             console.print(_address_panel(stack.settings, stack.clock))
             if stack.fed:
-                console.print(_what_to_see(stack.settings, stack.engage), highlight=False)
+                console.print(_what_to_see(stack.settings, stack.engage), highlight=False, soft_wrap=True)
             tree.watch()
         except Interrupted:
             pass  # asked to stop: not a failure
@@ -166,18 +168,21 @@ def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
 
 def _what_to_see(settings: Settings, engage: float) -> str:
     """Return what a newcomer may look at while a recording is played."""
-    lines = ["A recorded shop is played. In the first two minutes:"]
+    lines = ["A recorded shop is played. Within two minutes:"]
     if not settings.smtp_url:
-        lines.append("  1. Open the inbox: mails come within seconds. Follow a link in one: its journey takes the branch of a click.")
+        lines += ["- The inbox fills. Follow a link in a mail: its journey takes the clicked branch."]
     if settings.temporal_ui_url:
-        lines.append(
-            "  2. Open Temporal UI: each journey of each person is a workflow. Choose one, then User Metadata: the path walked, and why."
-        )
-        lines.append("     Terminated means left before the first step ended, mostly by a purchase: none of these is a fault.")
-    lines.append("  3. Ask about a person of the inbox, in another terminal:")
-    lines.append(f"     sojourn profile customer-NNNNN --data-dir {_near(settings.data_dir)}   (the number stands in a mail's address)")
+        lines += [
+            "- Temporal UI shows each journey of each person as a workflow. Choose one, then",
+            "  User Metadata: the path walked, and why. Terminated means left during the first",
+            "  wait, mostly by a purchase; it is no fault.",
+        ]
+    lines += [
+        "- In another terminal, one person's story (the number stands in a mail's address):",
+        f"  sojourn profile customer-NNNNN --data-dir {_near(settings.data_dir)}",
+    ]
     if engage:
-        lines.append(f"Readers are played too: {engage:.0%} of the mails are opened, and in half of these a link is followed.")
+        lines += [f"Readers are played too: {engage:.0%} of the mails are opened, and half of these clicked."]
     return "\n".join(lines)
 
 
@@ -221,6 +226,8 @@ def up_command(
     flags = {name: value for name, value in locals().items() if name in Settings.model_fields}
     try:
         settings = load_settings(**flags)
+        with told():
+            load(settings.journeys_dir)  # a broken definition is said at once, and nothing starts
         with locked(settings.data_dir):
             run(plan(settings, ui_port=ui_port, feed=feed, engage=engage, logs_here=logs), console)
     except SojournError as error:
