@@ -112,6 +112,9 @@ class _Batch:
         messages = self._load_sends({str(key) for item in absorbed if (key := item.envelope.properties.get("send_key"))})
         for item in absorbed:
             event = _happened(item, messages)
+            if item.merges:
+                for entry in list(self.entries.get(event.profile_id, [])):
+                    self._catch_up(entry, event.id)
             if not self._matters(event):
                 continue
             for decision in self._decide(event):
@@ -217,14 +220,16 @@ class _Batch:
             trace=trace,
         )
         self._call("start", entry, call.model_dump(mode="json", exclude_defaults=True))
-        self._catch_up(entry, trigger)
+        self._catch_up(entry, trigger.id)
 
-    def _catch_up(self, entry: Entry, trigger: Happened) -> None:
-        """A trigger that came late: what happened after it was routed before it, so route it for this entry now."""
-        triggered = select(events.c.seq).where(events.c.id == trigger.id).scalar_subquery()
+    def _catch_up(self, entry: Entry, message_id: str) -> None:
+        """Route for an entry what happened after it began and was routed before this event: its trigger came late, or
+        the person turned out to be one with another. What the entry has heard already it drops.
+        """
+        this = select(events.c.seq).where(events.c.id == message_id).scalar_subquery()
         query = (
             select(events)
-            .where(events.c.profile_id == entry.profile_id, events.c.time > trigger.time, events.c.seq < triggered)
+            .where(events.c.profile_id == entry.profile_id, events.c.time > entry.started_at, events.c.seq < this)
             .order_by(events.c.time, events.c.seq)
         )
         for row in self.connection.execute(query).all():

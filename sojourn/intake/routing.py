@@ -113,8 +113,9 @@ def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: 
         if not _concerns(definition.journey, entry, event):
             continue
         goal = definition.journey.goal
-        reached = goal is not None and goal.on == event.name and entry.goal_at is None and _in_window(entry, goal.within, event)
-        if goal is not None and reached and _holds(goal.if_, event, ask):
+        # The earliest in the window counts, in whatever order they come.
+        sooner = entry.goal_at is None or event.time < entry.goal_at
+        if goal is not None and goal.on == event.name and sooner and _in_window(entry, goal.within, event) and _holds(goal.if_, event, ask):
             found.append(Reached(entry, _number(event, goal.value)))
         if entry.running and (told := _tell(definition, entry, event, ask)) is not None:
             found.append(told)
