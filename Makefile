@@ -24,7 +24,7 @@ demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and p
 	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz --engage 0.3 $(UP)
 
 test: $(STAMP) ## run the tests; TESTS="tests/unit -k router" narrows them
-	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .
