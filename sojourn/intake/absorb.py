@@ -18,6 +18,7 @@ from sojourn.customers.traits import Profile
 from sojourn.intake.envelope import Envelope
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import events
+from sojourn.travel.listening import is_machine
 
 MAX_SEND_KEY = 36
 
@@ -136,6 +137,6 @@ def _event(row: InboundRow, profile_id: str) -> dict[str, Any]:
     send_key = e.properties.get("send_key")
     return {
         "id": e.message_id, "seq": row.seq, "profile_id": profile_id, "kind": e.kind, "name": e.name, "time": e.time,
-        "properties": e.properties, "machine": e.properties.get("machine") is True,
+        "properties": e.properties, "machine": is_machine(e.name, e.properties),
         "send_key": send_key if isinstance(send_key, str) and len(send_key) <= MAX_SEND_KEY else None,
     }  # fmt: skip

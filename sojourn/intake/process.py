@@ -24,7 +24,7 @@ from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
-from sojourn.travel.listening import ENTER_REQUESTED, Happened
+from sojourn.travel.listening import ENTER_REQUESTED, Happened, is_machine
 from sojourn.travel.registry import Registry
 
 ROUTER = "router"
@@ -305,7 +305,7 @@ def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:
         properties=envelope.properties,
         send_entry_id=entry_id,
         send_id=send_id,
-        machine=envelope.properties.get("machine") is True,
+        machine=is_machine(envelope.name, envelope.properties),
         withdrawn=frozenset(said.purpose for said in item.said if not said.granted),
         trace=envelope.context.get("traceparent"),
     )

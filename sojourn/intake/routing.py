@@ -108,6 +108,8 @@ def decide(event: Happened, registry: Registry, entries: Sequence[Entry], ask: A
 def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: Ask) -> list[Decision]:
     """Return what an event means for those who are, or were, on a journey."""
     found: list[Decision] = []
+    if event.machine:
+        return found
     for entry in entries:
         definition = registry.versions[entry.version]
         if not _concerns(definition.journey, entry, event):
@@ -159,7 +161,7 @@ def _is_dormant(entry: Entry, event: Happened) -> bool:
 def _enter(
     event: Happened, registry: Registry, entries: Sequence[Entry], ended: set[str], ask: Ask, consented: Callable[[str], bool]
 ) -> Iterable[Decision]:
-    names = registry.triggers.get(event.name, [])
+    names = [] if event.machine else registry.triggers.get(event.name, [])
     if event.name == ENTER_REQUESTED:
         names = [str(event.properties.get("journey"))]
     for name in names:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sojourn.language.conditions import Explanation
-from sojourn.travel.program import Listener
+from sojourn.travel.program import KINDS, Listener
 from sojourn.travel.state import Arrived
 
 ENTER_REQUESTED = "Enter Requested"  # what a journey's `enter` step emits
@@ -30,6 +30,11 @@ class Happened:
     trace: str | None = None  # W3C traceparent of its receipt, where tracing is on
 
 
+def is_machine(name: str, properties: Mapping[str, Any]) -> bool:
+    """Tell whether an event is engagement by a robot; of other events `machine` is a property like any other."""
+    return name in KINDS and properties.get("machine") is True
+
+
 Ask = Callable[[str, Happened], Explanation]
 """Asks a condition about the profile at the event's moment, the event included."""
 
@@ -39,6 +44,8 @@ def meet(listeners: Iterable[Listener], entry_id: str, started_at: datetime, eve
 
     What happened before the entry began does not arrive, nor does engagement by a machine.
     """
+    if event.machine:
+        return None
     if event.time < started_at and event.send_entry_id is None:
         return None
     meets: list[str] = []
@@ -46,7 +53,7 @@ def meet(listeners: Iterable[Listener], entry_id: str, started_at: datetime, eve
     for listener in listeners:
         if listener.event != event.name:
             continue
-        if listener.send_id is not None and (event.machine or event.send_entry_id != entry_id or event.send_id != listener.send_id):
+        if listener.send_id is not None and (event.send_entry_id != entry_id or event.send_id != listener.send_id):
             continue
         if listener.condition is not None:
             answer = ask(listener.condition, event)
