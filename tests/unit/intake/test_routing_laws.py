@@ -123,7 +123,7 @@ def test_no_identity_has_two_entries_running_afterwards(event: Happened, known: 
     assert max(Counter(each.workflow_id for each in running).values(), default=0) <= 1
 
 
-@given(events(machine=st.just(True)), entries())
+@given(events(machine=st.just(True)).filter(lambda event: event.send_id is not None), entries())
 @example(engagement("Email Link Clicked"), [])
 @example(engagement("Email Opened"), [])
 def test_what_a_machine_did_tells_begins_ends_and_reaches_nothing(event: Happened, known: list[Entry]) -> None:
