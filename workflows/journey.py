@@ -15,7 +15,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from sojourn.travel.interpreter import travel
-    from sojourn.travel.program import Program, label
+    from sojourn.travel.program import label
     from sojourn.travel.state import Advance, Arrived, Progress, State
     from workflows import names, policies
     from workflows.messages import JourneyInput, JourneyResult, Standing
@@ -32,7 +32,7 @@ class JourneyWorkflow:
     @workflow.init
     def __init__(self, args: Sequence[RawValue]) -> None:
         self.input = workflow.payload_converter().from_payload(args[0].payload, JourneyInput)
-        self.program = Program(self.input.journey())
+        self.program = self.input.program()
         start = State(entry_id=self.input.entry_id, cursor=self.program.start(), entered_at=self.input.entered_at)
         self.state = self.input.state or start
         self.step = self.state.last_send or self.program.heading(self.program.start())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from sojourn.clock import REAL_TIME, TimeScale
 from sojourn.language.model import Journey
+from sojourn.travel.program import Program
 from sojourn.travel.state import State, Trail
+
+KEPT_PROGRAMS = 256
 
 
 class JourneyInput(BaseModel):
@@ -22,13 +27,18 @@ class JourneyInput(BaseModel):
     trace: str | None = None  # W3C traceparent of the routing, where tracing is on
     state: State | None = None  # where it continues as new
 
-    def journey(self) -> Journey:
-        """Return the definition."""
-        return Journey.model_validate(self.definition)
+    def program(self) -> Program:
+        """Return the definition, ready to be walked; entries of one version share it."""
+        return _program(json.dumps(self.definition))
 
     def scale(self) -> TimeScale:
         """Return how the shop's time runs."""
         return self.time_scale or REAL_TIME
+
+
+@lru_cache(maxsize=KEPT_PROGRAMS)
+def _program(definition: str) -> Program:
+    return Program(Journey.model_validate_json(definition))
 
 
 class JourneyResult(BaseModel):
