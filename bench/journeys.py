@@ -17,7 +17,7 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -148,7 +148,7 @@ class Bench:
         worker: Child,
         ids: list[str],
         go: Callable[[], Awaitable[None]],
-        click: Callable[[str], Awaitable[None]],
+        click: Callable[[str], Coroutine[Any, Any, None]],
         ended: Callable[[], int],
     ) -> Round:
         loop = asyncio.get_running_loop()
@@ -158,7 +158,7 @@ class Bench:
                 loop.call_soon_threadsafe(loop.call_later, DWELL, click_later, about)
 
         def click_later(key: str) -> None:
-            task = loop.create_task(click(key))  # type: ignore[arg-type]
+            task = loop.create_task(click(key))
             self._clicks.add(task)
             task.add_done_callback(self._clicks.discard)
 
@@ -173,7 +173,7 @@ class Bench:
         took = time.monotonic() - began
         spent = [(cpu_seconds(pid) - was) * 1000 / len(ids) for pid, was in zip(pids, before, strict=True)]
         worker.heard = None
-        return Round(len(ids) / took, *spent, ids)
+        return Round(len(ids) / took, spent[0], spent[1], spent[2], ids)
 
     async def history(self, ids: Sequence[str]) -> Mapping[str, float]:
         """Return what some journeys cost Temporal: events, bytes, billed actions."""

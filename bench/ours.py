@@ -49,7 +49,7 @@ async def _main(address: str, data_dir: Path, journeys_dir: Path) -> None:
     configure_logs(settings.log_format, level="warning", process="worker", clock=clock)
     database = Database(settings.database_url)
     await database.create()
-    worker.say_ready = lambda: tell("ready")
+    worker.say_ready = lambda: tell("ready")  # type: ignore[attr-defined]
     task = asyncio.create_task(worker.run_worker(_House(settings, clock, database)))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
