@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from temporalio.service import RPCError
 
 from activities.journey import JourneyActivities
@@ -129,10 +129,11 @@ async def run_api(house: House) -> None:
         *tracking.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
-        Mount("/", admin),
     ]
+    pages = Starlette(routes=routes)
+    pages.router.default = admin  # and not a mount, which would answer 404 to a wrong method
     config = uvicorn.Config(
-        HttpMetrics(Starlette(routes=routes)),
+        HttpMetrics(pages),
         host=settings.host,
         port=settings.port,
         log_config=None,
