@@ -27,7 +27,7 @@ from sojourn.travel.state import Arrived
 
 FOLDER = Path(__file__).parents[2] / "real/journeys_faults"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-PEOPLE = 60
+PEOPLE = 120
 LEAST_HITS = 10  # fewer prove nothing (P20)
 POINTS = ("before the call", "after the call", "between call and mark", "between decision and commit")
 
@@ -84,7 +84,7 @@ class Faults:
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
         self.hits: Counter[str] = Counter()
-        self.chances = dict.fromkeys(POINTS, 0.3) | dict.fromkeys(POINTS[:2], 0.15)  # a round has many calls, and one of the others
+        self.chances = dict.fromkeys(POINTS, 0.3) | dict.fromkeys(POINTS[:2], 0.07)  # a round has many calls, and one of the others
 
     def strike(self, point: str) -> None:
         if self.dice.random() < self.chances[point]:
