@@ -199,7 +199,7 @@ class _Batch:
         self.begun.append(
             {
                 "id": entry.id, "journey": entry.journey, "version": entry.version, "profile_id": entry.profile_id,
-                "key": entry.key, "workflow_id": entry.workflow_id, "trigger_id": trigger.id,
+                "subject": entry.profile_id, "key": entry.key, "workflow_id": entry.workflow_id, "trigger_id": trigger.id,
                 "trigger": {"name": trigger.name, "time": trigger.time.isoformat(), "properties": dict(trigger.properties)},
                 "variants": variants, "started_at": entry.started_at, "delayed_until": entry.delayed_until,
                 "state": "running", "holdout": in_holdout(program, entry.profile_id),

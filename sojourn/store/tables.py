@@ -166,6 +166,7 @@ entries = Table(
     Column("journey", String(64), nullable=False),
     Column("version", String(64), ForeignKey("definitions.version"), nullable=False),
     Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False),
+    Column("subject", String(36)),  # the profile at entry: whom splits stick to, whatever it is merged into
     Column("key", String(255), nullable=False, server_default=""),
     Column("workflow_id", String(300), nullable=False),
     Column("run_id", String(64)),  # Temporal's, of its first run

@@ -131,7 +131,7 @@ class StoredJourneys:
                 return found.value, found.because
 
             program, zone, segments = definition.program, self._zone(person), self.registry.segments
-            judged = judge(program, ask.cursor, facts, score, subject=entry.profile_id, zone=zone, segments=segments)
+            judged = judge(program, ask.cursor, facts, score, subject=entry.subject or entry.profile_id, zone=zone, segments=segments)
             progress = Progress(trail=judged.trail, cursor=judged.cursor, until=judged.until, scores=dict(judged.scores))
         step = definition.program.steps[progress.cursor] if progress.cursor is not None and progress.until is None else None
         effect = step if isinstance(step, EFFECTS) else None

@@ -12,9 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import segment.analytics as segment  # type: ignore[import-untyped]
-from temporalio.client import Client
-
 from stack import BROWSER, Stack, running, until
+from temporalio.client import Client
 
 pytestmark = pytest.mark.real
 SCALE = 3600.0  # an hour of the shop in a second
@@ -58,7 +57,8 @@ class Shopper:
     def send(self, send_id: str) -> tuple[str, str] | None:
         entry = self.entry()
         rows = entry and self.stack.rows(
-            "select s.key, m.html from sends s join messages m on m.send_key = s.key where s.entry_id = ? and s.send_id = ? and s.state = 'accepted'",
+            "select s.key, m.html from sends s join messages m on m.send_key = s.key "
+            "where s.entry_id = ? and s.send_id = ? and s.state = 'accepted'",
             entry[3], send_id,
         )  # fmt: skip
         return rows[0] if rows else None
@@ -94,10 +94,9 @@ def temporal_address(stack: Stack) -> str:
 def test_a_reminder_arrives_and_its_link_leads_to_the_clicked_branch(stack: Stack) -> None:
     ada = Shopper(stack)
     ada.track("Product Added", price=45, cart_id=f"cart-{ada.id}", name="Lamp")
-    key, html = until(lambda: ada.send("reminder"), 60, "the reminder")
+    _, html = until(lambda: ada.send("reminder"), 60, "the reminder")
     assert any(ada.id in str(mail["To"]) for mail in stack.mails())
-    link = html.split('href="')[1:]
-    click = next(part.split('"')[0] for part in link if "/c/" in part.split('"')[0])
+    click = next(part.split('"')[0] for part in html.split('href="')[1:] if "/c/" in part.split('"')[0])
     answer = httpx.get(click, headers=BROWSER)
     assert answer.status_code == 302
     assert answer.headers["location"].startswith("https://shop.example")
