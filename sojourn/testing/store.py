@@ -22,9 +22,9 @@ class InlineDatabase(Database):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, durable=False)
-        if self.engine is None:
+        if not url.startswith("sqlite"):
             raise SettingsError("a shop in virtual time keeps its store in SQLite; write sqlite:// or sqlite:///some/new/file.db")
+        super().__init__(url, durable=False)
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one writing transaction, here and now."""

@@ -21,11 +21,11 @@ class Sweeps:
     Args:
         segments: every segment's condition.
         swept: those that are swept at all.
-        start: when the grid begins, and the first sweep was.
+        start: when the grid begins. What is learned at an hour's beginning is seen at the next: that hour's sweep was then.
     """
 
     def __init__(self, segments: Mapping[str, Condition], swept: Collection[str], start: datetime) -> None:
-        self._start = self._last = start
+        self._start = start
         self._swept = frozenset(swept)
         self._windows: dict[str, dict[str, set[timedelta]]] = {}  # event name, segment, windows
         self._always: set[str] = set()  # segments that depend on the time itself
@@ -45,24 +45,25 @@ class Sweeps:
 
     def learned(self, now: datetime, events: Iterable[tuple[str, datetime]] = ()) -> None:
         """Note that something became known: events, by name and time, or traits."""
-        self._add(now, self._swept)
+        self._add(now, self._swept, now)
         for name, time in events:
             for segment, windows in self._windows.get(name, {}).items():
                 for window in windows:
-                    self._add(max(time + window, now), (segment,))
+                    self._add(time + window, (segment,), now)
 
     def take(self) -> list[str]:
         """Return the segments of the hour that is due."""
-        self._last = heapq.heappop(self._hours)
-        segments = self._at.pop(self._last) | self._always
-        self._add(self._last, self._always)
+        hour = heapq.heappop(self._hours)
+        segments = self._at.pop(hour) | self._always
+        self._add(hour, self._always, hour)
         return sorted(segments)
 
-    def _add(self, moment: datetime, segments: Iterable[str]) -> None:
+    def _add(self, moment: datetime, segments: Iterable[str], now: datetime) -> None:
+        """Sweep segments at the first hour that is not before a moment and after now."""
         names = set(segments)
         if not names:
             return
-        hours = max(-((self._start - moment) // HOUR), (self._last - self._start) // HOUR + 1)
+        hours = max(-((self._start - moment) // HOUR), (now - self._start) // HOUR + 1)
         hour = self._start + hours * HOUR
         if hour not in self._at:
             heapq.heappush(self._hours, hour)
