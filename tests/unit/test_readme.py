@@ -1,0 +1,140 @@
+"""What a newcomer reads is true: commands, links, settings, snippets, and the tests that are named as proof."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+import worker  # noqa: F401 - adds the roles to the commands
+from sojourn.cli import app
+from sojourn.language.loader import load_journey
+from sojourn.settings import PREFIX, Settings
+from sojourn.testing import Shop
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/testing.md", "examples/README.md", "journeys/README.md")
+README = (ROOT / "README.md").read_text("utf-8")
+NOT_FLAGS = {"log_level", "temporal_ui_url", "sdk_metrics_address"}
+
+
+def commands() -> dict[str, Any]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return dict(group.commands)
+
+
+def blocks(kind: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
+    listed = {
+        name for row in section("Commands").splitlines() if row.startswith("| `sojourn") for name in re.findall(r"`sojourn (\w+)`", row)
+    }
+    assert listed == set(commands())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_flag_that_a_page_tells_to_type_exists(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    typed = [line.strip() for block in blocks("sh", text) for line in block.splitlines()] + re.findall(r"`(sojourn [^`]+)`", text)
+    for line in typed:
+        words = line.split("#")[0].split()
+        if words[:1] != ["sojourn"] or len(words) < 2 or not re.fullmatch("[a-z]+", words[1]):
+            continue
+        options = {flag for parameter in commands()[words[1]].params for flag in parameter.opts}
+        assert {word for word in words[2:] if word.startswith("--")} <= options | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_that_a_page_names_exists(page: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    text = (ROOT / page).read_text("utf-8")
+    named = re.findall(r"`make ([a-z]+)", text) + [
+        name for block in blocks("sh", text) for name in re.findall(r"^make ([a-z]+)", block, re.M)
+    ]
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_local_link_leads_to_a_file(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / page).read_text("utf-8"))
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_settings_table_is_complete_and_says_which_are_flags() -> None:
+    rows = [re.findall(rf"`{PREFIX}(\w+)`", row) for row in section("Settings").splitlines() if row.startswith(f"| `{PREFIX}")]
+    listed = [name.lower() for row in rows for name in row]
+    assert sorted(listed) == sorted(Settings.model_fields)
+    flags = {parameter.name for parameter in commands()["up"].params}
+    assert set(Settings.model_fields) - flags == NOT_FLAGS
+    assert {name.lower() for row in rows[-len(NOT_FLAGS) :] for name in row} == NOT_FLAGS
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+def test_every_test_that_is_named_as_proof_exists(page: str) -> None:
+    there = {name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text("utf-8")))
+    assert len(named) > 15
+    assert named - there == set()
+
+
+def test_every_import_contract_that_architecture_names_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = {contract["name"] for contract in project["tool"]["importlinter"]["contracts"]}
+    named = set(re.findall(r'contract "([^"]+)"', (ROOT / "ARCHITECTURE.md").read_text("utf-8")))
+    assert named
+    assert named <= contracts
+
+
+def test_every_path_that_contributing_names_exists() -> None:
+    named = set(re.findall(r"`((?:sojourn|tests|journeys)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
+    assert len(named) > 5
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_the_journey_of_the_readme_does_what_it_says() -> None:
+    (text,) = blocks("yaml")
+    journey = load_journey(text)
+    with Shop(journeys_dir=ROOT / "journeys", journeys=[text]) as shop:
+        shop.identify("ann", {"email": "ann@example.com"})
+        shop.track("ann", "Product Viewed")
+        shop.track("ann", "Product Viewed")
+        shop.advance("1d")
+        assert shop.outcome("ann", journey.journey) == "greeted"
+        assert [send.content for send in shop.inbox("ann")] == ["whats_new"]
+
+
+def shown_on(page: str) -> dict[str, Callable[..., Any]]:
+    found: dict[str, Any] = {}
+    for block in blocks("python", (ROOT / page).read_text("utf-8")):
+        if "def test_" in block:
+            exec(compile(block, page, "exec"), found)
+    return {name: test for name, test in found.items() if name.startswith("test_")}
+
+
+@pytest.mark.parametrize(("page", "name"), [(page, name) for page in ("README.md", "docs/testing.md") for name in shown_on(page)])
+async def test_every_test_that_a_page_shows_passes(page: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    test = shown_on(page)[name]
+    if not signature(test).parameters:
+        await test()
+        return
+    with Shop(journeys_dir="journeys") as shop:
+        test(shop)
+
+
+def test_the_pictures_are_small() -> None:
+    assert sum(path.stat().st_size for path in (ROOT / "docs" / "pictures").glob("*")) < 1_500_000
