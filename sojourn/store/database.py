@@ -68,7 +68,11 @@ class Database:
             from sqlalchemy.ext.asyncio import create_async_engine  # half a second that SQLite's users need not wait
 
             self.async_engine = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"), json_serializer=_dumps, json_deserializer=orjson.loads, pool_size=10
+                self.url.set(drivername="postgresql+asyncpg"),
+                json_serializer=_dumps,
+                json_deserializer=orjson.loads,
+                hide_parameters=True,
+                pool_size=10,
             )
         else:
             raise SettingsError(f"database {self.url.get_backend_name()!r} is not supported; use sqlite or postgresql")
@@ -78,6 +82,7 @@ class Database:
             self.url.set(drivername="sqlite+pysqlite"),
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
+            hide_parameters=True,  # an error's text ends up in logs, and parameters are personal data
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
             **({"poolclass": StaticPool} if self.in_memory else {"pool_size": READERS + 2}),
         )
