@@ -28,6 +28,7 @@ load_settings()
 say_ready()
 time.sleep(600)
 """
+JOURNEYS = Path(__file__).parents[2] / "journeys"
 UP = "import typer; from sojourn.commands import up; app = typer.Typer(); up.register(app); app()"
 
 
@@ -43,7 +44,7 @@ class Running:
         self.folder = folder
         (folder / "worker.py").write_text(ROLE)
         self.out = folder / f"out{len(list(folder.glob('out*')))}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")} | {"COLUMNS": "160"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")} | {"COLUMNS": "160", "SOJOURN_JOURNEYS_DIR": str(JOURNEYS)}
         with self.out.open("wb") as out:
             command = [sys.executable, "-c", UP, "--port", str(free_port()), "--ui-port", str(free_port()), *flags]
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
