@@ -156,4 +156,3 @@ def refusals_of(connection: Connection, reference: str) -> Answers[Refusal]:
         .order_by(refusals.c.at, events.c.seq, refusals.c.journey)
     )
     return Answers(Refusal(row.journey, row.reason, row.event, row.at) for row in connection.execute(query))
-

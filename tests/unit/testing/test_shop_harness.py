@@ -101,7 +101,7 @@ class TestSaying:
         with small_shop(SENDS) as shop:
             with pytest.raises(BadEvent, match="needs a userId or an anonymousId"):
                 shop.track(None, "Began")
-            with pytest.raises(BadEvent, match="under \"event\""):
+            with pytest.raises(BadEvent, match='under "event"'):
                 shop.track("ada", " ")
 
     def test_what_did_not_arrive_cannot_be_clicked_and_the_reason_is_said(self) -> None:
@@ -249,7 +249,7 @@ SEGMENTS = [
     'segment: both\ndescription: Both at once, or new.\nmembers: (segment.keen and did("Bought", within="3h")) or not did("Looked")\n',
     'segment: aged\ndescription: Looked half a day ago or longer.\nmembers: days_since(last("Looked")) >= 0.4\n',
 ]
-TOLD = "enter: {on: Segment Entered, if: event.segment == \"keen\", again_after: 1h}\nsteps: [end: seen]\n"
+TOLD = 'enter: {on: Segment Entered, if: event.segment == "keen", again_after: 1h}\nsteps: [end: seen]\n'
 
 
 class EveryHour(Sweeps):
