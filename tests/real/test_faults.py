@@ -93,7 +93,8 @@ def unheard(stack: Stack, load: Load) -> list[str]:
     outcomes = dict(rows)
     second = dict(
         stack.rows(
-            "select i.value, s.claimed_at / 1e6 from sends s join identifiers i on i.profile_id = s.profile_id where s.send_id = 'second'"
+            "select i.value, s.claimed_at / 1e6 from sends s join identifiers i on i.profile_id = s.profile_id "
+            "where s.send_id = 'second' and s.claimed_at is not null"
         )
     )
     found = []
