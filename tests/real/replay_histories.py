@@ -19,21 +19,21 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from sojourn.language.model import Journey
+from sojourn.travel.program import Program
 from workflows.journey import JourneyWorkflow, _DurableWorld
 from workflows.messages import JourneyInput
 
 
 def break_reorder() -> None:
     """Let the first two steps change places."""
-    journey = JourneyInput.journey
+    program = JourneyInput.program
 
-    def reordered(self: JourneyInput) -> Journey:
-        found = journey(self)
+    def reordered(self: JourneyInput) -> Program:
+        found = program(self).journey
         first, second, *rest = found.steps
-        return found.model_copy(update={"steps": (second, first, *rest)})
+        return Program(found.model_copy(update={"steps": (second, first, *rest)}))
 
-    JourneyInput.journey = reordered  # type: ignore[method-assign]
+    JourneyInput.program = reordered  # type: ignore[method-assign]
 
 
 def break_interpreter() -> None:
