@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, false, select
+from sqlalchemy import Connection, bindparam, false, select
 
 from sojourn.language.conditions.facts import EventFact
 from sojourn.store.tables import events
+
+_OF_A_NAME = (
+    select(events.c.name, events.c.time, events.c.properties)
+    .where(
+        events.c.profile_id == bindparam("profile_id"),
+        events.c.name == bindparam("name"),
+        events.c.time > bindparam("after"),
+        events.c.time <= bindparam("until"),
+        events.c.machine == false(),
+    )
+    .order_by(events.c.time, events.c.id)
+)
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 class StoredHistory:
@@ -27,11 +40,5 @@ class StoredHistory:
 
     def events(self, name: str, after: datetime | None, until: datetime) -> Sequence[EventFact]:
         """Return the events of a name with `after < time <= until`, oldest first."""
-        query = (
-            select(events.c.name, events.c.time, events.c.properties)
-            .where(events.c.profile_id == self._profile_id, events.c.name == name, events.c.time <= until, events.c.machine == false())
-            .order_by(events.c.time, events.c.id)
-        )
-        if after is not None:
-            query = query.where(events.c.time > after)
-        return [EventFact(row.name, row.time, row.properties) for row in self._connection.execute(query)]
+        window = {"profile_id": self._profile_id, "name": name, "after": after or _BEFORE_ALL, "until": until}
+        return [EventFact(row.name, row.time, row.properties) for row in self._connection.execute(_OF_A_NAME, window)]

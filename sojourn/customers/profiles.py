@@ -15,6 +15,7 @@ from sojourn.store.tables import identifiers, profiles
 
 KINDS = ("user_id", "anonymous_id")  # of identifiers
 _CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")
+_BY_ID = select(profiles).where(profiles.c.id == bindparam("sought"))
 _UPDATE = update(profiles).where(profiles.c.id == bindparam("b_id")).values({name: bindparam(f"b_{name}") for name in _CHANGING})
 
 
@@ -48,7 +49,10 @@ def load(connection: Connection, profile_id: str) -> Person:
     Raises:
         NotFound: there is no such profile.
     """
-    found = _load(connection, canonical(connection, profile_id))
+    row = connection.execute(_BY_ID, {"sought": profile_id}).one_or_none()
+    if row is None:
+        raise NotFound("there is no such profile")
+    found = _load(connection, row.merged_into) if row.merged_into else of_row(row)
     return Person(found.id, found.traits, found.zone, found.locale, found.first_seen, found.last_seen)
 
 
@@ -82,7 +86,7 @@ def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any
 
 
 def _load(connection: Connection, profile_id: str) -> Profile:
-    return of_row(connection.execute(select(profiles).where(profiles.c.id == profile_id)).one())
+    return of_row(connection.execute(_BY_ID, {"sought": profile_id}).one())
 
 
 def of_row(row: Row[Any]) -> Profile:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from sojourn.errors import NotFound
 from sojourn.store.tables import identifiers, profiles, sends
@@ -19,6 +19,17 @@ DELIVERED = "Email Delivered"
 OPENED = "Email Opened"
 CLICKED = "Email Link Clicked"
 UNSUBSCRIBED = "Unsubscribed"
+
+
+_ABOUT = (sends.c.profile_id, sends.c.journey, sends.c.send_id, sends.c.content, sends.c.variant)
+_SENT = select(*_ABOUT).where(sends.c.key == bindparam("key"))
+_CANONICAL = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one")).scalar_subquery()
+_KNOWN_AS = (
+    select(identifiers.c.kind, identifiers.c.value)
+    .where(identifiers.c.profile_id.in_([_CANONICAL, bindparam("one")]), identifiers.c.kind.in_(["user_id", "anonymous_id"]))
+    .order_by(case((identifiers.c.kind == "user_id", 0), else_=1), identifiers.c.since)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -50,18 +61,10 @@ def engagement(
     Raises:
         NotFound: there is no such send.
     """
-    send = conn.execute(
-        select(sends.c.profile_id, sends.c.journey, sends.c.send_id, sends.c.content, sends.c.variant).where(sends.c.key == send_key)
-    ).one_or_none()
+    send = conn.execute(_SENT, {"key": send_key}).one_or_none()
     if send is None:
         raise NotFound(f"no send {send_key}")
-    canonical = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == send.profile_id).scalar_subquery()
-    known = conn.execute(
-        select(identifiers.c.kind, identifiers.c.value)
-        .where(identifiers.c.profile_id.in_([canonical, send.profile_id]), identifiers.c.kind.in_(["user_id", "anonymous_id"]))
-        .order_by(case((identifiers.c.kind == "user_id", 0), else_=1), identifiers.c.since)
-        .limit(1)
-    ).one_or_none()
+    known = conn.execute(_KNOWN_AS, {"one": send.profile_id}).one_or_none()
     about = {"send_key": send_key, "journey": send.journey, "send_id": send.send_id, "content": send.content, "variant": send.variant}
     return Engagement(
         message_id=message_id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from sojourn.delivery import ledger
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts
@@ -19,6 +19,32 @@ from sojourn.store.tables import consents, cursors, entries, identifiers, inboun
 
 ROUTER = "router"
 
+# Statements are built once: building one costs more than SQLite takes to answer it.
+_ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
+_BEHIND = (
+    select(inbound.c.seq)
+    .join(
+        identifiers,
+        or_(
+            and_(identifiers.c.kind == "user_id", identifiers.c.value == inbound.c.user_id),
+            and_(identifiers.c.kind == "anonymous_id", identifiers.c.value == inbound.c.anonymous_id),
+        ),
+    )
+    .where(inbound.c.seq > func.coalesce(_ROUTED, 0), identifiers.c.profile_id.in_(bindparam("people", expanding=True)))
+    .limit(1)
+)
+_STANDING = (
+    select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
+    .join(profiles, profiles.c.id == bindparam("person"))
+    .where(entries.c.id == bindparam("entry"))
+)
+_CONSENT = (
+    select(consents.c.id, consents.c.granted, consents.c.at)
+    .where(consents.c.profile_id.in_(bindparam("people", expanding=True)), consents.c.purpose == bindparam("purpose"))
+    .order_by(consents.c.at.desc(), consents.c.granted)  # of two words at one moment, the no
+    .limit(1)
+)
+
 
 def caught_up(conn: Connection, people: Sequence[str]) -> None:
     """Make sure that every acknowledged event of a person has been routed (P3).
@@ -26,20 +52,7 @@ def caught_up(conn: Connection, people: Sequence[str]) -> None:
     Raises:
         NotCaughtUp: one has not; the claim is to be tried again at once.
     """
-    routed = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
-    behind = (
-        select(inbound.c.seq)
-        .join(
-            identifiers,
-            or_(
-                and_(identifiers.c.kind == "user_id", identifiers.c.value == inbound.c.user_id),
-                and_(identifiers.c.kind == "anonymous_id", identifiers.c.value == inbound.c.anonymous_id),
-            ),
-        )
-        .where(inbound.c.seq > func.coalesce(routed, 0), identifiers.c.profile_id.in_(people))
-        .limit(1)
-    )
-    if conn.execute(behind).first() is not None:
+    if conn.execute(_BEHIND, {"people": list(people)}).first() is not None:
         raise NotCaughtUp("events of this person are acknowledged but not yet routed; try again at once")
 
 
@@ -54,17 +67,14 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         now: the shop's moment.
         rules: the shop's and the journey's.
     """
-    entry = conn.execute(
-        select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout).where(entries.c.id == send.entry_id)
-    ).one()
-    zone = conn.execute(select(profiles.c.zone).where(profiles.c.id == people[0])).scalar_one()
+    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0]}).one()
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
     consent = _consent(conn, people, send.purpose)
     agreed_at = consent.at if consent is not None and consent.granted else None
     return GateFacts(
         now=now,
         purpose=send.purpose,
-        zone=_zone(zone) or rules.zone,
+        zone=_zone(entry.zone) or rules.zone,
         ended=ended,
         consent=consent,
         consent_needed=rules.consent_needed,
@@ -94,12 +104,7 @@ def address_problem(address: str) -> str | None:
 
 
 def _consent(conn: Connection, people: Sequence[str], purpose: str) -> ConsentFact | None:
-    row = conn.execute(
-        select(consents.c.id, consents.c.granted, consents.c.at)
-        .where(consents.c.profile_id.in_(people), consents.c.purpose == purpose)
-        .order_by(consents.c.at.desc(), consents.c.granted)  # of two words at one moment, the no
-        .limit(1)
-    ).one_or_none()
+    row = conn.execute(_CONSENT, {"people": list(people), "purpose": purpose}).one_or_none()
     return None if row is None else ConsentFact(row.id, row.granted, row.at)
 
 

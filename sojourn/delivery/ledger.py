@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sojourn.delivery.gate import CheckResult
@@ -106,6 +106,26 @@ class SendRow:
 
 
 _COLUMNS = [sends.c[field.name] for field in fields(SendRow)]
+# Statements are built once: building one costs more than SQLite takes to answer it.
+_BY_KEY = select(*_COLUMNS).where(sends.c.key == bindparam("sought")).with_for_update()
+_MOVE = update(sends).where(sends.c.key == bindparam("moved"))
+_NOTE = insert(transitions)
+_CHECKS = insert(verdicts)
+_USED = select(func.count()).where(
+    sends.c.profile_id.in_(bindparam("people", expanding=True)),
+    sends.c.claimed_at > bindparam("since"),
+    sends.c.state.in_([state.value for state in COUNTED]),
+    sends.c.key != bindparam("besides"),
+)
+_USED_OF_A_PURPOSE = _USED.where(sends.c.purpose == bindparam("purpose"))
+_USED_OF_ALL = _USED.where(sends.c.purpose != TRANSACTIONAL)
+_HEAD = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one")).scalar_subquery()
+_PERSON = (
+    select(profiles.c.id)
+    .where(or_(profiles.c.id == _HEAD, profiles.c.merged_into == _HEAD))
+    .order_by(profiles.c.merged_into.is_not(None), profiles.c.id)  # the one that lives on first
+    .with_for_update()
+)
 
 
 def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> str:
@@ -137,7 +157,7 @@ def load(conn: Connection, key: str) -> SendRow:
     Raises:
         NotFound: there is none of this key.
     """
-    row = conn.execute(select(*_COLUMNS).where(sends.c.key == key).with_for_update()).mappings().one_or_none()
+    row = conn.execute(_BY_KEY, {"sought": key}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"no send {key}")
     return SendRow(**{**row, "state": State(row["state"])})
@@ -152,7 +172,7 @@ def move(conn: Connection, send: SendRow, to: State, because: str, now: datetime
     if to not in ALLOWED[send.state]:
         raise NotAllowed(f"a send that is {send.state} cannot become {to}")
     values = {"state": to.value, **columns}
-    conn.execute(update(sends).where(sends.c.key == send.key).values(**values))
+    conn.execute(_MOVE, {"moved": send.key, **values})
     _note(conn, send.key, send.state, to, because, now)
     metrics().sends.labels(send.journey, to.value).inc()
     return SendRow(**{**{field.name: getattr(send, field.name) for field in fields(SendRow)}, **values, "state": to})
@@ -162,7 +182,7 @@ def keep_checks(conn: Connection, key: str, checks: Iterable[CheckResult], now: 
     """Keep what every check of the gate said."""
     rows = [{"send_key": key, "at": now, "check": c.check, "verdict": c.verdict, "because": c.because} for c in checks]
     if rows:
-        conn.execute(insert(verdicts), rows)
+        conn.execute(_CHECKS, rows)
 
 
 def in_doubt(conn: Connection, key: str) -> int:
@@ -186,14 +206,10 @@ def used(conn: Connection, people: Iterable[str], since: datetime, *, besides: s
         besides: the send that asks.
         purpose: count only this one; None counts all but transactional ones.
     """
-    counted = select(func.count()).where(
-        sends.c.profile_id.in_(list(people)),
-        sends.c.claimed_at > since,
-        sends.c.state.in_([state.value for state in COUNTED]),
-        sends.c.purpose == purpose if purpose is not None else sends.c.purpose != TRANSACTIONAL,
-        sends.c.key != besides,
-    )
-    return int(conn.execute(counted).scalar_one())
+    asked = {"people": list(people), "since": since, "besides": besides}
+    if purpose is None:
+        return int(conn.execute(_USED_OF_ALL, asked).scalar_one())
+    return int(conn.execute(_USED_OF_A_PURPOSE, {**asked, "purpose": purpose}).scalar_one())
 
 
 def unsettled_since(conn: Connection, state: State, before: datetime, limit: int) -> list[SendRow]:
@@ -206,18 +222,12 @@ def unsettled_since(conn: Connection, state: State, before: datetime, limit: int
 
 def lock_person(conn: Connection, profile_id: str) -> list[str]:
     """Lock a person's row, so that two claims cannot both take the last place under a cap; return all their profile ids."""
-    canonical = func.coalesce(profiles.c.merged_into, profiles.c.id)
-    head = conn.execute(select(canonical).where(profiles.c.id == profile_id)).scalar_one_or_none()
-    if head is None:
+    found = list(conn.execute(_PERSON, {"one": profile_id}).scalars())
+    if not found:
         raise NotFound(f"no profile {profile_id}")
-    conn.execute(select(profiles.c.id).where(profiles.c.id == head).with_for_update())
-    merged = conn.execute(select(profiles.c.id).where(profiles.c.merged_into == head)).scalars()
-    return [head, *merged]
+    return found
 
 
 def _note(conn: Connection, key: str, before: State | None, after: State, because: str, now: datetime) -> None:
-    conn.execute(
-        insert(transitions).values(
-            send_key=key, at=now, from_state=before.value if before else None, to_state=after.value, because=because
-        )
-    )
+    state = before.value if before else None
+    conn.execute(_NOTE, {"send_key": key, "at": now, "from_state": state, "to_state": after.value, "because": because})

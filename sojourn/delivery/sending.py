@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from sojourn.clock import Clock, monotonic
 from sojourn.content.links import rewrite_links
@@ -51,7 +51,7 @@ CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim a
 POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
-
+_FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
 
 log = structlog.get_logger(__name__)
 
@@ -297,7 +297,7 @@ def _key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
 
 
 def _message(conn: Connection, send: SendRow, now: datetime) -> Message:
-    row = conn.execute(select(messages).where(messages.c.send_key == send.key)).one()
+    row = conn.execute(_FROZEN, {"sought": send.key}).one()
     return Message(
         key=send.key, to_address=row.to_address, to_name=row.to_name, from_address=row.from_address, from_name=row.from_name,
         subject=row.subject, html=row.html, text=row.text, headers=row.headers,

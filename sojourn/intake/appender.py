@@ -33,6 +33,8 @@ _SQLITE_INSERT = (
     "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, time, received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+_KNOWN = select(inbound.c.message_id).where(inbound.c.message_id.in_(bindparam("ids", expanding=True)))
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,8 +59,7 @@ def _quarantine_id(bad: Quarantined) -> str:
 
 
 def _known(connection: Connection, message_ids: list[str]) -> Sequence[str]:
-    query = select(inbound.c.message_id).where(inbound.c.message_id.in_(bindparam("ids", expanding=True)))
-    return connection.execute(query, {"ids": message_ids}).scalars().all()
+    return connection.execute(_KNOWN, {"ids": message_ids}).scalars().all()
 
 
 def _insert(connection: Connection, envelopes: Sequence[Envelope]) -> None:
