@@ -44,7 +44,8 @@ class Running:
         self.folder = folder
         (folder / "worker.py").write_text(ROLE)
         self.out = folder / f"out{len(list(folder.glob('out*')))}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")} | {"COLUMNS": "160", "SOJOURN_JOURNEYS_DIR": str(JOURNEYS)}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
+        environment |= {"COLUMNS": "160", "SOJOURN_JOURNEYS_DIR": str(JOURNEYS)}
         with self.out.open("wb") as out:
             command = [sys.executable, "-c", UP, "--port", str(free_port()), "--ui-port", str(free_port()), *flags]
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
