@@ -31,7 +31,7 @@ def lives_of(name: str, seed: int) -> Lives:
     found = load(FOLDER)
     models = Models.load(FOLDER)
     segments = {segment.name: parse(segment.members) for segment in found.segments.values()}
-    simulation = Simulation(Program(found.journeys[name]), segments, asking(models))
+    simulation = Simulation(Program(found.journeys[name]), segments, asking(models), because=False)
     return Lives(simulation, models, Habits(), {}, zone_named(found.shop.zone), seed)
 
 

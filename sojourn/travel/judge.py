@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sojourn.language.conditions import Condition, Explanation, Facts, parse
+from sojourn.language.conditions import Condition, Facts, parse
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Choose, If, Score, Split, WaitUntil
 from sojourn.language.moments import next_local
@@ -44,6 +44,7 @@ def judge(
     subject: str,
     zone: ZoneInfo,
     segments: Mapping[str, Condition],
+    because: bool = True,
 ) -> Judged:
     """Walk the pure steps from a cursor on.
 
@@ -55,37 +56,42 @@ def judge(
         subject: whom a split's hash sticks to (the profile's id at entry).
         zone: the person's time zone, for `wait_until`.
         segments: every segment's condition by name.
+        because: whether to say why a condition holds; it takes a little longer.
     """
     trail: list[Trail] = []
     scores = dict(facts.scores)
     facts = replace(facts, scores=scores)  # a score taken on the way is a fact of the steps after it
     until: datetime | None = None
 
-    def ask(condition: str) -> Explanation:
-        return parse(condition).explain(facts, segments)
+    def ask(condition: str) -> tuple[bool, str]:
+        parsed = parse(condition)
+        if not because:
+            return parsed.holds(facts, segments), ""
+        answer = parsed.explain(facts, segments)
+        return answer.holds, answer.sentence()
 
-    def note(at: str, did: str, because: str, took: str | None = None) -> str | None:
-        trail.append(Trail(cursor=at, did=did, because=because, took=took, at=facts.now))
+    def note(at: str, did: str, why: str, took: str | None = None) -> str | None:
+        trail.append(Trail(cursor=at, did=did, because=why, took=took, at=facts.now))
         return program.into(at, took) if took else program.after(at)
 
     while cursor is not None and until is None:
         step = program.steps[cursor]
         match step:
             case Score():
-                scores[step.score], because = score(step.score)
-                cursor = note(cursor, f"{program.labels[cursor]} = {scores[step.score]:.2f}", because)
+                scores[step.score], why = score(step.score)
+                cursor = note(cursor, f"{program.labels[cursor]} = {scores[step.score]:.2f}", why)
             case If():
-                answer = ask(step.if_)
-                word, took = ("yes", "then") if answer.holds else ("no", "else")
-                cursor = note(cursor, f"{program.labels[cursor]}: {word}", answer.sentence(), took)
+                holds, why = ask(step.if_)
+                word, took = ("yes", "then") if holds else ("no", "else")
+                cursor = note(cursor, f"{program.labels[cursor]}: {word}", why, took)
             case Choose():
                 for i, choice in enumerate(step.choose):
                     if choice.if_ is None:
                         cursor = note(cursor, "choose: otherwise", "no line before it held", f"c{i}")
                         break
-                    answer = ask(choice.if_)
-                    if answer.holds:
-                        cursor = note(cursor, f"choose: {choice.if_}", answer.sentence(), f"c{i}")
+                    holds, why = ask(choice.if_)
+                    if holds:
+                        cursor = note(cursor, f"choose: {choice.if_}", why, f"c{i}")
                         break
                 else:
                     cursor = note(cursor, "choose: none", "no line held")

@@ -25,7 +25,8 @@ from sojourn.travel.program import ENGAGEMENT
 from sojourn.travel.simulation import ENTRY_ID, Person, Simulation
 from sojourn.travel.tally import Tally
 
-TRIES = 1000  # lives drawn until the journey's filter lets one in
+TRIES = 500  # lives drawn until the journey's filter lets one in
+TRIGGERS = 4  # triggers drawn for each of them
 ARRIVALS = timedelta(days=7)  # people enter at any moment of a week
 SHORTEST_AGO = timedelta(minutes=5)
 LONGEST_AGO = timedelta(days=400)
@@ -98,8 +99,10 @@ class Lives:
         """
         for _ in range(TRIES):
             person = self._anyone()
-            if enters(self.simulation, person):
-                return person
+            for _ in range(TRIGGERS):
+                if enters(self.simulation, person):
+                    return person
+                self._draw_trigger(person)
         raise NotFound(f"of {TRIES} made-up people the journey's filter lets none in; say what it asks for, such as --given event.price=50")
 
     def _anyone(self) -> Person:
@@ -109,16 +112,19 @@ class Lives:
         start = person.trigger.time
         person.subject = f"{random.getrandbits(64):x}"
         self._draw(self._asked.profile, person.profile, "profile")
-        properties = dict(person.trigger.properties)
-        self._draw(self._asked.trigger, properties, "event")
-        person.trigger = EventFact(self._trigger, start, properties)
+        self._draw_trigger(person)
         if "history" not in self._facts:
             for name, values in self._asked.events.items():
                 while random.random() < self.habits.past:
-                    ago = SHORTEST_AGO * exp(random.random() * LOG_OF_AGES)
-                    person.history.append(EventFact(name, start - ago, self._draw(values, {})))
+                    ago = timedelta(seconds=SHORTEST_AGO.total_seconds() * exp(random.random() * LOG_OF_AGES))
+                    person.history.append(EventFact(name, start - ago, self._draw(values, {}) if values else {}))
             person.history.sort(key=attrgetter("time"))
         return person
+
+    def _draw_trigger(self, person: Person) -> None:
+        properties = dict(person.trigger.properties)
+        self._draw(self._asked.trigger, properties, "event")
+        person.trigger = EventFact(self._trigger, person.trigger.time, properties)
 
     def timeline(self, person: Person) -> Iterator[Happened]:
         """Draw what someone does after the entry, messages aside."""

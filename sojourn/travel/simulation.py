@@ -87,9 +87,11 @@ class Simulation:
         program: the journey.
         segments: every segment's condition.
         score: asks a model that a person has no given score for.
+        because: whether the trail says why a condition held; without, many lives pass sooner.
     """
 
-    def __init__(self, program: Program, segments: Mapping[str, Condition], score: Score) -> None:
+    def __init__(self, program: Program, segments: Mapping[str, Condition], score: Score, *, because: bool = True) -> None:
+        self.because = because
         self.program = program
         self.segments = segments
         self.score = score
@@ -106,7 +108,10 @@ class Simulation:
         def score(model: str) -> tuple[float, str]:
             return (person.scores[model], "given") if model in person.scores else self.score(model, facts)
 
-        judged = judge(self.program, ask.cursor, facts, score, subject=person.subject, zone=person.zone, segments=self.segments)
+        judged = judge(
+            self.program, ask.cursor, facts, score,
+            subject=person.subject, zone=person.zone, segments=self.segments, because=self.because,
+        )  # fmt: skip
         trail, cursor, until, sent = judged.trail, judged.cursor, judged.until, None
         step = self.program.steps[cursor] if cursor is not None and until is None else None
         if cursor is not None and isinstance(step, EFFECTS):
