@@ -70,15 +70,18 @@ class Logistic(Model):
 
     def score(self, facts: Facts) -> Score:
         """Return the probability, and the features that moved it most."""
-        parts: list[tuple[float, str]] = []
+        parts: list[tuple[float, Feature, float]] = []
+        logit = self.intercept
         for feature in self.features:
             value = value_of(feature.value)(facts)
-            value = value if feature.up_to is None else min(value, feature.up_to)
-            parts.append((feature.weight * value, f"{feature.label} ({shown(value)})"))
-        logit = self.intercept + sum(part for part, _ in parts)
+            if feature.up_to is not None and value > feature.up_to:
+                value = feature.up_to
+            if value and feature.weight:
+                parts.append((feature.weight * value, feature, value))
+                logit += feature.weight * value
         probability = 1 / (1 + exp(-max(-MAX_LOGIT, min(MAX_LOGIT, logit))))
-        moved = sorted((part for part in parts if part[0]), key=lambda part: -abs(part[0]))[:MAX_REASONS]
-        raised = ", ".join(words for part, words in moved if part > 0)
-        lowered = ", ".join(words for part, words in moved if part < 0)
+        moved = sorted(parts, key=lambda part: -abs(part[0]))[:MAX_REASONS]
+        raised = ", ".join(f"{feature.label} ({shown(value)})" for part, feature, value in moved if part > 0)
+        lowered = ", ".join(f"{feature.label} ({shown(value)})" for part, feature, value in moved if part < 0)
         said = [f"raised by {raised}" if raised else "", f"lowered by {lowered}" if lowered else ""]
         return Score(round(probability, 4), "; ".join(filter(None, said)) or "nothing known that speaks for or against")

@@ -60,7 +60,6 @@ def judge(
     """
     trail: list[Trail] = []
     scores = dict(facts.scores)
-    facts = replace(facts, scores=scores)  # a score taken on the way is a fact of the steps after it
     until: datetime | None = None
 
     def ask(condition: str) -> tuple[bool, str]:
@@ -79,6 +78,7 @@ def judge(
         match step:
             case Score():
                 scores[step.score], why = score(step.score)
+                facts = replace(facts, scores=scores)  # a score taken on the way is a fact of the steps after it
                 cursor = note(cursor, f"{program.labels[cursor]} = {scores[step.score]:.2f}", why)
             case If():
                 holds, why = ask(step.if_)
