@@ -179,7 +179,7 @@ def lives(draw: st.DrawFn) -> Facts:
     )
 
 
-GENERATED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+GENERATED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @GENERATED
