@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Insert, Table
@@ -15,11 +16,12 @@ CHUNK = 5_000  # values in one IN; both stores take about 32,000 parameters a st
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows that are new; one whose key is taken is left as it is."""
     if rows:
-        connection.execute(_insert_new(connection, table), rows)
+        connection.execute(_statement(connection.dialect.name, table), rows)
 
 
-def _insert_new(connection: Connection, table: Table) -> Insert:
-    if connection.dialect.name == "postgresql":
+@cache
+def _statement(dialect: str, table: Table) -> Insert:
+    if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 

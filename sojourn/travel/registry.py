@@ -38,6 +38,7 @@ class Registry:
     def __init__(self, loaded: Definitions) -> None:
         self.loaded = loaded
         self.shop = loaded.shop
+        self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
         self.segments: Mapping[str, Condition] = {name: parse(s.members) for name, s in loaded.segments.items()}
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}

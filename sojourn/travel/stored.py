@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, false, insert, select
+from sqlalchemy import Connection, Row, bindparam, false, select
 
 from sojourn.clock import Clock
 from sojourn.content import Contents, Rendered, RenderFacts
@@ -34,6 +34,7 @@ from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.model import Enter, Journey, Send, Set, Step
 from sojourn.language.moments import zone_named
 from sojourn.prediction import Models
+from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import decisions, entries, events, sends
 from sojourn.travel.judge import judge
@@ -43,6 +44,15 @@ from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Advance, Progress, Trail
 
 _KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
+
+# Statements are built once: building one costs more than SQLite takes to answer it.
+_ENTRY = select(entries).where(entries.c.id == bindparam("entry"))
+_DECIDED = select(decisions).where(decisions.c.entry_id == bindparam("entry"), decisions.c.cursor == bindparam("at_cursor"))
+_ENGAGED = (
+    select(sends.c.send_id, events.c.name)
+    .join(events, events.c.send_key == sends.c.key)
+    .where(sends.c.entry_id == bindparam("entry"), events.c.profile_id == bindparam("person"), events.c.machine == false())
+)
 
 
 @dataclass(frozen=True)
@@ -113,14 +123,12 @@ class StoredJourneys:
     # -- reading ---------------------------------------------------------------------------------
 
     def _prepare(self, connection: Connection, ask: Advance) -> Prepared:
-        entry = connection.execute(select(entries).where(entries.c.id == ask.entry_id)).one()
+        entry = connection.execute(_ENTRY, {"entry": ask.entry_id}).one()
         person = profiles.load(connection, entry.profile_id)
         gate_facts.caught_up(connection, [person.id])
         definition = self.registry.get(connection, entry.version)
         facts = self._facts(connection, entry, person, ask.scores)
-        kept = connection.execute(
-            select(decisions).where(decisions.c.entry_id == ask.entry_id, decisions.c.cursor == ask.cursor)
-        ).one_or_none()
+        kept = connection.execute(_DECIDED, {"entry": ask.entry_id, "at_cursor": ask.cursor}).one_or_none()
         if kept is not None:
             progress = Progress.model_validate(kept.answers)
         else:
@@ -139,13 +147,8 @@ class StoredJourneys:
         return self._render(prepared, effect, facts) if isinstance(effect, Send) else prepared
 
     def _facts(self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float]) -> Facts:
-        query = (
-            select(sends.c.send_id, events.c.name)
-            .join(events, events.c.send_key == sends.c.key)
-            .where(sends.c.entry_id == entry.id, events.c.profile_id == person.id, events.c.machine == false())
-        )
         engaged: dict[str, frozenset[str]] = {}
-        for send, name in connection.execute(query):
+        for send, name in connection.execute(_ENGAGED, {"entry": entry.id, "person": person.id}):
             if name in _KINDS:
                 engaged[send] = engaged.get(send, frozenset()) | {_KINDS[name]}
         trigger = entry.trigger
@@ -186,7 +189,7 @@ class StoredJourneys:
         render_facts = RenderFacts(
             profile=person.traits,
             event=facts.event.properties if facts.event else {},
-            shop=shop.model_dump(mode="json", by_alias=True),
+            shop=self.registry.shop_facts,
             with_=step.with_,
             scores=prepared.progress.scores | dict(facts.scores),
             unsubscribe_url=self.links.unsubscribe(key),
@@ -271,17 +274,9 @@ class StoredJourneys:
         """Write down what was judged, once: the because of every send and of every path without one."""
         if not prepared.judged or not prepared.progress.trail:
             return
-        known = select(decisions.c.cursor).where(decisions.c.entry_id == ask.entry_id, decisions.c.cursor == ask.cursor)
-        if connection.execute(known).scalar() is None:
-            connection.execute(
-                insert(decisions).values(
-                    entry_id=ask.entry_id,
-                    cursor=ask.cursor,
-                    at=self.clock.now(),
-                    answers=prepared.progress.model_dump(mode="json"),
-                    next_cursor=prepared.progress.cursor,
-                )
-            )
+        answers, following = prepared.progress.model_dump(mode="json"), prepared.progress.cursor
+        row = {"entry_id": ask.entry_id, "cursor": ask.cursor, "at": self.clock.now(), "answers": answers, "next_cursor": following}
+        insert_new(connection, decisions, [row])
 
 
 def _went(prepared: Prepared, step: Step, because: str, now: datetime) -> Progress:
