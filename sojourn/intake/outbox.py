@@ -6,6 +6,7 @@ The order of calls to one workflow id is kept; different ones go side by side.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
-from sojourn.clock import TimeScale
+from sojourn.clock import TimeScale, monotonic
 from sojourn.store.tables import entries, outbox
 from sojourn.travel.registry import Definition
 from sojourn.travel.state import Arrived
@@ -92,12 +93,16 @@ async def call_all(
     definition: Callable[[str], Definition],
     now: datetime,
     scale: TimeScale,
+    seconds: float = math.inf,
 ) -> Outcome:
     """Make the calls: in order for each workflow id, side by side otherwise.
 
-    A call that fails stops its workflow id's later ones; they stay for the next round.
+    A call that fails stops its workflow id's later ones; they stay for the next round, as do those
+    that `seconds` were not enough for: what is answered must be marked soon, or a router that dies
+    while the server is slow begins the same round again and again.
     """
     outcome = Outcome()
+    deadline = monotonic() + seconds
     groups: dict[str, list[Row[Any]]] = {}
     for row in rows:
         groups.setdefault(row.workflow_id, []).append(row)
@@ -106,6 +111,8 @@ async def call_all(
     async def run(group: list[Row[Any]]) -> None:
         async with gate:
             for row in group:
+                if monotonic() >= deadline:
+                    return
                 try:
                     await _call(row, runner, definition, now, scale, outcome)
                 except Exception as error:

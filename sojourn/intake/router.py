@@ -25,6 +25,7 @@ from sojourn.travel.registry import Registry
 BUSY_POLL = 0.005  # seconds between two looks at the log while events come
 IDLE_POLL = 0.05
 BUSY_FOR = 1.0  # seconds after the last event
+CALLS_FOR = 1.0  # seconds of calls between two marks of what was answered
 CALL_RETRY = 0.5  # seconds before calls that failed are made again
 SWEEP_EVERY = timedelta(hours=1)  # of the shop's time
 SWEEP_AT_MOST_EVERY = 5.0  # real seconds
@@ -90,7 +91,8 @@ class Router:
                 continue
             for key in {row.body["version"] for row in rows if row.kind == "start"}:
                 await self.database.read(self.registry.get, key)
-            made = await outbox.call_all(rows, self.runner, self.registry.versions.__getitem__, self.clock.now(), self.clock.scale)
+            versions, now = self.registry.versions.__getitem__, self.clock.now()
+            made = await outbox.call_all(rows, self.runner, versions, now, self.clock.scale, seconds=CALLS_FOR)
             await self.database.write(self._answered, made)
             if made.failed:
                 log.warning("calls to Temporal failed and are made again", count=len(made.failed), first=made.failed[0])

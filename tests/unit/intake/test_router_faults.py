@@ -152,3 +152,30 @@ def test_a_router_that_dies_at_any_point_starts_each_entry_once_and_tells_each_e
     assert len(engine.ended) + sum(map(len, engine.heard.values())) == PEOPLE // 2
     assert min(engine.repeats[kind] for kind in ("start", "signal", "terminate")) >= 1, engine.repeats
     assert min(faults.hits[point] for point in (*POINTS, "answer lost")) >= LEAST_HITS, faults.hits
+
+
+def test_what_a_slow_server_answered_is_marked_before_the_rest_is_asked(database: Database) -> None:
+    registry = Registry(load(FOLDER))
+    database.write_now(registry.store, START)
+    faults = Faults(0)
+    faults.chances = dict.fromkeys(POINTS, 0.0)
+
+    class Slow(Engine):
+        async def start(self, workflow_id: str, call: StartCall, definition: Definition, delay: timedelta) -> str:
+            await asyncio.sleep(0.02)
+            return await super().start(workflow_id, call, definition, delay)
+
+    consent = {"consent": {"categoryPreferences": {"marketing": True}}}
+    for number in range(PEOPLE):
+        say(database, START, "identify", messageId=f"i{number}", userId=f"p{number}", context=consent)
+        say(database, START, "track", messageId=f"c{number}", userId=f"p{number}", event="Cart Started")
+    database.write_now(process_batch, registry, START)
+    engine, rounds = Slow(faults), 0
+    while rows := database.read_now(outbox.pending):
+        made = asyncio.run(outbox.call_all(rows, engine, registry.versions.__getitem__, START, REAL_TIME, seconds=0.01))
+        assert 0 < len(made.done) <= outbox.CALLS_AT_ONCE
+        assert made.failed == []
+        database.write_now(outbox.answered, made.done, made.run_ids)
+        rounds += 1
+    assert rounds >= PEOPLE / outbox.CALLS_AT_ONCE
+    assert engine.repeats["start"] == 0
