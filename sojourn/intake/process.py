@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sojourn.customers import consent
 from sojourn.customers.history import StoredHistory
@@ -30,6 +30,9 @@ from sojourn.travel.registry import Registry
 ROUTER = "router"
 BATCH = 500
 RESTARTED = "restarted"
+
+_POSITION = select(cursors.c.seq).where(cursors.c.name == ROUTER)
+_WAITING = select(inbound.c.seq).where(inbound.c.seq > func.coalesce(_POSITION.scalar_subquery(), 0)).limit(1)
 
 
 @dataclass
@@ -53,7 +56,12 @@ class Processed:
 
 def position(connection: Connection) -> int:
     """Return how far the router has come in the log."""
-    return int(connection.execute(select(cursors.c.seq).where(cursors.c.name == ROUTER)).scalar() or 0)
+    return int(connection.execute(_POSITION).scalar() or 0)
+
+
+def waits(connection: Connection) -> bool:
+    """Tell whether any acknowledged event waits to be routed; it needs no lock, so asking often is cheap."""
+    return connection.execute(_WAITING).first() is not None
 
 
 def process_batch(

@@ -17,7 +17,7 @@ from sojourn.intake import outbox
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.outbox import JourneyRunner
-from sojourn.intake.process import Processed, process_batch
+from sojourn.intake.process import Processed, process_batch, waits
 from sojourn.metrics import metrics
 from sojourn.store.database import Database
 from sojourn.travel.registry import Registry
@@ -63,8 +63,9 @@ class Router:
     async def _route(self) -> None:
         busy_until = 0.0
         while True:
-            processed = await self.database.write(process_batch, self.registry, self.clock.now())
-            if processed.events:
+            # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
+            if await self.database.read(waits):
+                processed = await self.database.write(process_batch, self.registry, self.clock.now())
                 self._observe(processed)
                 busy_until = monotonic() + BUSY_FOR
                 if processed.calls:
