@@ -59,8 +59,8 @@ async def _heartbeat() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(HEARTBEAT_EVERY)  # first: most sends end sooner, and a heartbeat is a call that the server writes down
             activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_EVERY)
 
     task = asyncio.create_task(beat())
     try:
