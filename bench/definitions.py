@@ -17,33 +17,22 @@ steps:
   - send: welcome
 """
 
-# temporal.md's "1 local + send": a decision, a timer, the mail, a wait for its click.
-TIMER_FIRST = """journey: bench_timer
-{purpose}description: A decision, a wait by a timer, a score, a mail, a wait for its click.
-enter: {{on: Bench Timer, key: event.cart_id}}
-steps:
-  - if: event.price < 20
-    then: [{{end: too_small}}]
-  - wait: {dwell}
-{rest}"""
-
-# temporal.md's `start_delay` shape: the first wait costs no worker.
-START_DELAY = """journey: bench_delay
-{purpose}description: A wait by a start delay, a score, a mail, a wait for its click.
-enter: {{on: Bench Delay, key: event.cart_id}}
+# temporal.md's journey of one shape: a wait, a decision with a score, a mail, a wait for its click. Its
+# first wait is a start delay, unless it is started without one: then it is a timer.
+WAIT_AND_MAIL = """journey: bench_wait
+{purpose}description: A wait, a score, a mail, a wait for its click.
+enter: {{on: Product Added, key: event.cart_id}}
 steps:
   - wait: {dwell}
-{rest}"""
-
-REST = """  - score: purchase_propensity
+  - score: purchase_propensity
   - if: score.purchase_propensity >= 0.999
-    then: [{end: left_alone}]
+    then: [{{end: left_alone}}]
   - send: cart_reminder
     id: reminder
   - wait_for: reminder.clicked
     up_to: 60s
-    then: [{end: clicked}]
-    else: [{end: silent}]
+    then: [{{end: clicked}}]
+    else: [{{end: silent}}]
 """
 
 
@@ -55,6 +44,6 @@ def write_definitions(folder: Path, dwell: str = "1s") -> Path:
         if (ROOT / "journeys" / name).exists():
             shutil.copytree(ROOT / "journeys" / name, target / name)
     shutil.copy(ROOT / "journeys" / "shop.yaml", target)
-    for name, text in {"bench_mail": ONE_MAIL, "bench_timer": TIMER_FIRST, "bench_delay": START_DELAY}.items():
-        (target / f"{name}.yaml").write_text(text.format(purpose=PURPOSE, dwell=dwell, rest=REST))
+    for name, text in {"bench_mail": ONE_MAIL, "bench_wait": WAIT_AND_MAIL}.items():
+        (target / f"{name}.yaml").write_text(text.format(purpose=PURPOSE, dwell=dwell))
     return target

@@ -33,7 +33,6 @@ from sojourn.store.tables import entries, outbox
 from sojourn.travel.state import Advance
 from worker import House
 
-JOURNEY = "bench_delay"
 SHOWN = 45
 
 
@@ -55,7 +54,7 @@ def measure(people: int, data: Path, report: Report, profiled: str | None) -> No
             pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(SHOWN * 2)
 
     moment = house.clock.now()
-    events = [call for number in range(people) for call in arrival(JOURNEY, str(number), moment)]
+    events = [call for number in range(people) for call in arrival(str(number), moment)]
     timed("append", len(events), lambda: house.database.write_now(append, events))
     timed("route", len(events), lambda: _drain(house))
     ids = house.database.read_now(lambda connection: list(connection.execute(select(entries.c.id)).scalars()))

@@ -36,11 +36,12 @@ from sojourn.delivery.ledger import send_key
 from sojourn.intake import outbox
 from sojourn.intake.appender import append
 from sojourn.intake.envelope import Envelope
+from sojourn.intake.outbox import StartCall
 from sojourn.intake.process import process_batch
 from sojourn.language.loader import load
 from sojourn.store.database import Database
 from sojourn.store.tables import entries
-from sojourn.travel.registry import Registry
+from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Arrived
 from worker import WORKSPACE
 from workflows.client import JourneyCalls
@@ -52,7 +53,7 @@ ROUND_LIMIT = 120.0
 SAMPLE = 5
 ACTIONS = ("WORKFLOW_EXECUTION_STARTED", "TIMER_STARTED", "ACTIVITY_TASK_SCHEDULED", "WORKFLOW_EXECUTION_SIGNALED",
            "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", "MARKER_RECORDED")  # fmt: skip
-SEND_CURSORS = {"bench_timer": "4", "bench_delay": "3"}
+JOURNEY, SEND_CURSOR = "bench_wait", "3"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ class Round:
     def total(self) -> float:
         """All processor time of a journey."""
         return self.server + self.worker + self.caller
+
+
+class Undelayed(JourneyCalls):
+    """Starts journeys without a delay: their first wait is a timer in the workflow."""
+
+    async def start(self, workflow_id: str, call: StartCall, definition: Definition, delay: timedelta) -> str:
+        """Start an entry that enters now."""
+        return await super().start(workflow_id, call.model_copy(update={"entered_at": SystemClock().now()}), definition, timedelta())
 
 
 class Bench:
@@ -106,11 +115,11 @@ class Bench:
 
     # -- ours ------------------------------------------------------------------------------------
 
-    async def own_round(self, journey: str, people: int) -> Round:
-        """Let people enter a journey, start them through the outbox, and return what it came to."""
+    async def own_round(self, calls: JourneyCalls, people: int) -> Round:
+        """Let people enter, start them through the outbox, and return what it came to."""
         moment = SystemClock().now()
         batch = next(self._numbers)
-        arrivals = [call for number in range(people) for call in arrival(journey, f"{batch}-{number}", moment)]
+        arrivals = [call for number in range(people) for call in arrival(f"{batch}-{number}", moment)]
         await self.database.write(append, arrivals)
         while (await self.database.write(process_batch, self.registry, moment)).events:
             pass
@@ -119,18 +128,18 @@ class Bench:
         keys: dict[str, tuple[str, str]] = {}
         for row in pending:
             rows.append(row)
-            keys[send_key(WORKSPACE, row.entry_id, SEND_CURSORS[journey])] = (row.workflow_id, row.entry_id)
+            keys[send_key(WORKSPACE, row.entry_id, SEND_CURSOR)] = (row.workflow_id, row.entry_id)
         ids = [row.workflow_id for row in rows]
-        assert len(ids) == people, f"{len(ids)} of {people} people entered {journey}"
+        assert len(ids) == people, f"{len(ids)} of {people} people entered"
 
         async def go() -> None:
-            made = await outbox.call_all(rows, self.calls, self.registry.versions.__getitem__, moment, REAL_TIME)
+            made = await outbox.call_all(rows, calls, self.registry.versions.__getitem__, moment, REAL_TIME)
             assert not made.failed, made.failed[0]
             await self.database.write(outbox.answered, made.done, made.run_ids)
 
         async def click(key: str) -> None:
             workflow_id, entry_id = keys[key]
-            handle = next(listener.handle for listener in self.registry.live[journey].listeners)
+            handle = next(listener.handle for listener in self.registry.live[JOURNEY].listeners)
             arrived = Arrived(id=f"click-{key}", entry_id=entry_id, event="Email Link Clicked", time=SystemClock().now(), meets=(handle,))
             await self.calls.signal(workflow_id, arrived)
 
@@ -191,16 +200,15 @@ def _ended(connection: Any) -> int:
     return int(connection.execute(select(func.count()).select_from(entries).where(entries.c.state == "ended")).scalar())
 
 
-def arrival(journey: str, who: str, moment: datetime) -> list[Envelope]:
+def arrival(who: str, moment: datetime) -> list[Envelope]:
     """Return the two events by which someone becomes known and enters a journey."""
-    trigger = {"bench_timer": "Bench Timer", "bench_delay": "Bench Delay"}[journey]
     common = {"user_id": f"user-{who}", "time": moment, "received_at": moment}
     traits = {"email": f"user-{who}@customer.example", "first_name": "Ada"}
     consent = {"consent": {"categoryPreferences": {"marketing": True}}}
     properties = {"price": 45, "name": "Lamp", "cart_id": f"cart-{who}"}
     return [
         Envelope(message_id=f"identify-{who}", kind="identify", name="identify", traits=traits, context=consent, **common),
-        Envelope(message_id=f"track-{who}", kind="track", name=trigger, properties=properties, **common),
+        Envelope(message_id=f"track-{who}", kind="track", name="Product Added", properties=properties, **common),
     ]
 
 
@@ -221,9 +229,9 @@ async def measure(people: int, rounds: int, data: Path, report: Report) -> None:
             bench = Bench(server, peer, own, client, database, registry)
             pairs: list[tuple[str, str, Callable[[int], Awaitable[Round]]]] = [
                 ("timer", "peer", lambda n: bench.peer_round(raw.TimerFirst, n)),
-                ("timer", "ours", lambda n: bench.own_round("bench_timer", n)),
+                ("timer", "ours", lambda n: bench.own_round(Undelayed(client), n)),
                 ("start delay", "peer", lambda n: bench.peer_round(raw.StartDelay, n)),
-                ("start delay", "ours", lambda n: bench.own_round("bench_delay", n)),
+                ("start delay", "ours", lambda n: bench.own_round(bench.calls, n)),
             ]
             report.advance("warming up")
             for _, _, go in pairs:

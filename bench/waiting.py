@@ -21,7 +21,7 @@ from typing import Any
 
 from bench import raw
 from bench.definitions import write_definitions
-from bench.journeys import STARTS_AT_ONCE, arrival
+from bench.journeys import STARTS_AT_ONCE, Undelayed, arrival
 from bench.measuring import Report, cpu_seconds, resident_mb
 from bench.servers import Child, Server, child, folder, temporal
 from sojourn.clock import REAL_TIME, SystemClock
@@ -59,7 +59,6 @@ async def measure(people: int, data: Path, report: Report) -> None:
     with temporal(data) as server:
         client = await connect(server.address, "default")
         await ensure_search_attributes(client)
-        calls = JourneyCalls(client)
         numbers = itertools.count()
 
         def peer(kind: Any, delayed: bool) -> Start:
@@ -77,10 +76,10 @@ async def measure(people: int, data: Path, report: Report) -> None:
 
             return go
 
-        def ours(journey: str) -> Start:
+        def ours(calls: JourneyCalls) -> Start:
             async def go() -> None:
                 moment = SystemClock().now()
-                await database.write(append, [call for _ in range(people) for call in arrival(journey, str(next(numbers)), moment)])
+                await database.write(append, [call for _ in range(people) for call in arrival(str(next(numbers)), moment)])
                 while (await database.write(process_batch, registry, moment)).events:
                     pass
                 while rows := await database.read(outbox.pending):
@@ -95,9 +94,9 @@ async def measure(people: int, data: Path, report: Report) -> None:
         ):
             for case, start, worker in (
                 ("start delay, peer", peer(raw.StartDelay, delayed=True), raw_worker),
-                ("start delay, ours", ours("bench_delay"), own_worker),
+                ("start delay, ours", ours(JourneyCalls(client)), own_worker),
                 ("timer, peer", peer(raw.TimerFirst, delayed=False), raw_worker),
-                ("timer, ours", ours("bench_timer"), own_worker),
+                ("timer, ours", ours(Undelayed(client)), own_worker),
             ):
                 report.advance(case)
                 await _park(report, case, people, start, server, worker)
