@@ -8,12 +8,13 @@ import unicodedata
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from sojourn.store.bulk import insert_new
 from sojourn.store.tables import suppressions
 
 Reason = Literal["unsubscribed", "hard_bounce", "complaint", "manual"]
+_LISTED = select(suppressions.c.reason, suppressions.c.at).where(suppressions.c.address_hash == bindparam("hashed"))
 _PURPOSE = b"sojourn suppression v1"
 
 
@@ -42,8 +43,7 @@ def suppressed(connection: Connection, secret: str, address: str, agreed_at: dat
         address: the address.
         agreed_at: when its owner last agreed to be written to; it outweighs an earlier unsubscription, and nothing else.
     """
-    query = select(suppressions.c.reason, suppressions.c.at).where(suppressions.c.address_hash == address_hash(secret, address))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LISTED, {"hashed": address_hash(secret, address)}).one_or_none()
     if row is None or (row.reason == "unsubscribed" and agreed_at is not None and row.at < agreed_at):
         return None
     return str(row.reason)

@@ -15,12 +15,12 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sojourn.delivery.gate import CheckResult
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
+from sojourn.store.bulk import insert_if_new
 from sojourn.store.tables import profiles, sends, transitions, verdicts
 
 
@@ -144,8 +144,7 @@ def open_send(conn: Connection, order: SendOrder, now: datetime) -> bool:
         "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
         "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
     }  # fmt: skip
-    upsert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    if conn.execute(upsert(sends).values(**values).on_conflict_do_nothing()).rowcount == 0:
+    if not insert_if_new(conn, sends, values):
         return False
     _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
     return True

@@ -51,6 +51,7 @@ CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim a
 POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
+_FREEZE, _LINKS = insert(messages), insert(links)
 _FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
 
 log = structlog.get_logger(__name__)
@@ -105,15 +106,14 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
         if order.purpose != TRANSACTIONAL:
             headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
             headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        conn.execute(
-            insert(messages).values(
-                send_key=order.key, to_address=order.to_address, to_name=order.to_name, from_address=order.from_address,
-                from_name=order.from_name, subject=rendered.subject, html=html, text=text, headers=headers,
-                tokens=dict(rendered.tokens), rendered_at=now,
-            )
-        )  # fmt: skip
+        message = {
+            "send_key": order.key, "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
+            "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers,
+            "tokens": dict(rendered.tokens), "rendered_at": now,
+        }  # fmt: skip
+        conn.execute(_FREEZE, message)
         if urls:
-            conn.execute(insert(links), [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
+            conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
     return ledger.load(conn, order.key)
 
 

@@ -19,6 +19,11 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
         connection.execute(_statement(connection.dialect.name, table), rows)
 
 
+def insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row and tell whether it is new; one whose key is taken is left as it is."""
+    return connection.execute(_statement(connection.dialect.name, table), row).rowcount > 0
+
+
 @cache
 def _statement(dialect: str, table: Table) -> Insert:
     if dialect == "postgresql":
