@@ -2,6 +2,9 @@
 
 Roles: `api` (intake, links, pages, admin API), `router` (log to Temporal), `worker` (journeys), or
 `all` three in one process. `sojourn up` starts one process for each.
+
+What only one of them needs is imported where it begins: a role that was killed has to be back within
+seconds (P10), and most of a start is imports.
 """
 
 from __future__ import annotations
@@ -14,35 +17,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Route
 from temporalio.service import RPCError
 
 from activities.journey import JourneyActivities
-from sojourn.cli import app as cli
 from sojourn.clock import SystemClock, real_now
-from sojourn.console.api import admin_app
-from sojourn.console.health import measure_backlogs, reachable
 from sojourn.content import Contents
-from sojourn.delivery import sending, settling
-from sojourn.delivery.inbox_page import InboxPages
+from sojourn.delivery import sending
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
 from sojourn.delivery.tokens import Links, Tokens
-from sojourn.delivery.tracking import Tracking
 from sojourn.errors import SojournError
-from sojourn.intake.appender import Appender
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
-from sojourn.intake.http import IntakeSettings, intake_routes
 from sojourn.intake.router import Router
 from sojourn.language.loader import load
 from sojourn.logs import configure_logs
-from sojourn.metrics import HttpMetrics, metrics_endpoint
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
 from sojourn.settings import Settings, load_settings
@@ -56,6 +49,9 @@ from workflows.client import JourneyCalls
 from workflows.ending import EndingObserver, closed_since
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
+if TYPE_CHECKING:
+    import typer
+
 INBOX = "inbox"
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
 ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
@@ -65,6 +61,8 @@ CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes furthe
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
 STOP_LIMIT = 10.0  # seconds
+
+ROLES = ("api", "router", "worker", "all")
 
 log = structlog.get_logger("sojourn")
 Job = Callable[[], Awaitable[None]]
@@ -116,6 +114,19 @@ class House:
 
 async def run_api(house: House) -> None:
     """Serve events, links, the inbox, the admin API, health and metrics, until asked to stop."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    from sojourn.console.api import admin_app
+    from sojourn.console.health import measure_backlogs, reachable
+    from sojourn.delivery import settling
+    from sojourn.delivery.inbox_page import InboxPages
+    from sojourn.delivery.tracking import Tracking
+    from sojourn.intake.appender import Appender
+    from sojourn.intake.http import IntakeSettings, intake_routes
+    from sojourn.metrics import HttpMetrics, metrics_endpoint
+
     settings = house.settings
     appender = Appender(house.database)
     admin = admin_app(
@@ -263,14 +274,22 @@ def _role(role: str) -> Callable[[], None]:
     return command
 
 
-for _name in ("api", "router", "worker", "all"):
-    cli.command(_name, rich_help_panel="Roles, one process each")(_role(_name))
+def command_line() -> typer.Typer:
+    """Return the console script: the domain's commands, and the roles."""
+    from sojourn.cli import build
+
+    built = build()
+    for role in ROLES:
+        built.command(role, rich_help_panel="Roles, one process each")(_role(role))
+    return built
 
 
 def main() -> None:
     """The console script `sojourn`."""
+    if len(sys.argv) == 2 and sys.argv[1] in ROLES:
+        _role(sys.argv[1])()
     try:
-        cli()
+        command_line()()
     except SojournError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
         raise SystemExit(1) from None

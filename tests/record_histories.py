@@ -76,8 +76,8 @@ class Walk:
 class Recorder:
     """Walks examples on a server, and keeps their histories."""
 
-    def __init__(self, calls: JourneyCalls, registry: Registry, models: Models, *, delay: bool) -> None:
-        self.calls, self.registry, self.models, self.delay = calls, registry, models, delay
+    def __init__(self, calls: JourneyCalls, registry: Registry, models: Models, *, delay: bool, hour: float) -> None:
+        self.calls, self.registry, self.models, self.delay, self.hour = calls, registry, models, delay, hour
         self.walks: dict[str, Walk] = {}
 
     @activity.defn(name=names.DECIDE)
@@ -95,7 +95,7 @@ class Recorder:
     async def record(self, definition: Definition, example: Example, out: Path) -> None:
         """Walk an example until it comes out as it says, and write its history."""
         for attempt in range(TRIES):
-            happened, history = await self._walk(definition, example, HOUR * 2**attempt)
+            happened, history = await self._walk(definition, example, self.hour * 2**attempt)
             if happened == example.expect:
                 (out / file_name(definition, example)).write_text(without_origin(history) + "\n", encoding="utf-8")
                 return
@@ -156,7 +156,7 @@ async def run(address: str, options: argparse.Namespace) -> None:
     await ensure_search_attributes(client)
     journeys = ROOT / "journeys"
     registry = Registry(load(journeys))
-    recorder = Recorder(JourneyCalls(client), registry, Models.load(journeys), delay=not options.no_delay)
+    recorder = Recorder(JourneyCalls(client), registry, Models.load(journeys), delay=not options.no_delay, hour=options.hour)
     wanted = [
         (definition, example)
         for name, definition in registry.live.items()
@@ -176,6 +176,7 @@ def main() -> int:
     parser.add_argument("--journey")
     parser.add_argument("--example")
     parser.add_argument("--no-delay", action="store_true", help="start at once, with the first wait as a timer")
+    parser.add_argument("--hour", type=float, default=HOUR, help="seconds that an hour of the shop takes at first")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

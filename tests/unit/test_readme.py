@@ -13,8 +13,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-import worker  # noqa: F401 - adds the roles to the commands
-from sojourn.cli import app
+import worker
 from sojourn.language.loader import load_journey
 from sojourn.settings import PREFIX, Settings
 from sojourn.testing import Shop
@@ -26,7 +25,7 @@ NOT_FLAGS = {"log_level", "temporal_ui_url", "sdk_metrics_address"}
 
 
 def commands() -> dict[str, Any]:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(worker.command_line())
     assert isinstance(group, TyperGroup)
     return dict(group.commands)
 
