@@ -1,9 +1,8 @@
 """The database: one door for reading, one for writing, the same on every store.
 
 The domain's functions are plain functions of a SQLAlchemy `Connection`. `Database` runs each in one
-transaction: on SQLite in a thread of its own (one writer, so that writers queue in memory and not at
-the file's lock), on PostgreSQL through asyncpg. One hop a transaction instead of one a statement is
-what makes the difference on small machines.
+transaction in a thread: one writer, so that writers queue in memory and not at the file's lock. One hop
+a transaction instead of one a statement is what makes the difference on small machines.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -22,9 +21,6 @@ from sqlalchemy.pool import StaticPool
 
 from sojourn.errors import SettingsError
 from sojourn.store.tables import metadata
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,41 +37,30 @@ class Database:
     """A store, opened by its URL.
 
     Args:
-        url: `sqlite://` (in memory), `sqlite:///path.db` or `postgresql://…`.
+        url: `sqlite://` (in memory) or `sqlite:///path.db`; PostgreSQL is not supported yet.
         durable: whether a commit is on the disk before it returns (SQLite's synchronous=FULL, else
             NORMAL). What was acknowledged to someone needs True.
 
     Raises:
-        SettingsError: the URL is not one of these.
+        SettingsError: the URL is neither.
     """
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
         try:
             self.url = make_url(url)
         except ArgumentError:
-            raise SettingsError("the database URL is not a URL; write sqlite:///var/sojourn.db or postgresql://user@host/name") from None
-        self.engine: Engine | None = None
-        self.async_engine: AsyncEngine | None = None
-        self.in_memory = False
-        if self.url.get_backend_name() == "sqlite":
-            self.in_memory = self.url.database in (None, "", ":memory:")
-            if not self.in_memory:
-                Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = self._open_sqlite(durable)
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-            self._readers = self._writer if self.in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        elif self.url.get_backend_name() == "postgresql":
-            from sqlalchemy.ext.asyncio import create_async_engine  # half a second that SQLite's users need not wait
-
-            self.async_engine = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"),
-                json_serializer=_dumps,
-                json_deserializer=orjson.loads,
-                hide_parameters=True,
-                pool_size=10,
+            raise SettingsError("the database URL is not a URL; write sqlite:///var/sojourn.db") from None
+        if self.url.get_backend_name() != "sqlite":
+            raise SettingsError(
+                f"{self.url.get_backend_name()} is not supported yet, only SQLite is; "
+                "leave SOJOURN_DATABASE_URL out, or write sqlite:///var/sojourn.db"
             )
-        else:
-            raise SettingsError(f"database {self.url.get_backend_name()!r} is not supported; use sqlite or postgresql")
+        self.in_memory = self.url.database in (None, "", ":memory:")
+        if not self.in_memory:
+            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = self._open_sqlite(durable)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._readers = self._writer if self.in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     def _open_sqlite(self, durable: bool) -> Engine:
         engine = create_engine(
@@ -108,16 +93,12 @@ class Database:
     # -- for code without an event loop (the command line, tests, virtual time) ------------------
 
     def write_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one writing transaction, in this thread; SQLite only."""
-        if self.engine is None:
-            return asyncio.run(self.write(function, *args, **kwargs))
+        """Run a function in one writing transaction, in this thread."""
         with self.engine.begin() as connection:
             return function(connection, *args, **kwargs)
 
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one reading transaction, in this thread; SQLite only."""
-        if self.engine is None:
-            return asyncio.run(self.read(function, *args, **kwargs))
+        """Run a function in one reading transaction, in this thread."""
         with self.engine.connect().execution_options(sojourn_writes=False) as connection:
             return function(connection, *args, **kwargs)
 
@@ -125,17 +106,11 @@ class Database:
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one writing transaction; it is committed when this returns."""
-        if self.async_engine is not None:
-            async with self.async_engine.begin() as connection:
-                return await connection.run_sync(function, *args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer, lambda: self.write_now(function, *args, **kwargs))
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one reading transaction."""
-        if self.async_engine is not None:
-            async with self.async_engine.connect() as connection:
-                return await connection.run_sync(function, *args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self.read_now(function, *args, **kwargs))
 
@@ -145,9 +120,6 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and thread."""
-        if self.async_engine is not None:
-            await self.async_engine.dispose()
-        if self.engine is not None:
-            self._writer.shutdown(wait=True)
-            self._readers.shutdown(wait=True)
-            self.engine.dispose()
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self.engine.dispose()
