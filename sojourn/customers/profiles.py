@@ -73,6 +73,13 @@ def external_ids(connection: Connection, profile_id: str) -> list[tuple[str, str
     return sorted((tuple(row) for row in connection.execute(query.order_by(identifiers.c.since))), key=lambda pair: pair[0] != "user_id")
 
 
+def addressee(connection: Connection, profile_id: str) -> tuple[str | None, str | None]:
+    """Return the user id, or where there is none the anonymous id, by which an event of our own reaches a profile."""
+    known = dict(reversed(external_ids(connection, profile_id)))
+    user_id = known.get("user_id")
+    return user_id, None if user_id is not None else known.get("anonymous_id")
+
+
 def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime) -> Person:
     """Write traits to a profile, as said at a moment; null removes one.
 

@@ -133,14 +133,14 @@ def sweep_segment(connection: Connection, registry: Registry, segment: str, now:
 
 
 def _addressed(connection: Connection, profile_id: str, name: str, segment: str, message_id: str, now: datetime) -> Engagement:
-    known = dict(reversed(profiles.external_ids(connection, profile_id)))
+    user_id, anonymous_id = profiles.addressee(connection, profile_id)
     return Engagement(
         message_id=message_id,
         name=name,
         time=now,
         profile_id=profile_id,
-        user_id=known.get("user_id"),
-        anonymous_id=None if "user_id" in known else known.get("anonymous_id"),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
         properties={"segment": segment},
     )
 

@@ -16,7 +16,8 @@ from sojourn.language.conditions import Condition, Facts, parse
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Choose, If, Score, Split, WaitUntil
 from sojourn.language.moments import next_local
-from sojourn.travel.program import Program, send_id
+from sojourn.language.outline import send_id
+from sojourn.travel.program import Program
 from sojourn.travel.state import Trail
 
 Scorer = Callable[[str], tuple[float, str]]

@@ -27,6 +27,7 @@ from sojourn.language.model import (
     WaitUntil,
     verb_of,
 )
+from sojourn.language.outline import send_id
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
@@ -76,11 +77,6 @@ def branch_name(step: Step, block: str) -> str:
         case Choose():
             return step.choose[int(block[1:])].if_ or "otherwise"
     return block
-
-
-def send_id(step: Send) -> str:
-    """Return the name by which later steps speak of a send."""
-    return step.id or step.send
 
 
 class Program:

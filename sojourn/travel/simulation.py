@@ -14,10 +14,11 @@ from sojourn.clock import VirtualClock
 from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
 from sojourn.language.model import Send, Set, Step
 from sojourn.language.moments import Hours
+from sojourn.language.outline import send_id
 from sojourn.prediction import Models
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import Happened, meet
-from sojourn.travel.program import EFFECTS, ENGAGEMENT, KINDS, Listener, Program, send_id
+from sojourn.travel.program import EFFECTS, ENGAGEMENT, KINDS, Listener, Program
 from sojourn.travel.state import Advance, Arrived, Progress, State, Trail
 from sojourn.travel.virtual import VirtualEntry
 

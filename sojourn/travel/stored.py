@@ -33,17 +33,16 @@ from sojourn.errors import RenderError
 from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.model import Enter, Journey, Send, Set, Step
 from sojourn.language.moments import zone_named
+from sojourn.language.outline import send_id
 from sojourn.prediction import Models
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import decisions, entries, events, sends
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import ENTER_REQUESTED
-from sojourn.travel.program import EFFECTS, ENGAGEMENT, label, send_id
+from sojourn.travel.program import EFFECTS, KINDS, label
 from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Advance, Progress, Trail
-
-_KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _ENTRY = select(entries).where(entries.c.id == bindparam("entry"))
@@ -149,8 +148,8 @@ class StoredJourneys:
     def _facts(self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float]) -> Facts:
         engaged: dict[str, frozenset[str]] = {}
         for send, name in connection.execute(_ENGAGED, {"entry": entry.id, "person": person.id}):
-            if name in _KINDS:
-                engaged[send] = engaged.get(send, frozenset()) | {_KINDS[name]}
+            if name in KINDS:
+                engaged[send] = engaged.get(send, frozenset()) | {KINDS[name]}
         trigger = entry.trigger
         return Facts(
             now=self.clock.now(),
@@ -255,7 +254,7 @@ class StoredJourneys:
         return _went(prepared, step, f"on {entry.journey}", now)
 
     def _request_entry(self, connection: Connection, step: Enter, prepared: Prepared, now: datetime) -> None:
-        known = dict(reversed(profiles.external_ids(connection, prepared.person.id)))
+        user_id, anonymous_id = profiles.addressee(connection, prepared.person.id)
         properties = {**step.with_, "journey": step.enter, "from": prepared.journey.name}
         self.emit(
             connection,
@@ -264,8 +263,8 @@ class StoredJourneys:
                 name=ENTER_REQUESTED,
                 time=now,
                 profile_id=prepared.person.id,
-                user_id=known.get("user_id"),
-                anonymous_id=known.get("anonymous_id") if "user_id" not in known else None,
+                user_id=user_id,
+                anonymous_id=anonymous_id,
                 properties=properties,
             ),
         )
