@@ -50,6 +50,8 @@ class Named(Protocol):
     @property
     def previous_id(self) -> str | None: ...  # noqa: D102
     @property
+    def profile_id(self) -> str | None: ...  # noqa: D102
+    @property
     def time(self) -> datetime: ...  # noqa: D102
 
 
@@ -93,20 +95,27 @@ class People:
         self._profiles: dict[str, Profile] = {}
         self._with_user: set[str] = set()
         self._into: dict[str, str] = {}
+        self._into_before: dict[str, str] = {}  # of profiles that events name outright: those merged in earlier batches
         self._new: dict[str, Profile] = {}
         self._changed: set[str] = set()
         self._stored: set[_Key] = set()
         self._taken: dict[_Key, _Owner] = {}
         self._merges: list[tuple[Merge, datetime]] = []
-        self._read({value for one in named for value in (one.user_id, one.anonymous_id, one.previous_id) if value is not None})
+        asked = list(named)
+        values = {value for one in asked for value in (one.user_id, one.anonymous_id, one.previous_id) if value is not None}
+        self._read(values, {one.profile_id for one in asked if one.profile_id is not None})
 
-    def _read(self, values: set[str]) -> None:
+    def _read(self, values: set[str], ids: set[str]) -> None:
         for some in chunks(values):
             named = and_(identifiers.c.kind.in_(people.KINDS), identifiers.c.value.in_(some))  # both, or the key's index is not used
             for row in self._connection.execute(select(identifiers).where(named)):
                 self._owners[row.kind, row.value] = _Owner(row.profile_id, row.since)
         self._stored.update(self._owners)
-        for some in chunks({owner.profile_id for owner in self._owners.values()}):
+        for some in chunks(ids):
+            merged = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(some), profiles.c.merged_into.is_not(None))
+            self._into_before.update({row.id: row.merged_into for row in self._connection.execute(merged)})
+        named_directly = {self._into_before.get(id_, id_) for id_ in ids}
+        for some in chunks({owner.profile_id for owner in self._owners.values()} | named_directly):
             for row in self._connection.execute(select(profiles).where(profiles.c.id.in_(some))):
                 self._profiles[row.id] = people.of_row(row)
             known = select(identifiers.c.profile_id).where(and_(identifiers.c.kind == USER, identifiers.c.profile_id.in_(some)))
@@ -116,6 +125,8 @@ class People:
 
     def resolve(self, named: Named) -> Resolved:
         """Return whose an event is, making and merging profiles as it says."""
+        if named.profile_id is not None:
+            return Resolved(self._named(named.profile_id), is_new=False)
         began, merged = len(self._new), len(self._merges)
         if named.user_id is None:
             assert named.anonymous_id is not None, "an envelope carries a user id or an anonymous id"
@@ -126,6 +137,9 @@ class People:
                 self._alias(named.previous_id, profile, named.time)
         found = tuple(merge for merge, _ in self._merges[merged:])
         return Resolved(profile, len(self._new) > began, found)
+
+    def _named(self, profile_id: str) -> Profile:
+        return self._profiles[self.canonical(self._into_before.get(profile_id, profile_id))]
 
     def touch(self, profile: Profile) -> None:
         """Note that a profile has changed."""

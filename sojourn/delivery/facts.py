@@ -33,6 +33,11 @@ _BEHIND = (
     .where(inbound.c.seq > func.coalesce(_ROUTED, 0), identifiers.c.profile_id.in_(bindparam("people", expanding=True)))
     .limit(1)
 )
+_BEHIND_INSIDE = (
+    select(inbound.c.seq)
+    .where(inbound.c.seq > func.coalesce(_ROUTED, 0), inbound.c.profile_id.in_(bindparam("people", expanding=True)))
+    .limit(1)
+)
 _STANDING = (
     select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
     .join(profiles, profiles.c.id == bindparam("person"))
@@ -52,7 +57,8 @@ def caught_up(conn: Connection, people: Sequence[str]) -> None:
     Raises:
         NotCaughtUp: one has not; the claim is to be tried again at once.
     """
-    if conn.execute(_BEHIND, {"people": list(people)}).first() is not None:
+    asked = {"people": list(people)}
+    if conn.execute(_BEHIND, asked).first() is not None or conn.execute(_BEHIND_INSIDE, asked).first() is not None:
         raise NotCaughtUp("events of this person are acknowledged but not yet routed; try again at once")
 
 

@@ -41,6 +41,7 @@ class InboundRow:
             user_id=row.user_id,
             anonymous_id=row.anonymous_id,
             previous_id=body.get("previous_id"),
+            profile_id=row.profile_id,
             traits=body.get("traits", {}),
             properties=body.get("properties", {}),
             context=body.get("context", {}),

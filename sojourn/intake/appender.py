@@ -30,7 +30,8 @@ RETRY_AFTER_FAILURE = 5  # seconds; a store that refuses needs longer
 
 _QUARANTINE = UUID("5c0f6d7e-1b1a-5f0e-9d7a-71756172616e")
 _SQLITE_INSERT = (
-    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, time, received_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, time, received_at, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _KNOWN = select(inbound.c.message_id).where(inbound.c.message_id.in_(bindparam("ids", expanding=True)))
@@ -72,11 +73,11 @@ def _insert(connection: Connection, envelopes: Sequence[Envelope]) -> None:
 
 def _row(e: Envelope) -> tuple[Any, ...]:
     times = to_micros(e.time), to_micros(e.received_at)
-    return (e.message_id, e.kind, e.name, e.user_id, e.anonymous_id, *times, e.model_dump_json(exclude_defaults=True))
+    return (e.message_id, e.kind, e.name, e.user_id, e.anonymous_id, e.profile_id, *times, e.model_dump_json(exclude_defaults=True))
 
 
 def _values(e: Envelope) -> dict[str, Any]:
-    columns = {"message_id", "kind", "name", "user_id", "anonymous_id", "time", "received_at"}
+    columns = {"message_id", "kind", "name", "user_id", "anonymous_id", "profile_id", "time", "received_at"}
     return {**e.model_dump(include=columns), "body": e.model_dump(mode="json", exclude_defaults=True)}
 
 

@@ -20,6 +20,7 @@ def emit(connection: Connection, event: Engagement) -> None:
                 name=event.name,
                 user_id=event.user_id,
                 anonymous_id=event.anonymous_id,
+                profile_id=event.profile_id,
                 properties=dict(event.properties),
                 time=event.time,
                 received_at=event.time,

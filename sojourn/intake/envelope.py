@@ -46,6 +46,7 @@ class Envelope(BaseModel):
     user_id: str | None = None
     anonymous_id: str | None = None
     previous_id: str | None = None  # of an alias
+    profile_id: str | None = None  # of an event from inside; no call from outside can set it
     traits: dict[str, Any] = Field(default_factory=dict)  # of an identify
     properties: dict[str, Any] = Field(default_factory=dict)
     context: dict[str, Any] = Field(default_factory=dict)  # locale, timezone, userAgent, consent: what is used, no more

@@ -20,6 +20,7 @@ class Named:
     user_id: str | None = None
     anonymous_id: str | None = None
     previous_id: str | None = None
+    profile_id: str | None = None
     time: datetime = NOW
 
 
