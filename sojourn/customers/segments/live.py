@@ -81,7 +81,7 @@ def _judge_one(profile_id: str, book: SegmentBook, person: Known, at: datetime) 
         holds = held[name] = condition.holds(facts, book.conditions)
         if holds is not (name in person.segments):
             changes.append(Change(profile_id, name, holds, at))
-        turns = condition.changes_at(facts, book.conditions)
+        turns = condition.changes_at(facts, book.conditions, holds)
         if turns is not None and (upcoming is None or turns < upcoming):
             upcoming = turns
     return changes, upcoming

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
@@ -66,21 +66,31 @@ class Condition:
         """Return why it holds or does not, each leaf with its value."""
         return explanation(self.explainer, facts, segments)
 
-    def changes_at(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> datetime | None:
+    def changes_at(self, facts: Facts, segments: Mapping[str, Condition] = _NONE, holds: bool | None = None) -> datetime | None:
         """Return the earliest moment after the facts' now at which it may come out otherwise, if nothing else happens.
 
         Never later than it does; earlier only where many turns in a row turn nothing. None where it stays as it is.
+
+        Args:
+            facts: one profile at one moment.
+            segments: the conditions of segments.
+            holds: whether it holds at that moment, where that is known already.
         """
         if self.turn is None:
             return None
-        holds, moment = self.holds(facts, segments), None
+        moment = self.turn(facts.event, facts, segments)
+        if moment is None:
+            return None
+        if holds is None:
+            holds = self._test(facts.event, facts, segments)
         for _ in range(LOOKAHEAD):
-            moment = self.turn(facts.event, facts, segments)
-            if moment is None:
-                return None
-            facts = replace(facts, now=moment)
+            facts = facts.at(moment)
             if self._test(facts.event, facts, segments) is not holds:
-                break
+                return moment
+            following = self.turn(facts.event, facts, segments)
+            if following is None:
+                return None
+            moment = following
         return moment
 
     def sql(

