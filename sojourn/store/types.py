@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, BigInteger, Dialect, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -12,6 +13,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+OrderedJson = JSON()  # where the order of keys means something: jsonb would sort them
+
+
+def dump_json(value: Any) -> str:
+    """Return a value as JSON, as both stores keep it."""
+    return orjson.dumps(value).decode()
 
 
 def to_micros(moment: datetime) -> int:
