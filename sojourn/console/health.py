@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
 from sojourn.errors import SojournError
-from sojourn.intake.process import ROUTER
 from sojourn.metrics import metrics
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, last_beats
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, inbound, outbox
 
 LATE_AFTER = timedelta(seconds=5)

@@ -21,17 +21,25 @@ from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.language.shop import TRANSACTIONAL
+from sojourn.store import locks
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
 from sojourn.travel.listening import ENTER_REQUESTED, Happened, is_machine
 from sojourn.travel.registry import Registry
 
-ROUTER = "router"
 BATCH = 500
 RESTARTED = "restarted"
 
 _POSITION = select(cursors.c.seq).where(cursors.c.name == ROUTER)
+_MOVE = update(cursors).where(cursors.c.name == ROUTER).values(seq=bindparam("to"))
+_RUNNING = (
+    select(entries.c.id)
+    .where(entries.c.profile_id.in_(bindparam("ids", expanding=True)), entries.c.state == "running")
+    .order_by(entries.c.id)
+    .with_for_update(key_share=True)
+)
 _WAITING = select(inbound.c.seq).where(inbound.c.seq > func.coalesce(_POSITION.scalar_subquery(), 0)).limit(1)
 
 
@@ -67,7 +75,7 @@ def waits(connection: Connection) -> bool:
 def process_batch(
     connection: Connection, registry: Registry, now: datetime, limit: int = BATCH, new_id: Callable[[], str] = random_id
 ) -> Processed:
-    """Route the next acknowledged events; the cursor moves in the same transaction.
+    """Route the next acknowledged events; the cursor moves in the same transaction. Several routers take turns.
 
     Args:
         connection: of a writing transaction.
@@ -76,7 +84,7 @@ def process_batch(
         limit: how many events at the most.
         new_id: gives the ids of new profiles.
     """
-    after = position(connection)
+    after = locks.router_turn(connection)
     rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
     if not rows:
         return Processed()
@@ -84,18 +92,11 @@ def process_batch(
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
-    _move(connection, after, rows[-1].seq)
+    connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
     result.events = len(rows)
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     return result
-
-
-def _move(connection: Connection, before: int, seq: int) -> None:
-    if before:
-        connection.execute(update(cursors).where(cursors.c.name == ROUTER).values(seq=seq))
-    else:
-        connection.execute(insert(cursors).values(name=ROUTER, seq=seq))
 
 
 class _Batch:
@@ -160,6 +161,8 @@ class _Batch:
 
     def _load_entries(self, ids: Sequence[str]) -> None:
         found: dict[str, list[Entry]] = defaultdict(list)
+        if self.connection.dialect.name != "sqlite":
+            self.connection.execute(_RUNNING, {"ids": ids})  # a worker may be about to end one
         query = select(entries).where(entries.c.profile_id.in_(bindparam("ids", expanding=True))).order_by(entries.c.started_at)
         for row in self.connection.execute(query, {"ids": ids}):
             self.registry.get(self.connection, row.version)
@@ -276,7 +279,7 @@ class _Batch:
     def write(self) -> None:
         if self.begun:
             self.connection.execute(insert(entries), self.begun)
-        for entry_id, values in self.changed.items():
+        for entry_id, values in sorted(self.changed.items(), key=lambda pair: pair[0]):
             self.connection.execute(update(entries).where(entries.c.id == entry_id).values(**values))
         self._withdraw_sends()
         if self.calls:

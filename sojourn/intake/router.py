@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, monotonic
 from sojourn.customers import profiles
 from sojourn.customers.sweep import ENTERED, EXITED, sweep
 from sojourn.delivery.engagement import Engagement
+from sojourn.errors import SojournError
 from sojourn.intake import outbox
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.outbox import JourneyRunner
 from sojourn.intake.process import Processed, process_batch, waits
 from sojourn.metrics import metrics
+from sojourn.store import locks
 from sojourn.store.database import Database
+from sojourn.store.leases import Lease
+from sojourn.store.outlast import repeat
+from sojourn.store.tables import entries
 from sojourn.travel.registry import Registry
 
 BUSY_POLL = 0.005  # seconds between two looks at the log while events come
@@ -30,13 +41,14 @@ CALL_RETRY = 0.5  # seconds before calls that failed are made again
 SWEEP_EVERY = timedelta(hours=1)  # of the shop's time
 SWEEP_AT_MOST_EVERY = 5.0  # real seconds
 CLOSED = "closed"
+CALLER = "caller"  # the role of whoever makes the calls
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Router:
-    """Routes until stopped.
+    """Routes until stopped. Several may run: they take turns at the log, and one of them makes the calls.
 
     Args:
         database: the store.
@@ -50,28 +62,35 @@ class Router:
     runner: JourneyRunner
     clock: SystemClock
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
+    _busy_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lease = Lease(self.database, CALLER, f"{platform.node()}:{os.getpid()}:{uuid4()}")
 
     async def run(self) -> None:
         """Route, call and sweep, until cancelled."""
         await self.database.write(self.registry.store, self.clock.now())
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._route())
-            tasks.create_task(self._call())
-            if swept(self.registry):
-                tasks.create_task(self._sweep())
+        self._calls.set()  # what an earlier life left unanswered
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for job in (self._route, self._lease.keep, self._call):
+                    tasks.create_task(repeat(job.__qualname__, job))
+                if swept(self.registry):
+                    tasks.create_task(repeat("sweep", self._sweep))
+        finally:
+            with suppress(SojournError, SQLAlchemyError):  # it runs out by itself
+                await self._lease.give_up()
 
     async def _route(self) -> None:
-        busy_until = 0.0
-        while True:
-            # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
-            if await self.database.read(waits):
-                processed = await self.database.write(process_batch, self.registry, self.clock.now())
-                self._observe(processed)
-                busy_until = monotonic() + BUSY_FOR
-                if processed.calls:
-                    self._calls.set()
-            else:
-                await asyncio.sleep(BUSY_POLL if monotonic() < busy_until else IDLE_POLL)
+        # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
+        if await self.database.read(waits):
+            processed = await self.database.write(process_batch, self.registry, self.clock.now())
+            self._observe(processed)
+            self._busy_until = monotonic() + BUSY_FOR
+            if processed.calls:
+                self._calls.set()
+        else:
+            await asyncio.sleep(BUSY_POLL if monotonic() < self._busy_until else IDLE_POLL)
 
     def _observe(self, processed: Processed) -> None:
         measured = metrics()
@@ -82,38 +101,43 @@ class Router:
             measured.entries_ended.labels(journey, outcome).inc()
 
     async def _call(self) -> None:
-        self._calls.set()  # what an earlier life left unanswered
-        while True:
-            await self._calls.wait()
-            self._calls.clear()
-            rows = await self.database.read(outbox.pending)
-            metrics().outbox_depth.set(len(rows))
-            if not rows:
-                continue
-            for key in {row.body["version"] for row in rows if row.kind == "start"}:
-                await self.database.read(self.registry.get, key)
-            versions, now = self.registry.versions.__getitem__, self.clock.now()
-            made = await outbox.call_all(rows, self.runner, versions, now, self.clock.scale, seconds=CALLS_FOR)
-            await self.database.write(self._answered, made)
-            if made.failed:
-                log.warning("calls to Temporal failed and are made again", count=len(made.failed), first=made.failed[0])
-                await asyncio.sleep(CALL_RETRY)
-            self._calls.set()
+        """Make the calls that wait. One router does, or two would make those of one workflow out of their order."""
+        with suppress(TimeoutError):  # another router's batch rings no bell here
+            async with asyncio.timeout(IDLE_POLL):
+                await self._calls.wait()
+        term = self._lease.term
+        if not self._lease.holds(term):
+            await asyncio.sleep(IDLE_POLL)
+            return
+        self._calls.clear()
+        rows = await self.database.read(outbox.pending)
+        metrics().outbox_depth.set(len(rows))
+        if not rows:
+            return
+        for key in {row.body["version"] for row in rows if row.kind == "start"}:
+            await self.database.read(self.registry.get, key)
+        versions, now = self.registry.versions.__getitem__, self.clock.now()
+        may = partial(self._lease.holds, term)
+        made = await outbox.call_all(rows, self.runner, versions, now, self.clock.scale, seconds=CALLS_FOR, may=may)
+        await self.database.write(self._answered, made)
+        if made.failed:
+            log.warning("calls to Temporal failed and are made again", count=len(made.failed), first=made.failed[0])
+            await asyncio.sleep(CALL_RETRY)
+        self._calls.set()
 
     def _answered(self, connection: Connection, made: outbox.Outcome) -> None:
+        locks.lock_rows(connection, entries, [*made.run_ids, *made.closed])
         outbox.answered(connection, made.done, made.run_ids)
         mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed") for entry in made.closed], self.clock.now())
 
     # -- segments, until they are live -----------------------------------------------------------
 
     async def _sweep(self) -> None:
-        pause = max(self.clock.scale.real_duration(SWEEP_EVERY).total_seconds(), SWEEP_AT_MOST_EVERY)
-        while True:
-            for segment in swept(self.registry):
-                entered, exited = await self.database.write(sweep_segment, self.registry, segment, self.clock.now())
-                if entered or exited:
-                    log.info("swept a segment", segment=segment, entered=entered, exited=exited)
-            await asyncio.sleep(pause)
+        for segment in swept(self.registry):
+            entered, exited = await self.database.write(sweep_segment, self.registry, segment, self.clock.now())
+            if entered or exited:
+                log.info("swept a segment", segment=segment, entered=entered, exited=exited)
+        await asyncio.sleep(max(self.clock.scale.real_duration(SWEEP_EVERY).total_seconds(), SWEEP_AT_MOST_EVERY))
 
 
 def swept(registry: Registry) -> list[str]:

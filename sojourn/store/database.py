@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from sojourn.errors import SettingsError
+from sojourn.store.last import with_last
 from sojourn.store.postgres import Postgres
 from sojourn.store.sqlite import Sqlite
 from sojourn.store.tables import metadata
@@ -74,7 +75,7 @@ class Database:
             StoreUnavailable: the database went away, or was too busy.
             SettingsError: it cannot be reached at all.
         """
-        return self._store.run(lambda connection: function(connection, *args, **kwargs), writes=True)
+        return self._store.run(_whole(function, *args, **kwargs), writes=True)
 
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one reading transaction, and wait for it; see `write_now`."""
@@ -84,7 +85,7 @@ class Database:
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one writing transaction; it is committed when this returns. See `write_now`."""
-        return await self._store.run_async(lambda connection: function(connection, *args, **kwargs), writes=True)
+        return await self._store.run_async(_whole(function, *args, **kwargs), writes=True)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one reading transaction; see `write_now`."""
@@ -101,6 +102,11 @@ class Database:
     def close_now(self) -> None:
         """Close every connection and thread, and wait for it; a second time changes nothing."""
         self._store.close()
+
+
+def _whole(function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[Connection], T]:
+    """Return a function as a transaction of its own, with what it leaves to be done last."""
+    return lambda connection: with_last(connection, lambda inner: function(inner, *args, **kwargs))
 
 
 def _read(url: str) -> URL:

@@ -23,8 +23,9 @@ from sojourn.intake.appender import append
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import mark_ended
 from sojourn.intake.envelope import read_call
-from sojourn.intake.process import BATCH, ROUTER, process_batch
+from sojourn.intake.process import BATCH, process_batch
 from sojourn.intake.router import sweep_segment, swept
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, inbound, metadata, profiles
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition, parse
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
+from sojourn.store.bulk import insert_new
 from sojourn.store.tables import definitions
 from sojourn.travel.program import Listener, Program
 
@@ -63,8 +64,7 @@ class Registry:
             for item in live.values()
             if item.version not in known
         ]
-        if rows:
-            connection.execute(insert(definitions), rows)
+        insert_new(connection, definitions, rows)  # another process may be about to
 
     def get(self, connection: Connection, key: str) -> Definition:
         """Return a definition by its version.
