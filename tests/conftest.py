@@ -61,12 +61,18 @@ def _stores_end_with_their_test() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_tables_url(tmp_path: Path) -> str:
+    """The URL of a store without tables, of the kind under test."""
+    return stores.SERVER.empty_url() if stores.STORE == "postgresql" else f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+
+
+@pytest.fixture
 def store_url(tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store with all tables, of the kind under test, for several Databases or processes."""
     if stores.STORE != "postgresql":
         url = f"sqlite:///{tmp_path / 'store' / 'sojourn.db'}"
         made = door.Database(url, durable=False)
-        made.write_now(door.metadata.create_all)
+        made.write_now(stores.make_tables)
         made.close_now()
         yield url
         return

@@ -30,6 +30,7 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, make_url
 
 from sojourn.store import database as door
+from sojourn.store import migrations
 from sojourn.store.postgres import Postgres
 from sojourn.store.tables import metadata
 
@@ -52,6 +53,12 @@ def _reset_function() -> str:
         "FOR one IN SELECT schemaname, sequencename FROM pg_sequences LOOP "
         "PERFORM setval(format('%I.%I', one.schemaname, one.sequencename), 1, false); END LOOP; END $$"
     )
+
+
+def make_tables(connection: Connection) -> None:
+    """Make all tables at once, as the migrations would."""
+    metadata.create_all(connection)
+    migrations.stamp(connection)
 
 
 @dataclass
@@ -86,6 +93,9 @@ class Leased:
 
     def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         return self._held().run(work, writes=writes)
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        return self._held().run_schema(work)
 
     async def run_async(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         return await self._held().run_async(work, writes=writes)
@@ -133,7 +143,7 @@ class Server:
         made = Postgres(self.url.set(database=name), durable=False)
 
         def furnish(connection: Connection) -> None:
-            metadata.create_all(connection)
+            make_tables(connection)
             connection.exec_driver_sql(_reset_function())
 
         made.run(furnish, writes=True)

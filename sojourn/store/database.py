@@ -7,6 +7,7 @@ what makes the difference on small machines.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -15,10 +16,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from sojourn.errors import SettingsError
+from sojourn.store import migrations
 from sojourn.store.last import with_last
 from sojourn.store.postgres import Postgres
 from sojourn.store.sqlite import Sqlite
-from sojourn.store.tables import metadata
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +37,10 @@ class Store(Protocol):
 
     async def run_async(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         """Run work in one transaction."""
+        ...
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run work that changes tables in one transaction, however long it takes."""
         ...
 
     def close(self) -> None:
@@ -91,9 +96,17 @@ class Database:
         """Run a function in one reading transaction; see `write_now`."""
         return await self._store.run_async(lambda connection: function(connection, *args, **kwargs), writes=False)
 
-    async def create(self) -> None:
-        """Create what tables are missing."""
-        await self.write(metadata.create_all)
+    async def create(self) -> list[str]:
+        """Make the tables, or bring those of an earlier version up to date; return the steps that were made.
+
+        Several processes may do so at once.
+
+        Raises:
+            SettingsError: a newer version's tables are there, or the database cannot be reached.
+        """
+        if await self.read(migrations.current) == migrations.head():
+            return []
+        return await asyncio.to_thread(self._store.run_schema, migrations.upgrade)
 
     async def close(self) -> None:
         """Close every connection and thread."""

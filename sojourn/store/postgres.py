@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sojourn.errors import SettingsError, StoreUnavailable
 from sojourn.store.types import dump_json
@@ -29,8 +29,12 @@ POOL_SIZE = 10  # connections of a process at the most
 POOL_WAIT_S = 30.0  # for one of them
 CONNECT_LIMIT_S = 5.0
 STATEMENT_LIMIT_MS = 120_000  # a segment's rebuild is the longest
-LOCK_LIMIT_MS = 10_000
-IDLE_LIMIT_MS = 15_000  # of an open transaction: a process that was stopped in its midst must not hold its locks for ever
+LIMITS = {
+    "statement_timeout": str(STATEMENT_LIMIT_MS),
+    "lock_timeout": "10000",
+    # Of an open transaction: a process that was stopped in its midst must not hold its locks for ever.
+    "idle_in_transaction_session_timeout": "15000",
+}
 COMMAND_LIMIT_S = STATEMENT_LIMIT_MS / 1000 + 10  # the server gives up first, and says why
 CONFLICT_PAUSES_S = (0.005, 0.02, 0.08, 0.3, 1.0)  # between attempts of a transaction that another one stood in the way of
 CLOSE_LIMIT_S = 10.0
@@ -60,30 +64,10 @@ class Postgres:
     """
 
     def __init__(self, url: URL, *, durable: bool) -> None:
-        arguments, server = _options(url)
+        self._arguments, self._server = _options(url)
+        self._url, self._durable = url, durable
         self._where = f"{url.host or url.query.get('host') or 'localhost'}/{url.database or ''}"
-        self._engine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg", query=arguments),
-            json_serializer=dump_json,
-            json_deserializer=orjson.loads,
-            hide_parameters=True,  # an error's text ends up in logs, and parameters are personal data
-            pool_size=POOL_SIZE,
-            max_overflow=0,
-            pool_timeout=POOL_WAIT_S,
-            connect_args={
-                "timeout": CONNECT_LIMIT_S,
-                "command_timeout": COMMAND_LIMIT_S,
-                "server_settings": {
-                    "application_name": "sojourn",
-                    "synchronous_commit": "on" if durable else "off",
-                    "statement_timeout": str(STATEMENT_LIMIT_MS),
-                    "lock_timeout": str(LOCK_LIMIT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_LIMIT_MS),
-                    "jit": "off",  # it costs more than any of our statements
-                    **server,
-                },
-            },
-        )
+        self._engine = self._open(POOL_SIZE, LIMITS, COMMAND_LIMIT_S)
         self._writing = self._engine.execution_options(isolation_level="READ COMMITTED")
         # A reading transaction sees one moment, as on SQLite.
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -91,6 +75,28 @@ class Postgres:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._met = False  # whether the server ever answered
+
+    def _open(self, connections: int, limits: Mapping[str, str], command_limit: float | None) -> AsyncEngine:
+        return create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg", query=self._arguments),
+            json_serializer=dump_json,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,  # an error's text ends up in logs, and parameters are personal data
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_S,
+            connect_args={
+                "timeout": CONNECT_LIMIT_S,
+                "command_timeout": command_limit,
+                "server_settings": {
+                    "application_name": "sojourn",
+                    "synchronous_commit": "on" if self._durable else "off",
+                    "jit": "off",  # it costs more than any of our statements
+                    **limits,
+                    **self._server,
+                },
+            },
+        )
 
     def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         """Run work in one transaction, and wait for it in this thread."""
@@ -101,6 +107,19 @@ class Postgres:
         """Run work in one transaction; one that was begun is brought to its end even where the caller is cancelled."""
         begun = asyncio.run_coroutine_threadsafe(self._transaction(work, writes), self._started())
         return await asyncio.shield(asyncio.wrap_future(begun))
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run work that changes tables in one transaction, however long it takes."""
+
+        async def change() -> T:
+            engine = self._open(1, {}, None)
+            try:
+                async with engine.begin() as connection:
+                    return await connection.run_sync(work)
+            finally:
+                await engine.dispose()
+
+        return asyncio.run_coroutine_threadsafe(change(), self._started()).result()
 
     def close(self) -> None:
         """Close every connection and the thread; what was begun is finished first."""

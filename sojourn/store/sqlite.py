@@ -77,6 +77,24 @@ class Sqlite:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer if writes else self._readers, lambda: self.run(work, writes=writes))
 
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run work that changes tables in one transaction.
+
+        SQLite changes a table by making it anew, so what refers to it is checked at the end and not on the way.
+        """
+        with self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    result = work(connection)
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    assert not broken, f"an upgrade left rows of {sorted({row[0] for row in broken})} without what they refer to"
+                    return result
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON")
+
     def close(self) -> None:
         """Close every connection and thread; what was begun is finished first."""
         self._writer.shutdown(wait=True)
