@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import Connection
@@ -28,7 +25,7 @@ from sojourn.intake.process import Processed, process_batch, waits
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
-from sojourn.store.leases import Lease
+from sojourn.store.leases import Lease, this_process
 from sojourn.store.outlast import repeat
 from sojourn.store.tables import entries
 from sojourn.travel.registry import Registry
@@ -65,7 +62,7 @@ class Router:
     _busy_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self._lease = Lease(self.database, CALLER, f"{platform.node()}:{os.getpid()}:{uuid4()}")
+        self._lease = Lease(self.database, CALLER, this_process())
 
     async def run(self) -> None:
         """Route, call and sweep, until cancelled."""

@@ -1,16 +1,20 @@
 """A role that only one process may have at a time, and another takes over within seconds when that one dies.
 
 No two machines' clocks are compared: who waits for the role watches the lease's row, and takes it when
-it has stood unchanged for as long as it is good for, by the watcher's own clock. The holder counts from
-before it asked, and so stops first. A process that was asleep finds that its time is over before it
-does anything more (`holds`).
+it has stood unchanged for as long as it is good for, by the watcher's own clock; on the holder's own
+machine, which has but one clock, when its time is over. The holder counts from before it asked, and so
+stops first. A process that was asleep finds that its time is over before it does anything more (`holds`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -24,6 +28,7 @@ RENEW_EVERY_S = 0.5
 WATCH_EVERY_S = 0.2
 MARGIN_S = 0.2  # by which the holder stops before anyone may take over
 LONG_GONE = timedelta(seconds=30)  # past its end a lease is taken at first sight; no clock is that wrong
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # one for all processes, and containers, that share a clock
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,12 @@ class Seen:
 
     holder: str
     until: datetime
+
+
+def this_process() -> str:
+    """Return a name that no other process has, now or ever; it begins with the machine's."""
+    machine = _BOOT.read_text().strip() if _BOOT.exists() else platform.node()
+    return f"{machine}:{os.getpid()}:{uuid4()}"
 
 
 def look(connection: Connection, name: str) -> Seen | None:
@@ -109,7 +120,10 @@ class Lease:
         return won
 
     def _is_free(self, seen: Seen | None) -> bool:
-        if seen is None or seen.until + LONG_GONE < real_now():
+        if seen is None:
+            return True
+        same_clock = seen.holder.split(":")[0] == self._holder.split(":")[0]
+        if seen.until + (timedelta() if same_clock else LONG_GONE) < real_now():
             return True
         if seen != self._seen:
             self._seen, self._seen_since = seen, monotonic()

@@ -7,6 +7,7 @@ they hold the steps to lead to exactly the tables, on both stores, and back.
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,7 @@ def write_revision(connection: Connection, message: str, metadata: MetaData | No
 def _settings(connection: Connection) -> Config:
     from alembic.config import Config
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each plug-in
     settings = Config()
     settings.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     settings.set_main_option("file_template", "%%(rev)s_%%(slug)s")
