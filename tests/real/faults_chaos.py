@@ -69,11 +69,11 @@ class Chaos:
         while len(self.counted(part)) < self.hits:
             await asyncio.sleep(dice.uniform(0.1, 1.5))
             strike = Strike(0.0, await self._aim(part))
-            before = self._done(part)
             self.stack.kill(part)
             strike.at = time.time()
             self.strikes[part].append(strike)
-            await self._progress(part, before)
+            await self._alive(part)  # a database server ends by itself what the dead had asked of it: that is no work of a new life
+            await self._progress(part, self._done(part))
             strike.back_after = time.time() - strike.at
 
     async def _aim(self, part: str) -> int:
@@ -81,6 +81,12 @@ class Chaos:
         while (found := self._in_hand(part)) == 0 and time.monotonic() < deadline:
             await asyncio.sleep(0.003)
         return found
+
+    async def _alive(self, part: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.stack.runs(part):
+            assert time.monotonic() < deadline, f"{part} is not started again after {PATIENCE:.0f} s"
+            await asyncio.sleep(0.02)
 
     async def _progress(self, part: str, before: int) -> None:
         deadline = time.monotonic() + PATIENCE

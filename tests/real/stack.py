@@ -68,6 +68,13 @@ class Stack:
         folder = self.data_dir / "inbox"
         return list(mailbox.Maildir(str(folder))) if folder.exists() else []
 
+    def runs(self, part: str) -> bool:
+        """Whether a process runs a part."""
+        try:
+            return bool(self.pid_of(part))
+        except AssertionError:
+            return False
+
     def pid_of(self, part: str) -> int:
         """The process of a part: api, router, worker or temporal."""
         for child in psutil.Process(self.process.pid).children(recursive=True):
