@@ -60,12 +60,7 @@ class JourneyRunner(Protocol):
 
 def pending(connection: Connection, limit: int = BATCH) -> Sequence[Row[Any]]:
     """Return the oldest calls not yet answered, in order, each with its entry's run id."""
-    query = (
-        select(outbox, entries.c.run_id)
-        .outerjoin(entries, entries.c.id == outbox.c.entry_id)
-        .order_by(outbox.c.seq)
-        .limit(limit)
-    )
+    query = select(outbox, entries.c.run_id).outerjoin(entries, entries.c.id == outbox.c.entry_id).order_by(outbox.c.seq).limit(limit)
     return connection.execute(query).all()
 
 

@@ -164,5 +164,3 @@ def _addressed(connection: Connection, profile_id: str, name: str, segment: str,
         anonymous_id=anonymous_id,
         properties={"segment": segment},
     )
-
-
