@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -42,6 +42,7 @@ _facts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_facts, st.none() | st.integers(0, 5), st.integers(0, 6))
 def test_the_store_and_the_list_answer_alike(facts, after, until):
     window = ("A", None if after is None else at(after), at(until))
