@@ -23,8 +23,9 @@ up: $(STAMP) ## start everything; UP="--port 9000" adds flags
 demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and played readers
 	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz --engage 0.3 $(UP)
 
-test: $(STAMP) ## run the tests; TESTS="tests/unit -k router" narrows them
+test: $(STAMP) ## run the tests, and those of the store once more on PostgreSQL; TESTS="tests/unit -k router" narrows them
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m store $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .

@@ -41,6 +41,7 @@ from sojourn.readiness import say_ready
 from sojourn.settings import Settings, load_settings
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import keep_beating
+from sojourn.store.outlast import repeat
 from sojourn.timekeeping import read_clock
 from sojourn.tracing import configure_tracing
 from sojourn.travel.registry import Registry
@@ -188,38 +189,39 @@ async def run_worker(house: House) -> None:
     activities = JourneyActivities(house.journeys)
     worker = make_worker(client, [activities.decide, activities.send], interceptors=[observer])
 
+    unwritten: list[Ending] = []
+    window = CLOSED_AT_START
+
     async def write_endings() -> None:
-        while True:
-            seen = observer.take()
-            if seen:
-                await house.database.write(mark_ended, seen, house.clock.now())
-            await asyncio.sleep(ENDINGS_EVERY)
+        unwritten.extend(observer.take())
+        if unwritten:
+            await house.database.write(mark_ended, tuple(unwritten), house.clock.now())
+            unwritten.clear()
+        await asyncio.sleep(ENDINGS_EVERY)
 
     async def find_missed_endings() -> None:
-        window = CLOSED_AT_START
-        while True:
-            try:
-                found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
-            except RPCError as error:  # the server is away: the worker waits for it, and so does this
-                log.warning("cannot look for entries whose end no worker had seen", error=error.status.name)
-                await asyncio.sleep(CLOSED_RETRY)
-                continue
-            missed = await house.database.write(mark_ended, found, house.clock.now())
-            if missed:
-                log.info("found entries whose end no worker had seen", count=missed)
-            window = CLOSED_WINDOW
-            await asyncio.sleep(CLOSED_EVERY)
+        nonlocal window
+        try:
+            found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
+        except RPCError as error:  # the server is away: the worker waits for it, and so does this
+            log.warning("cannot look for entries whose end no worker had seen", error=error.status.name)
+            await asyncio.sleep(CLOSED_RETRY)
+            return
+        missed = await house.database.write(mark_ended, found, house.clock.now())
+        if missed:
+            log.info("found entries whose end no worker had seen", count=missed)
+        window = CLOSED_WINDOW
+        await asyncio.sleep(CLOSED_EVERY)
 
     async def abandon() -> None:
-        while True:
-            given_up = await house.database.write(sending.abandon, house.clock.now())
-            if given_up:
-                log.warning("gave up on sends that nobody settled", count=given_up)
-            await asyncio.sleep(ABANDON_EVERY)
+        given_up = await house.database.write(sending.abandon, house.clock.now())
+        if given_up:
+            log.warning("gave up on sends that nobody settled", count=given_up)
+        await asyncio.sleep(ABANDON_EVERY)
 
     async with worker, asyncio.TaskGroup() as tasks:
         for job in (write_endings, find_missed_endings, abandon):
-            tasks.create_task(job())
+            tasks.create_task(repeat(job.__name__, job))
         say_ready()
 
 

@@ -12,7 +12,8 @@
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
         ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx
         ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
-        └── Overloaded           a queue is full; carries retry_after
+        ├── Overloaded           a queue is full; carries retry_after
+        └── StoreUnavailable     the database went away, or was too busy to answer in time
 What a person reads in them says what to do, and holds no personal data.
 """
 
@@ -74,3 +75,7 @@ class Overloaded(Transient):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StoreUnavailable(Transient):
+    """The database went away, or was too busy to answer in time; whether the last commit was made may be unknown."""

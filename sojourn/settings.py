@@ -20,6 +20,7 @@ from sojourn.errors import SettingsError
 from sojourn.keys import kept_keys
 
 PREFIX = "SOJOURN_"
+TEST_PREFIX = "SOJOURN_TEST_"  # what the tests are told by
 TEMPORAL_PORT = 7233
 API_PORT = 8080
 _KEYS = ("secret_key", "write_key", "admin_token")
@@ -169,7 +170,7 @@ def _check_url(value: str, schemes: tuple[str, ...]) -> None:
 def _refuse_misspelt(environment: os._Environ[str] | dict[str, str]) -> None:
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in environment:
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(TEST_PREFIX):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
             if near:
                 raise SettingsError(f"{name} is not a setting; did you mean {near[0]}?")

@@ -26,7 +26,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.converter import encode_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from sojourn.clock import REAL_TIME, TimeScale
+from sojourn.clock import REAL_TIME, TimeScale, monotonic
 from sojourn.intake.outbox import StartCall
 from sojourn.travel.program import Program
 from sojourn.travel.registry import Definition
@@ -38,6 +38,7 @@ _REQUESTS = UUID("0b8e7b0e-52ab-5d0a-8f56-7265717565ff")
 SUMMARY_LIMIT = 200  # characters; Temporal keeps 400 bytes
 CONFLICT_TRIES = 10
 CONFLICT_PAUSE = 0.2  # seconds; an entry that was told to leave may need a moment to close
+ASLEEP = 1.5  # seconds between two tries; less than the caller's lease is good for
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class JourneyCalls:
         encode_search_attributes(attributes, request.search_attributes)
         if delay > timedelta():
             request.workflow_start_delay.FromTimedelta(delay)
+        awake = monotonic()
         for attempt in range(CONFLICT_TRIES):
+            if monotonic() - awake > ASLEEP:  # another router may have made this call, and later ones
+                raise TimeoutError("this router was asleep between two tries of a start; the call is made again if it still waits")
+            awake = monotonic()
             last = replace or attempt == CONFLICT_TRIES - 1
             request.workflow_id_conflict_policy = (
                 WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING

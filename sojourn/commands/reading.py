@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sojourn.errors import SettingsError, SojournError
 from sojourn.settings import load_settings
-from sojourn.store.database import Database
+from sojourn.store.database import SQLITE, Database
 
 DataDir = Annotated[Path | None, typer.Option(help="The folder of the data, as `up` has it.", show_default="var, or SOJOURN_DATA_DIR")]
 
@@ -22,10 +22,10 @@ DataDir = Annotated[Path | None, typer.Option(help="The folder of the data, as `
 @contextmanager
 def reading(data_dir: Path | None = None) -> Iterator[Database]:
     """Open the database that the settings name; a mistake ends the command with a sentence."""
+    database = None
     try:
-        url = load_settings(keys=False, data_dir=data_dir).database_url
-        database = Database(url)
-        if database.url.get_backend_name() == "sqlite" and not Path(str(database.url.database)).exists():
+        database = Database(load_settings(keys=False, data_dir=data_dir).database_url)
+        if database.url.get_backend_name() == SQLITE and not Path(str(database.url.database)).exists():
             raise SettingsError(
                 f"there is no data at {database.url.database} yet; start with: sojourn up (or name its folder with --data-dir)"
             )
@@ -33,9 +33,12 @@ def reading(data_dir: Path | None = None) -> Iterator[Database]:
     except SojournError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
-    except OperationalError:
+    except (OperationalError, ProgrammingError):  # of a table that is not there, each store says one of the two
         Console(stderr=True).print("error: the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", style="red")
         raise typer.Exit(1) from None
+    finally:
+        if database is not None:
+            database.close_now()
 
 
 def moment(at: datetime) -> str:

@@ -13,10 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
-from sojourn.intake.process import ROUTER
+from sojourn.errors import SojournError
 from sojourn.metrics import metrics
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, last_beats
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, inbound, outbox
 
 LATE_AFTER = timedelta(seconds=5)
@@ -66,7 +67,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
     parts: dict[str, PartHealth] = {}
     try:
         waiting, calls, beats = await database.read(_read)
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, SojournError, OSError):
         parts["database"] = PartHealth(state="down", detail="it does not answer")
     else:
         parts["database"] = PartHealth(state="ok", detail="it answers")
@@ -82,7 +83,7 @@ async def measure_backlogs(database: Database) -> None:
     """Set the gauges of what waits, for `/metrics`; where the database does not answer they stay as they were."""
     try:
         waiting, calls, _ = await database.read(_read)
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, SojournError, OSError):
         return
     metrics().router_lag.set(waiting.count)
     metrics().outbox_depth.set(calls.count)

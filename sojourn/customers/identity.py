@@ -115,8 +115,10 @@ class People:
             merged = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(some), profiles.c.merged_into.is_not(None))
             self._into_before.update({row.id: row.merged_into for row in self._connection.execute(merged)})
         named_directly = {self._into_before.get(id_, id_) for id_ in ids}
-        for some in chunks({owner.profile_id for owner in self._owners.values()} | named_directly):
-            for row in self._connection.execute(select(profiles).where(profiles.c.id.in_(some))):
+        for some in chunks(sorted({owner.profile_id for owner in self._owners.values()} | named_directly)):
+            # Locked, in one order: a worker may be about to set a trait.
+            held = select(profiles).where(profiles.c.id.in_(some)).order_by(profiles.c.id).with_for_update(key_share=True)
+            for row in self._connection.execute(held):
                 self._profiles[row.id] = people.of_row(row)
             known = select(identifiers.c.profile_id).where(and_(identifiers.c.kind == USER, identifiers.c.profile_id.in_(some)))
             self._with_user.update(self._connection.execute(known).scalars())

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from sojourn.customers.traits import Profile
 from sojourn.errors import NotFound
+from sojourn.store import locks
 from sojourn.store.tables import identifiers, profiles
 
 KINDS = ("user_id", "anonymous_id")  # of identifiers
@@ -86,7 +87,7 @@ def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any
     Raises:
         NotFound: there is no such profile.
     """
-    profile = _load(connection, canonical(connection, profile_id))
+    profile = _load(connection, locks.lock_person(connection, profile_id))
     if profile.hear(traits, at):
         connection.execute(_UPDATE, [_changed(profile)])
     return Person(profile.id, profile.traits, profile.zone, profile.locale, profile.first_seen, profile.last_seen)

@@ -15,9 +15,8 @@ from sojourn.delivery.ledger import SendRow
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import GateRules
 from sojourn.errors import NotCaughtUp
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import consents, cursors, entries, identifiers, inbound, profiles
-
-ROUTER = "router"
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()

@@ -14,12 +14,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from sojourn.delivery.gate import CheckResult
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
+from sojourn.store import locks
 from sojourn.store.bulk import insert_if_new
 from sojourn.store.tables import profiles, sends, transitions, verdicts
 
@@ -107,7 +108,8 @@ class SendRow:
 
 _COLUMNS = [sends.c[field.name] for field in fields(SendRow)]
 # Statements are built once: building one costs more than SQLite takes to answer it.
-_BY_KEY = select(*_COLUMNS).where(sends.c.key == bindparam("sought")).with_for_update()
+_AS_IT_IS = select(*_COLUMNS).where(sends.c.key == bindparam("sought"))
+_BY_KEY = _AS_IT_IS.with_for_update()
 _MOVE = update(sends).where(sends.c.key == bindparam("moved"))
 _NOTE = insert(transitions)
 _CHECKS = insert(verdicts)
@@ -119,13 +121,7 @@ _USED = select(func.count()).where(
 )
 _USED_OF_A_PURPOSE = _USED.where(sends.c.purpose == bindparam("purpose"))
 _USED_OF_ALL = _USED.where(sends.c.purpose != TRANSACTIONAL)
-_HEAD = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one")).scalar_subquery()
-_PERSON = (
-    select(profiles.c.id)
-    .where(or_(profiles.c.id == _HEAD, profiles.c.merged_into == _HEAD))
-    .order_by(profiles.c.merged_into.is_not(None), profiles.c.id)  # the one that lives on first
-    .with_for_update()
-)
+_MERGED = select(profiles.c.id).where(profiles.c.merged_into == bindparam("head")).order_by(profiles.c.id)
 
 
 def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> str:
@@ -156,7 +152,20 @@ def load(conn: Connection, key: str) -> SendRow:
     Raises:
         NotFound: there is none of this key.
     """
-    row = conn.execute(_BY_KEY, {"sought": key}).mappings().one_or_none()
+    return _found(conn, _BY_KEY, key)
+
+
+def look(conn: Connection, key: str) -> SendRow:
+    """Return a send as it is just now, without locking it.
+
+    Raises:
+        NotFound: there is none of this key.
+    """
+    return _found(conn, _AS_IT_IS, key)
+
+
+def _found(conn: Connection, query: Select[Any], key: str) -> SendRow:
+    row = conn.execute(query, {"sought": key}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"no send {key}")
     return SendRow(**{**row, "state": State(row["state"])})
@@ -212,19 +221,19 @@ def used(conn: Connection, people: Iterable[str], since: datetime, *, besides: s
 
 
 def unsettled_since(conn: Connection, state: State, before: datetime, limit: int) -> list[SendRow]:
-    """Return sends that were claimed before a moment and still stand in a state, oldest first."""
-    found = conn.execute(
-        select(*_COLUMNS).where(sends.c.state == state.value, sends.c.claimed_at <= before).order_by(sends.c.claimed_at).limit(limit)
-    )
+    """Return sends that were claimed before a moment and still stand in a state, oldest first, locked."""
+    query = select(*_COLUMNS).where(sends.c.state == state.value, sends.c.claimed_at <= before).order_by(sends.c.claimed_at).limit(limit)
+    found = conn.execute(query.with_for_update(skip_locked=True))  # whoever holds one is about to settle it
     return [SendRow(**{**row, "state": State(row["state"])}) for row in found.mappings()]
 
 
 def lock_person(conn: Connection, profile_id: str) -> list[str]:
-    """Lock a person's row, so that two claims cannot both take the last place under a cap; return all their profile ids."""
-    found = list(conn.execute(_PERSON, {"one": profile_id}).scalars())
-    if not found:
-        raise NotFound(f"no profile {profile_id}")
-    return found
+    """Lock a person's row, so that two claims cannot both take the last place under a cap; return all their profile ids.
+
+    The one under which the person lives on comes first.
+    """
+    head = locks.lock_person(conn, profile_id)
+    return [head, *conn.execute(_MERGED, {"head": head}).scalars()]
 
 
 def _note(conn: Connection, key: str, before: State | None, after: State, because: str, now: datetime) -> None:

@@ -43,6 +43,7 @@ from sojourn.delivery.tokens import Links
 from sojourn.errors import ProviderBusy, ProviderUnclear, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
+from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.tables import links, messages
 
@@ -114,7 +115,7 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
         conn.execute(_FREEZE, message)
         if urls:
             conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
-    return ledger.load(conn, order.key)
+    return ledger.look(conn, order.key)
 
 
 def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider) -> ClaimResult:
@@ -124,6 +125,7 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         NotFound: nothing was planned under this key.
         NotCaughtUp: events of this person wait to be routed; nothing has changed.
     """
+    people = ledger.lock_person(conn, ledger.look(conn, key).profile_id)  # before the send: the order of the router's locks
     send = ledger.load(conn, key)
     if send.state in ledger.SETTLED:
         return AlreadySettled(send.state.value, send.reason)
@@ -132,7 +134,7 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
     doubtful = send.state is State.UNKNOWN
     if doubtful and not _key_holds(send, provider, now):
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
-    people = ledger.lock_person(conn, send.profile_id)
+    locks.hold_events(conn, people)
     facts.caught_up(conn, people)
     message = _message(conn, send, now)
     verdict = gate.judge(facts.gather(conn, send, message, people, now, rules))

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, select
 from sojourn.errors import Overloaded
 from sojourn.intake.envelope import Envelope, Quarantined
 from sojourn.metrics import metrics
+from sojourn.store import locks
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import inbound, quarantine
@@ -40,7 +41,12 @@ log = structlog.get_logger(__name__)
 
 
 def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: Sequence[Quarantined] = ()) -> list[str]:
-    """Write events to the log and return the message ids that it did not hold before, in order."""
+    """Write events to the log and return the message ids that it did not hold before, in order.
+
+    On PostgreSQL nobody else writes to the log until this transaction ends: what comes after this in it is waited for.
+    """
+    locks.share_events(connection, (one for e in envelopes for one in (e.user_id, e.anonymous_id, e.previous_id, e.profile_id)))
+    locks.hold_log(connection)
     if quarantined:
         insert_new(connection, quarantine, [{"id": _quarantine_id(bad), **vars(bad)} for bad in quarantined])
     if not envelopes:
@@ -64,7 +70,6 @@ def _known(connection: Connection, message_ids: list[str]) -> Sequence[str]:
 
 
 def _insert(connection: Connection, envelopes: Sequence[Envelope]) -> None:
-    """Insert what is new; a message id that another process wrote meanwhile is left as it is."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_SQLITE_INSERT, [_row(envelope) for envelope in envelopes])
         return

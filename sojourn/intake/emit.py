@@ -1,4 +1,7 @@
-"""The door for what happens inside: engagement, segment changes and requests to enter, as events of the same log."""
+"""The door for what happens inside: engagement, segment changes and requests to enter, as events of the same log.
+
+They are appended as the last thing that their transaction does (`sojourn.store.last` says why).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ from sojourn.customers.inner import InnerEvent
 from sojourn.delivery.engagement import Engagement
 from sojourn.intake.appender import append
 from sojourn.intake.envelope import Envelope
+from sojourn.store.bulk import chunks
+from sojourn.store.last import do_last
+
+AT_ONCE = 2_000  # events in one statement
 
 
 def emit(connection: Connection, event: Engagement) -> None:
@@ -19,7 +26,13 @@ def emit(connection: Connection, event: Engagement) -> None:
 
 def tell(connection: Connection, events: Sequence[InnerEvent | Engagement]) -> None:
     """Append events to the log in the transaction at hand, in order; those whose message id is known change nothing."""
-    append(connection, [_envelope(event) for event in events])
+    for event in events:
+        do_last(connection, _append, _envelope(event))
+
+
+def _append(connection: Connection, envelopes: Sequence[Envelope]) -> None:
+    for some in chunks(envelopes, AT_ONCE):
+        append(connection, some)
 
 
 def _envelope(event: InnerEvent | Engagement) -> Envelope:

@@ -123,7 +123,7 @@ def _read_event(
         result.envelopes.append(_envelope(raw, kind or raw.get("type"), call, received_at))
     except BadEvent as error:
         message_id = raw.get("messageId") if isinstance(raw, dict) else None
-        kept = message_id[:MAX_ID] if isinstance(message_id, str) else None
+        kept = message_id[:MAX_ID] if isinstance(message_id, str) and message_id.isprintable() else None  # not every store takes a NUL
         result.quarantined.append(Quarantined(kept, str(error), json.dumps(raw), received_at))
 
 

@@ -60,12 +60,7 @@ class JourneyRunner(Protocol):
 
 def pending(connection: Connection, limit: int = BATCH) -> Sequence[Row[Any]]:
     """Return the oldest calls not yet answered, in order, each with its entry's run id."""
-    query = (
-        select(outbox, entries.c.run_id)
-        .outerjoin(entries, entries.c.id == outbox.c.entry_id)
-        .order_by(outbox.c.seq)
-        .limit(limit)
-    )
+    query = select(outbox, entries.c.run_id).outerjoin(entries, entries.c.id == outbox.c.entry_id).order_by(outbox.c.seq).limit(limit)
     return connection.execute(query).all()
 
 
@@ -94,12 +89,14 @@ async def call_all(
     now: datetime,
     scale: TimeScale,
     seconds: float = math.inf,
+    may: Callable[[], bool] = lambda: True,
 ) -> Outcome:
     """Make the calls: in order for each workflow id, side by side otherwise.
 
     A call that fails stops its workflow id's later ones; they stay for the next round, as do those
     that `seconds` were not enough for: what is answered must be marked soon, or a router that dies
-    while the server is slow begins the same round again and again.
+    while the server is slow begins the same round again and again. `may` is asked before each call:
+    who was asleep and no longer has the role makes no more.
     """
     outcome = Outcome()
     deadline = monotonic() + seconds
@@ -111,7 +108,7 @@ async def call_all(
     async def run(group: list[Row[Any]]) -> None:
         async with gate:
             for row in group:
-                if monotonic() >= deadline:
+                if (outcome.done and monotonic() >= deadline) or not may():  # some are made, however slow the machine is
                     return
                 try:
                     await _call(row, runner, definition, now, scale, outcome)

@@ -25,17 +25,25 @@ from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.language.shop import TRANSACTIONAL
+from sojourn.store import locks
+from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
 from sojourn.travel.listening import ENTER_REQUESTED, Happened, is_machine
 from sojourn.travel.registry import Registry
 
-ROUTER = "router"
 BATCH = 500
 RESTARTED = "restarted"
 
 _POSITION = select(cursors.c.seq).where(cursors.c.name == ROUTER)
+_MOVE = update(cursors).where(cursors.c.name == ROUTER).values(seq=bindparam("to"))
+_RUNNING = (
+    select(entries.c.id)
+    .where(entries.c.profile_id.in_(bindparam("ids", expanding=True)), entries.c.state == "running")
+    .order_by(entries.c.id)
+    .with_for_update(key_share=True)
+)
 _WAITING = select(inbound.c.seq).where(inbound.c.seq > func.coalesce(_POSITION.scalar_subquery(), 0)).limit(1)
 
 
@@ -73,7 +81,7 @@ def waits(connection: Connection) -> bool:
 def process_batch(
     connection: Connection, registry: Registry, now: datetime, limit: int = BATCH, new_id: Callable[[], str] = random_id
 ) -> Processed:
-    """Route the next acknowledged events; the cursor moves in the same transaction.
+    """Route the next acknowledged events; the cursor moves in the same transaction. Several routers take turns.
 
     Args:
         connection: of a writing transaction.
@@ -82,7 +90,7 @@ def process_batch(
         limit: how many events at the most.
         new_id: gives the ids of new profiles.
     """
-    after = position(connection)
+    after = locks.router_turn(connection)
     rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
     if not rows:
         return Processed()
@@ -91,7 +99,7 @@ def process_batch(
     batch.route(happened)
     batch.write()
     batch.result.changes = segments.judge(connection, registry.book, dict.fromkeys(_to_judge(happened, registry), now), now, tell)
-    _move(connection, after, rows[-1].seq)
+    connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
     result.events = len(rows)
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
@@ -103,13 +111,6 @@ def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> list[str]:
     asked = registry.book.needs.names
     touched = (a for a in absorbed if a.new_profile or a.merges or a.envelope.traits or (a.is_new and a.envelope.name in asked))
     return list(dict.fromkeys(a.profile_id for a in touched))
-
-
-def _move(connection: Connection, before: int, seq: int) -> None:
-    if before:
-        connection.execute(update(cursors).where(cursors.c.name == ROUTER).values(seq=seq))
-    else:
-        connection.execute(insert(cursors).values(name=ROUTER, seq=seq))
 
 
 class _Batch:
@@ -175,6 +176,8 @@ class _Batch:
 
     def _load_entries(self, ids: Sequence[str]) -> None:
         found: dict[str, list[Entry]] = defaultdict(list)
+        if self.connection.dialect.name != "sqlite":
+            self.connection.execute(_RUNNING, {"ids": ids})  # a worker may be about to end one
         query = select(entries).where(entries.c.profile_id.in_(bindparam("ids", expanding=True))).order_by(entries.c.started_at)
         for row in self.connection.execute(query, {"ids": ids}):
             self.registry.get(self.connection, row.version)
@@ -291,7 +294,7 @@ class _Batch:
     def write(self) -> None:
         if self.begun:
             self.connection.execute(insert(entries), self.begun)
-        for entry_id, values in self.changed.items():
+        for entry_id, values in sorted(self.changed.items(), key=lambda pair: pair[0]):
             self.connection.execute(update(entries).where(entries.c.id == entry_id).values(**values))
         self._withdraw_sends()
         if self.calls:
@@ -303,7 +306,6 @@ class _Batch:
             if fresh:
                 self.connection.execute(insert(refusals), fresh)
         self.result.calls = len(self.calls)
-
 
     def _withdraw_sends(self) -> None:
         """What an ended entry still held will not be asked for again: say why it was never sent."""

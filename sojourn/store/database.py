@@ -1,125 +1,132 @@
-"""The database: one door for reading, one for writing, the same on every store.
+"""The database: one door for reading, one for writing, the same on SQLite and PostgreSQL.
 
 The domain's functions are plain functions of a SQLAlchemy `Connection`. `Database` runs each in one
-transaction in a thread: one writer, so that writers queue in memory and not at the file's lock. One hop
-a transaction instead of one a statement is what makes the difference on small machines.
+transaction, away from the caller's event loop: one hop a transaction instead of one a statement is
+what makes the difference on small machines.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-import orjson
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import StaticPool
 
 from sojourn.errors import SettingsError
-from sojourn.store.tables import metadata
+from sojourn.store import migrations
+from sojourn.store.last import with_last
+from sojourn.store.postgres import Postgres
+from sojourn.store.sqlite import Sqlite
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 15_000
-READERS = 2
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+_EXAMPLES = "write sqlite:///var/sojourn.db, or postgresql://user:password@host/name"
 
 
-def _dumps(value: Any) -> str:
-    return orjson.dumps(value).decode()
+class Store(Protocol):
+    """What a kind of database must do."""
+
+    def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        """Run work in one transaction, and wait for it in this thread."""
+        ...
+
+    async def run_async(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        """Run work in one transaction."""
+        ...
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run work that changes tables in one transaction, however long it takes."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun, and close."""
+        ...
+
+
+def open_store(url: URL, *, durable: bool) -> Store:
+    """Open what a URL names; nothing is connected to yet."""
+    return Postgres(url, durable=durable) if url.get_backend_name() == POSTGRESQL else Sqlite(url, durable=durable)
 
 
 class Database:
-    """A store, opened by its URL.
+    """A store, opened by its URL; nothing is connected to before the first use.
 
     Args:
-        url: `sqlite://` (in memory) or `sqlite:///path.db`; PostgreSQL is not supported yet.
-        durable: whether a commit is on the disk before it returns (SQLite's synchronous=FULL, else
-            NORMAL). What was acknowledged to someone needs True.
+        url: `sqlite://` (in memory), `sqlite:///path.db` or `postgresql://user:password@host/name`.
+        durable: whether a commit is on the disk before it returns. What was acknowledged to someone needs True.
 
     Raises:
-        SettingsError: the URL is neither.
+        SettingsError: the URL is none of these.
     """
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
-        try:
-            self.url = make_url(url)
-        except ArgumentError:
-            raise SettingsError("the database URL is not a URL; write sqlite:///var/sojourn.db") from None
-        if self.url.get_backend_name() != "sqlite":
-            raise SettingsError(
-                f"{self.url.get_backend_name()} is not supported yet, only SQLite is; "
-                "leave SOJOURN_DATABASE_URL out, or write sqlite:///var/sojourn.db"
-            )
-        self.in_memory = self.url.database in (None, "", ":memory:")
-        if not self.in_memory:
-            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = self._open_sqlite(durable)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-        self._readers = self._writer if self.in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-
-    def _open_sqlite(self, durable: bool) -> Engine:
-        engine = create_engine(
-            self.url.set(drivername="sqlite+pysqlite"),
-            json_serializer=_dumps,
-            json_deserializer=orjson.loads,
-            hide_parameters=True,  # an error's text ends up in logs, and parameters are personal data
-            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
-            **({"poolclass": StaticPool} if self.in_memory else {"pool_size": READERS + 2}),
-        )
-
-        @event.listens_for(engine, "connect")
-        def _set_pragmas(connection: Any, _record: Any) -> None:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-            cursor.execute("PRAGMA cache_size=-32000")
-            cursor.close()
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            # A transaction that will write takes the write lock at once: upgrading a read lock later can deadlock.
-            writes = connection.get_execution_options().get("sojourn_writes", True)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-        return engine
+        self.url = _read(url)
+        self._store = open_store(self.url, durable=durable)
 
     # -- for code without an event loop (the command line, tests, virtual time) ------------------
 
     def write_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one writing transaction, in this thread."""
-        with self.engine.begin() as connection:
-            return function(connection, *args, **kwargs)
+        """Run a function in one writing transaction, and wait for it.
+
+        On PostgreSQL it may be run again where another transaction stood in its way: it must touch nothing but
+        its connection.
+
+        Raises:
+            StoreUnavailable: the database went away, or was too busy.
+            SettingsError: it cannot be reached at all.
+        """
+        return self._store.run(_whole(function, *args, **kwargs), writes=True)
 
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one reading transaction, in this thread."""
-        with self.engine.connect().execution_options(sojourn_writes=False) as connection:
-            return function(connection, *args, **kwargs)
+        """Run a function in one reading transaction, and wait for it; see `write_now`."""
+        return self._store.run(lambda connection: function(connection, *args, **kwargs), writes=False)
 
     # -- for code with one ------------------------------------------------------------------------
 
     async def write(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one writing transaction; it is committed when this returns."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, lambda: self.write_now(function, *args, **kwargs))
+        """Run a function in one writing transaction; it is committed when this returns. See `write_now`."""
+        return await self._store.run_async(_whole(function, *args, **kwargs), writes=True)
 
     async def read(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function in one reading transaction."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, lambda: self.read_now(function, *args, **kwargs))
+        """Run a function in one reading transaction; see `write_now`."""
+        return await self._store.run_async(lambda connection: function(connection, *args, **kwargs), writes=False)
 
-    async def create(self) -> None:
-        """Create what tables are missing."""
-        await self.write(metadata.create_all)
+    async def create(self) -> list[str]:
+        """Make the tables, or bring those of an earlier version up to date; return the steps that were made.
+
+        Several processes may do so at once.
+
+        Raises:
+            SettingsError: a newer version's tables are there, or the database cannot be reached.
+        """
+        if await self.read(migrations.current) == migrations.head():
+            return []
+        return await asyncio.to_thread(self._store.run_schema, migrations.upgrade)
 
     async def close(self) -> None:
         """Close every connection and thread."""
-        self._writer.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
-        self.engine.dispose()
+        self.close_now()
+
+    def close_now(self) -> None:
+        """Close every connection and thread, and wait for it; a second time changes nothing."""
+        self._store.close()
+
+
+def _whole(function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[Connection], T]:
+    """Return a function as a transaction of its own, with what it leaves to be done last."""
+    return lambda connection: with_last(connection, lambda inner: function(inner, *args, **kwargs))
+
+
+def _read(url: str) -> URL:
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise SettingsError(f"the database URL is not a URL; {_EXAMPLES}") from None
+    if read.get_backend_name() not in (SQLITE, POSTGRESQL):
+        raise SettingsError(f"{read.get_backend_name()} is not supported; {_EXAMPLES}")
+    return read

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sojourn.clock import real_now
 from sojourn.store.database import Database
+from sojourn.store.outlast import repeat
 from sojourn.store.tables import heartbeats
 
 INTERVAL_S = 5.0
@@ -34,6 +35,9 @@ def last_beats(connection: Connection) -> dict[str, datetime]:
 async def keep_beating(database: Database, role: str) -> None:
     """Say every few seconds that this process is alive, until cancelled."""
     process = f"{role}:{platform.node()}:{os.getpid()}"
-    while True:
+
+    async def once() -> None:
         await database.write(beat, role, process, real_now())
         await asyncio.sleep(INTERVAL_S)
+
+    await repeat("heartbeat", once)

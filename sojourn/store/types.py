@@ -5,13 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Dialect, TypeDecorator
+import orjson
+from sqlalchemy import JSON, BigInteger, Dialect, String, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+OrderedJson = JSON()  # where the order of keys means something: jsonb would sort them
+
+
+@compiles(String, "postgresql")
+def _unbounded(_type: String, _compiler: Any, **_: Any) -> str:
+    """SQLite minds no length, so PostgreSQL does not either: what is too long is refused at the door, in words."""
+    return "VARCHAR"
+
+
+def dump_json(value: Any) -> str:
+    """Return a value as JSON, as both stores keep it."""
+    return orjson.dumps(value).decode()
 
 
 def to_micros(moment: datetime) -> int:

@@ -46,7 +46,7 @@ class Engine:
 
     Args:
         checked: the definitions.
-        url: of an empty SQLite database.
+        url: of an empty database.
         start: when the shop opens.
     """
 
@@ -83,7 +83,7 @@ class Engine:
         """
         await self.store.write(metadata.create_all)
         if await self.store.read(lambda connection: connection.execute(select(profiles.c.id).limit(1)).first()):
-            raise SettingsError("a shop in virtual time begins with an empty database; give another file, or leave database_url out")
+            raise SettingsError("a shop in virtual time begins with an empty database; give another one, or leave database_url out")
         await self._put_in_force()
 
     async def deploy(self, checked: Checked) -> None:

@@ -36,7 +36,7 @@ class Shop:
 
     Args:
         journeys_dir: a folder of definitions; one without a shop.yaml gets a test shop (UTC, no quiet hours, no caps).
-        database_url: where the store is; in memory, or a new SQLite file.
+        database_url: where the store is: in memory, a new SQLite file, or an empty PostgreSQL database.
         start: when the shop opens.
         journeys: more journeys, as YAML or as models.
         segments: more segments, as YAML or as models.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from sojourn.customers.segments import SegmentBook
 from sojourn.errors import NotFound
@@ -15,6 +15,7 @@ from sojourn.language.conditions import Condition
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
 from sojourn.language.segments import conditions_of
+from sojourn.store.bulk import insert_new
 from sojourn.store.tables import definitions
 from sojourn.travel.program import Listener, Program
 
@@ -66,8 +67,7 @@ class Registry:
             for item in live.values()
             if item.version not in known
         ]
-        if rows:
-            connection.execute(insert(definitions), rows)
+        insert_new(connection, definitions, rows)  # another process may be about to
 
     def get(self, connection: Connection, key: str) -> Definition:
         """Return a definition by its version.

@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -43,7 +41,7 @@ class Load:
 
     url: str
     write_key: str
-    database: Path
+    rows: Callable[..., list[tuple[Any, ...]]]  # of the database
     seed: int
     people: list[Person] = field(default_factory=list)
     acknowledged: dict[str, float] = field(default_factory=dict)  # message id to Unix time
@@ -147,11 +145,10 @@ class Load:
             "join identifiers i on i.profile_id = s.profile_id where s.state = 'accepted' and s.settled_at > ? order by s.settled_at"
         )
         last = 0
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10) as connection:
-            while True:
-                for person, send, settled, html in connection.execute(query, (last - 1_000_000,)).fetchall():
-                    found = LINK.search(html)
-                    assert found, html
-                    self.mails[person, send] = (settled / 1e6, found[1])
-                    last = max(last, settled)
-                await asyncio.sleep(0.25)
+        while True:
+            for person, send, settled, html in self.rows(query, last - 1_000_000):
+                found = LINK.search(html)
+                assert found, html
+                self.mails[person, send] = (settled / 1e6, found[1])
+                last = max(last, settled)
+            await asyncio.sleep(0.25)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mailbox
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -14,14 +15,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
+from sojourn.store.database import Database
+
 ROOT = Path(__file__).parents[2]
 START_LIMIT = 120.0
+KEYS = {
+    "SOJOURN_SECRET_KEY": "a secret key of the tests, long enough to be one",
+    "SOJOURN_WRITE_KEY": "write-key-of-the-tests",
+    "SOJOURN_ADMIN_TOKEN": "admin-token-of-the-tests",
+}
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"}
 
 
@@ -40,19 +49,31 @@ class Stack:
     url: str
     write_key: str
     admin_token: str
+    database: Database | None = None  # where it is not the file in the data folder
 
     @property
     def http(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, auth=(self.write_key, ""), timeout=10)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Read the database as it stands."""
+        """Read the database as it stands; each ? in the query is a value."""
+        if self.database is not None:
+            number = count(1)
+            asked = re.sub(r"\?", lambda _: f"${next(number)}", sql)
+            return [tuple(row) for row in self.database.read_now(lambda c: c.exec_driver_sql(asked, values).all())]
         with sqlite3.connect(f"file:{self.data_dir / 'sojourn.db'}?mode=ro", uri=True, timeout=10) as connection:
             return connection.execute(sql, values).fetchall()
 
     def mails(self) -> list[mailbox.MaildirMessage]:
         folder = self.data_dir / "inbox"
         return list(mailbox.Maildir(str(folder))) if folder.exists() else []
+
+    def runs(self, part: str) -> bool:
+        """Whether a process runs a part."""
+        try:
+            return bool(self.pid_of(part))
+        except AssertionError:
+            return False
 
     def pid_of(self, part: str) -> int:
         """The process of a part: api, router, worker or temporal."""
@@ -86,18 +107,24 @@ def until(check: Callable[[], Any], limit: float = 30.0, what: str = "what was w
 
 
 @contextmanager
-def running(data_dir: Path, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Stack]:
+def running(data_dir: Path, *flags: str, environment: dict[str, str] | None = None, database_url: str | None = None) -> Iterator[Stack]:
     """Run `sojourn up` until the block is left, then stop it as Ctrl-C would."""
     port = free_port()
+    environment = {**(environment or {}), **({"SOJOURN_DATABASE_URL": database_url} | KEYS if database_url else {})}
     command = [sys.executable, "-m", "worker", "up", "--data-dir", str(data_dir), "--port", str(port), *flags]
     told = data_dir.parent / f"{data_dir.name}.{port}.up.log"
     with told.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | (environment or {}))
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | environment)
     try:
         until(lambda: process.poll() is not None or "Sojourn is up" in told.read_text(), START_LIMIT, "Sojourn")
         assert process.poll() is None, told.read_text()
-        keys = json.loads((data_dir / "keys.json").read_text())
-        yield Stack(process, data_dir, f"http://127.0.0.1:{port}", keys["write_key"], keys["admin_token"])
+        url, database = f"http://127.0.0.1:{port}", Database(database_url) if database_url else None
+        if database is not None:  # a database server needs its keys given
+            yield Stack(process, data_dir, url, KEYS["SOJOURN_WRITE_KEY"], KEYS["SOJOURN_ADMIN_TOKEN"], database)
+            database.close_now()
+        else:
+            keys = json.loads((data_dir / "keys.json").read_text())
+            yield Stack(process, data_dir, url, keys["write_key"], keys["admin_token"])
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -12,6 +12,7 @@ from sojourn.customers.inner import Tell
 from sojourn.customers.segments import due
 from sojourn.customers.segments.live import Change, begin, members, write
 from sojourn.store.bulk import chunks
+from sojourn.store.locks import router_turn
 from sojourn.store.tables import profiles, segment_members
 
 _IN = select(segment_members.c.profile_id).where(
@@ -38,6 +39,7 @@ def add(connection: Connection, segment: str, profile_ids: Iterable[str], now: d
         now: the shop's moment.
         tell: takes the `Segment Entered` of each.
     """
+    router_turn(connection)
     wanted = sorted(set(profile_ids))
     there = _of(connection, segment, wanted)
     new = [one for one in wanted if one not in there]
@@ -47,6 +49,7 @@ def add(connection: Connection, segment: str, profile_ids: Iterable[str], now: d
 
 def remove(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell) -> Listed:
     """Take people off a list; arguments as of `add`."""
+    router_turn(connection)
     wanted = sorted(set(profile_ids))
     there = _of(connection, segment, wanted)
     _change(connection, [Change(one, segment, False, now) for one in wanted if one in there], now, tell)
@@ -55,6 +58,7 @@ def remove(connection: Connection, segment: str, profile_ids: Iterable[str], now
 
 def replace(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell) -> Listed:
     """Make a list consist of these people; arguments as of `add`."""
+    router_turn(connection)
     wanted, there = set(profile_ids), set(members(connection, segment))
     left = [Change(one, segment, False, now) for one in sorted(there - wanted)]
     _change(connection, [*left, *(Change(one, segment, True, now) for one in sorted(wanted - there))], now, tell)

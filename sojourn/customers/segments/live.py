@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from sojourn.customers.inner import InnerEvent, Tell
 from sojourn.customers.segments import due
@@ -20,6 +20,7 @@ from sojourn.customers.segments.book import SegmentBook
 from sojourn.customers.segments.facts import Known, read_known
 from sojourn.language.conditions import Facts
 from sojourn.store.bulk import insert_new
+from sojourn.store.locks import router_turn
 from sojourn.store.tables import cursors, segment_members
 
 ENTERED, EXITED = "Segment Entered", "Segment Exited"
@@ -68,6 +69,7 @@ def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datet
 
 def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: int, tell: Tell) -> list[Change]:
     """Judge those for whom a moment came at which a membership can change, each as of that moment; return what changed."""
+    router_turn(connection)
     return judge(connection, book, dict(due.due(connection, now, limit)), now, tell)
 
 
@@ -94,8 +96,8 @@ def begin(connection: Connection) -> int:
     """Return this judging's number; whoever else judges waits until this transaction ends."""
     serial = connection.execute(_COUNT).scalar()
     if serial is None:
-        connection.execute(insert(cursors).values(name=COUNTER, seq=1))
-        return 1
+        insert_new(connection, cursors, [{"name": COUNTER, "seq": 0}])
+        serial = connection.execute(_COUNT).scalar_one()
     return int(serial)
 
 

@@ -35,6 +35,7 @@ from sojourn.customers.segments.live import Change, begin, write
 from sojourn.language.conditions.sqljson import Earliest
 from sojourn.language.conditions.sqlturn import NEVER
 from sojourn.store.bulk import upsert_from
+from sojourn.store.locks import router_turn
 from sojourn.store.tables import profiles, segment_builds, segment_due, segment_members
 
 BUILDING, LIVE = "building", "live"
@@ -74,6 +75,7 @@ def sync(connection: Connection, book: SegmentBook, now: datetime) -> list[str]:
 
     Of a segment that is gone the members are forgotten, and nothing is told: nobody left it.
     """
+    router_turn(connection)
     known = {row.segment: row for row in connection.execute(select(segment_builds))}
     changed = [name for name, version in book.versions.items() if name not in known or known[name].version != version]
     total = (
@@ -109,6 +111,11 @@ def builds(connection: Connection) -> list[Build]:
     return [Build(**row) for row in connection.execute(select(*names).order_by(segment_builds.c.segment)).mappings()]
 
 
+def is_building(connection: Connection) -> bool:
+    """Tell whether any definition is yet to be gone through; it needs no lock."""
+    return connection.execute(_building().limit(1)).first() is not None
+
+
 def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: Tell, size: int = FIRST_PAGE) -> int:
     """Go through the next people for whichever segments are furthest behind, and return how many there were; 0: all is done.
 
@@ -119,6 +126,7 @@ def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: T
         tell: takes the events of who came and went.
         size: how many people at most.
     """
+    router_turn(connection)
     behind = [row for row in connection.execute(_building()) if row.segment in book.versions]
     if not behind:
         return 0
@@ -206,4 +214,4 @@ def _remember_due(connection: Connection) -> None:
     upsert_from(connection, segment_due, ["profile", "at"], sooner, only_if_less="at")
 
 
-__all__ = ["BUILDING", "LIVE", "Build", "build_page", "builds", "next_size", "restart", "sync"]
+__all__ = ["BUILDING", "LIVE", "Build", "build_page", "builds", "is_building", "next_size", "restart", "sync"]

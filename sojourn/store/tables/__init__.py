@@ -5,7 +5,7 @@ from __future__ import annotations
 from sojourn.store.tables.base import metadata
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
-from sojourn.store.tables.ourselves import heartbeats
+from sojourn.store.tables.ourselves import heartbeats, leases
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
@@ -21,6 +21,7 @@ __all__ = [
     "heartbeats",
     "identifiers",
     "inbound",
+    "leases",
     "links",
     "merges",
     "messages",

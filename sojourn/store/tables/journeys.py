@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
 from sojourn.store.tables.base import Seq, metadata
-from sojourn.store.types import Json, Moment
+from sojourn.store.types import Json, Moment, OrderedJson
 
 definitions = Table(
     "definitions",
     metadata,
     Column("version", String(64), primary_key=True),  # hash of the body
     Column("journey", String(64), nullable=False, index=True),
-    Column("body", Json, nullable=False),  # sojourn.language.model.Journey, by alias
+    Column("body", OrderedJson, nullable=False),  # sojourn.language.model.Journey, by alias; the order of arms decides who falls into which
     Column("first_seen", Moment, nullable=False),
 )
 

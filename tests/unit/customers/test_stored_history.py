@@ -1,8 +1,9 @@
 """A stored history answers as one held in memory does; and what a machine did is not in it."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -18,6 +19,7 @@ def at(minutes):
     return START + timedelta(minutes=minutes)
 
 
+@contextmanager
 def stored(facts, machine=False):
     database = Database("sqlite://")
     database.write_now(metadata.create_all)
@@ -31,7 +33,8 @@ def stored(facts, machine=False):
                 connection.execute(insert(events), {**row, "name": fact.name, "time": fact.time, "properties": dict(fact.properties)})
 
     database.write_now(work)
-    return database
+    yield database
+    database.close_now()
 
 
 _facts = st.lists(
@@ -39,15 +42,17 @@ _facts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_facts, st.none() | st.integers(0, 5), st.integers(0, 6))
 def test_the_store_and_the_list_answer_alike(facts, after, until):
     window = ("A", None if after is None else at(after), at(until))
     expected = ListHistory(sorted(facts, key=lambda fact: fact.time)).events(*window)
-    assert list(stored(facts).read_now(lambda c: StoredHistory(c, "p").events(*window))) == list(expected)
+    with stored(facts) as database:
+        assert list(database.read_now(lambda c: StoredHistory(c, "p").events(*window))) == list(expected)
 
 
 def test_what_a_machine_opened_is_not_in_it():
     facts = [EventFact("Email Opened", at(1), {})]
     for machine, count in ((False, 1), (True, 0)):
-        database = stored(facts, machine)
-        assert len(database.read_now(lambda c: StoredHistory(c, "p").events("Email Opened", None, at(9)))) == count
+        with stored(facts, machine) as database:
+            assert len(database.read_now(lambda c: StoredHistory(c, "p").events("Email Opened", None, at(9)))) == count

@@ -361,6 +361,8 @@ def test_duplicate_late_and_reordered_events_give_the_same_people(line, data):
         mixed = mixed[count:]
     assert world(shuffled, "u1", "u2") == world(straight, "u1", "u2")
     assert world(shuffled, "u1-a") == {"u1-a": world(shuffled, "u1")["u1"]}
+    straight.db.close_now()
+    shuffled.db.close_now()
 
 
 def test_a_segment_call_goes_all_the_way(shop):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from sojourn.language.conditions import Condition, Facts, ListHistory
 from sojourn.store.database import Database
@@ -16,20 +16,23 @@ from sojourn.store.tables import events, metadata, profiles
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+class _Asked(Exception):
+    """The answer."""
+
+
 @pytest.fixture(scope="module", name="database")
 def fresh_database() -> Iterator[Database]:
     found = Database("sqlite://")
     found.write_now(metadata.create_all)
     yield found
-    assert found.engine is not None
-    found.engine.dispose()
+    found.close_now()
 
 
 def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition]) -> Any:
     """Return what the database says to a condition of a life that is written there for the question only."""
-    assert database.engine is not None
     assert isinstance(facts.history, ListHistory)
-    with database.engine.connect() as connection:
+
+    def ask(connection: Connection) -> NoReturn:
         for profile, traits in (("p1", dict(facts.profile)), ("other", {"tag": "a", "price": 1})):
             connection.execute(insert(profiles).values(id=profile, traits=traits, first_seen=NOW, last_seen=NOW))
         rows = [
@@ -46,7 +49,11 @@ def ask_sql(database: Database, condition: Condition, facts: Facts, segments: di
         expression = condition.sql(facts.now, segments, event=facts.event, scores=facts.scores, engaged=facts.engaged)
         answer = connection.execute(select(expression).where(profiles.c.id == "p1").select_from(profiles)).scalar_one()
         found = connection.execute(select(profiles.c.id).where(expression, profiles.c.id == "p1")).all()
-        connection.rollback()
+        raise _Asked(answer, found)  # so that nothing of it stays
+
+    with pytest.raises(_Asked) as asked:
+        database.write_now(ask)
+    answer, found = asked.value.args
     assert answer in (0, 1), "two-valued: never NULL"
     assert bool(found) == bool(answer)
     return bool(answer)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from condition_asking import NOW, ask_sql, fresh_database
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from sojourn.language.conditions import Condition, ConditionError, EventFact, Facts, ListHistory, parse, segment_cycle
 from sojourn.store.database import Database
@@ -149,12 +149,16 @@ def test_a_segment_that_is_part_of_itself_is_an_error_and_is_found() -> None:
 def test_a_sweep_finds_exactly_those_for_whom_it_holds(database: Database) -> None:
     people: dict[str, Any] = {"p1": {"age": 17}, "p2": {"age": 18}, "p3": {}, "p4": {"age": "18"}, "p5": {"age": 40}}
     condition = parse("profile.age >= 18 and not profile.age == 40")
-    assert database.engine is not None
-    with database.engine.connect() as connection:
+
+    def sweep(connection: Connection) -> list[str]:
         for name, traits in people.items():
             connection.execute(insert(profiles).values(id=name, traits=traits, first_seen=NOW, last_seen=NOW))
-        found = connection.execute(select(profiles.c.id).where(condition.sql(NOW), profiles.c.merged_into.is_(None))).scalars().all()
-        connection.rollback()
+        asked = select(profiles.c.id).where(condition.sql(NOW), profiles.c.merged_into.is_(None))
+        swept = list(connection.execute(asked).scalars())
+        connection.execute(delete(profiles))
+        return swept
+
+    found = database.write_now(sweep)
     assert found == ["p2"] == [name for name, traits in people.items() if condition.holds(Facts(now=NOW, profile=traits))]
 
 

@@ -218,9 +218,13 @@ class TestStore:
         with pytest.raises(SettingsError, match="begins with an empty database"), small_shop(SENDS, database_url=url):
             pass
 
-    def test_another_store_is_refused(self) -> None:
-        with pytest.raises(SettingsError, match="keeps its store in SQLite"):
-            small_shop(SENDS, database_url="postgresql://user@127.0.0.1/name")
+    def test_any_store_will_do_and_any_other_is_refused(self, store_url: str) -> None:
+        with small_shop(SENDS, database_url=store_url) as shop:
+            shop.identify("ada", EMAIL)
+            shop.track("ada", "Began")
+            assert len(shop.inbox("ada")) == 1
+        with pytest.raises(SettingsError, match="mysql is not supported; write sqlite:///"):
+            small_shop(SENDS, database_url="mysql://user@127.0.0.1/name")
 
 
 class TestConsent:

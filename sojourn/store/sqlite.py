@@ -1,0 +1,102 @@
+"""SQLite as a store: one thread writes, so that writers queue in memory and not at the file's lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import StaticPool
+
+from sojourn.store.types import dump_json
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 15_000
+READERS = 2
+
+
+class Sqlite:
+    """Runs functions of a connection on SQLite: a file, or memory.
+
+    Args:
+        url: of the file; without a path it is in memory.
+        durable: whether a commit is on the disk before it returns (synchronous=FULL, else NORMAL).
+    """
+
+    def __init__(self, url: URL, *, durable: bool) -> None:
+        self._in_memory = url.database in (None, "", ":memory:")
+        if not self._in_memory:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = self._open(url, durable)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._readers = self._writer if self._in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    def _open(self, url: URL, durable: bool) -> Engine:
+        engine = create_engine(
+            url.set(drivername="sqlite+pysqlite"),
+            json_serializer=dump_json,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,  # an error's text ends up in logs, and parameters are personal data
+            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+            **({"poolclass": StaticPool} if self._in_memory else {"pool_size": READERS + 2}),
+        )
+
+        @event.listens_for(engine, "connect")
+        def _set_pragmas(connection: Any, _record: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.execute("PRAGMA cache_size=-32000")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            # A transaction that will write takes the write lock at once: upgrading a read lock later can deadlock.
+            writes = connection.get_execution_options().get("sojourn_writes", True)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        return engine
+
+    def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        """Run work in one transaction, in this thread."""
+        if writes:
+            with self._engine.begin() as connection:
+                return work(connection)
+        with self._engine.connect().execution_options(sojourn_writes=False) as connection:
+            return work(connection)
+
+    async def run_async(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        """Run work in one transaction, in the writer's thread or a reader's."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer if writes else self._readers, lambda: self.run(work, writes=writes))
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run work that changes tables in one transaction.
+
+        SQLite changes a table by making it anew, so what refers to it is checked at the end and not on the way.
+        """
+        with self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    result = work(connection)
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    assert not broken, f"an upgrade left rows of {sorted({row[0] for row in broken})} without what they refer to"
+                    return result
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON")
+
+    def close(self) -> None:
+        """Close every connection and thread; what was begun is finished first."""
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._engine.dispose()

@@ -1,0 +1,81 @@
+"""What every test may use: the store under test (see `stores.py`)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import stores
+
+from sojourn.store import database as door
+
+HERE = Path(__file__).parent
+_USES_A_STORE = re.compile(r"sojourn\.store\.database|sojourn\.testing|store_url|\bstores\b")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "store: depends on the kind of store, so it runs on SQLite and on PostgreSQL")
+    door.open_store = stores.open_store
+
+
+def pytest_unconfigure() -> None:
+    stores.SERVER.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what depends on the store: by itself, by a helper that it imports, or by the fixture `shop`. Real ones say so themselves."""
+    for item in items:
+        module = getattr(item, "module", None)
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("real") is None and ("shop" in fixtures or (module is not None and _uses_a_store(module))):
+            item.add_marker("store")
+
+
+@cache
+def _uses_a_store(module: ModuleType) -> bool:
+    path = Path(module.__file__ or "")
+    if HERE not in path.parents or path.parent == HERE:
+        return False
+    source = path.read_text("utf-8")
+    if _USES_A_STORE.search(source):
+        return True
+    imported = re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE)
+    conftest = sys.modules.get("conftest") if (path.parent / "conftest.py").exists() else None
+    helpers = [found for name in imported if (found := sys.modules.get(name)) is not None and getattr(found, "__file__", None)]
+    return any(_uses_a_store(helper) for helper in (*helpers, *([conftest] if conftest else [])) if helper is not module)
+
+
+@pytest.fixture(autouse=True)
+def _stores_end_with_their_test() -> Iterator[None]:
+    """Take back what a test leased and did not close; what a wider fixture leased stays."""
+    before = {id(leased) for leased in stores.SERVER.leases}
+    yield
+    for leased in list(stores.SERVER.leases):
+        if id(leased) not in before:
+            leased.close()
+
+
+@pytest.fixture
+def no_tables_url(tmp_path: Path) -> str:
+    """The URL of a store without tables, of the kind under test."""
+    return stores.SERVER.empty_url() if stores.STORE == "postgresql" else f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty store with all tables, of the kind under test, for several Databases or processes."""
+    if stores.STORE != "postgresql":
+        url = f"sqlite:///{tmp_path / 'store' / 'sojourn.db'}"
+        made = door.Database(url, durable=False)
+        made.write_now(stores.make_tables)
+        made.close_now()
+        yield url
+        return
+    kept = stores.SERVER.take()
+    yield kept.url.render_as_string(hide_password=False)
+    stores.SERVER.give_back(kept)
