@@ -80,11 +80,11 @@ def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     insert_new(connection, consents, rows)
 
 
-def consent_row(profile_id: str, said: Said, at: datetime, because_of: str) -> dict[str, Any]:
+def consent_row(profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None) -> dict[str, Any]:
     """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row."""
     return {
         "id": str(uuid5(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}")),
-        "profile_id": profile_id, "purpose": said.purpose, "granted": said.granted,
+        "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose, "granted": said.granted,
         "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
     }  # fmt: skip
 
