@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from sojourn.customers.identifying import Key, nobodys
 from sojourn.customers.identity_pool import Pool
@@ -17,6 +16,11 @@ from sojourn.language.identity_rules import ANONYMOUS, USER, IdentityRules
 from sojourn.store.tables import profiles, refused_merges
 
 DEFAULT_RULES = IdentityRules()
+_CLAIMANTS = (
+    select(func.coalesce(profiles.c.merged_into, profiles.c.id))
+    .join(refused_merges, or_(profiles.c.id == refused_merges.c.one_id, profiles.c.id == refused_merges.c.other_id))
+    .where(refused_merges.c.kind == bindparam("claimed"), refused_merges.c.value == bindparam("sought"))
+)
 
 
 def random_id() -> str:
@@ -261,13 +265,7 @@ class People:
         return False
 
     def _claimed_before(self, key: Key) -> set[str]:
-        head = aliased(profiles)
-        query = (
-            select(func.coalesce(head.merged_into, head.id))
-            .join(refused_merges, or_(head.id == refused_merges.c.one_id, head.id == refused_merges.c.other_id))
-            .where(refused_merges.c.kind == key[0], refused_merges.c.value == key[1])
-        )
-        return set(self._connection.execute(query).scalars())
+        return set(self._connection.execute(_CLAIMANTS, {"claimed": key[0], "sought": key[1]}).scalars())
 
     def _within(self, visitor: Key, browser: str, node: str, at: datetime) -> None:
         """Let a browser move on between two users that an alias or someone joined as it would between strangers.

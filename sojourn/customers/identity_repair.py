@@ -58,7 +58,7 @@ def merge(
     ended = separations_between(connection, *sides)
     if ended:
         connection.execute(update(separations).where(separations.c.id.in_(ended)).values(ended_at=at))
-    due.touch(connection, [found.canonical(winner_id), *(merge.loser_id for merge in found.merges)], at)
+    due.touch(connection, [found.canonical(winner_id)], at)
     return Merged(found.canonical(winner_id), found.merges)
 
 
