@@ -21,6 +21,7 @@ Key = tuple[str, str]
 """An identifier: its kind and its value."""
 
 MAX_VALUE = 255
+NOBODYS = "nobody:"
 MAX_EXTERNAL_IDS = 20
 EXTERNAL_IDS = "externalIds"
 _KIND = re.compile(KIND_PATTERN)
@@ -131,7 +132,7 @@ def read_keys(text: str | None) -> tuple[Key, ...]:
 
 def nobodys(kind: str) -> str:
     """Return the kind under which a value that is nobody's (a placeholder, a shared device) keeps the events that name nothing else."""
-    return f"nobody:{kind}"
+    return NOBODYS + kind
 
 
 def parse_reference(reference: str) -> list[Key]:

@@ -13,12 +13,17 @@ from sojourn.customers.identifying import nobodys, parse_reference
 from sojourn.customers.traits import Profile
 from sojourn.errors import NotFound
 from sojourn.language.identity_rules import ANONYMOUS, USER
-from sojourn.store.tables import identifiers, profiles
+from sojourn.store.tables import entries, events, identifiers, profiles
 from sojourn.store.types import from_micros, to_micros
 
 _ORDER = {USER: 0, ANONYMOUS: 1}
 _CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "own", "first_seen", "last_seen")
 _BY_ID = select(profiles).where(profiles.c.id == bindparam("sought"))
+_ORIGIN = (
+    select(events.c.origin_id, events.c.profile_id)
+    .join(entries, entries.c.trigger_id == events.c.id)
+    .where(entries.c.id == bindparam("entry"), events.c.profile_id == entries.c.profile_id)
+)
 _UPDATE = update(profiles).where(profiles.c.id == bindparam("b_id")).values({name: bindparam(f"b_{name}") for name in _CHANGING})
 _SEEN = ("first_seen", "last_seen")
 _OWN = tuple(field.name for field in fields(Profile) if field.name not in ("id", "merged_into"))  # whatever else a Profile comes to know
@@ -95,6 +100,18 @@ def addressee(connection: Connection, profile_id: str) -> tuple[str | None, str 
     known = dict(reversed(external_ids(connection, profile_id)))
     user_id = known.get("user_id")
     return user_id, None if user_id is not None else known.get("anonymous_id")
+
+
+def origin(connection: Connection, profile_id: str, entry_id: str) -> str:
+    """Return whose an entry would be without any merge: what happens in it is told of that profile.
+
+    Args:
+        connection: of any transaction.
+        profile_id: whose the entry is now.
+        entry_id: the entry.
+    """
+    found = connection.execute(_ORIGIN, {"entry": entry_id}).one_or_none()
+    return profile_id if found is None else found.origin_id or found.profile_id
 
 
 def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime) -> Person:

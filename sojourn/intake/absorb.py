@@ -48,7 +48,7 @@ class InboundRow:
             traits=body.get("traits", {}),
             properties=body.get("properties", {}),
             context=body.get("context", {}),
-            keys=_keys(row.keys) if row.keys else (),
+            keys=_keys(row.known_by) if row.known_by else (),
             time=row.time,
             received_at=row.received_at,
         )

@@ -31,7 +31,7 @@ RETRY_AFTER_FAILURE = 5  # seconds; a store that refuses needs longer
 
 _QUARANTINE = UUID("5c0f6d7e-1b1a-5f0e-9d7a-71756172616e")
 _SQLITE_INSERT = (
-    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, keys, time, received_at, body)"
+    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, known_by, time, received_at, body)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -80,7 +80,7 @@ def _row(e: Envelope) -> tuple[Any, ...]:
 
 def _values(e: Envelope) -> dict[str, Any]:
     columns = {"message_id", "kind", "name", "user_id", "anonymous_id", "profile_id", "time", "received_at"}
-    return {**e.model_dump(include=columns), "keys": _keys(e), "body": e.model_dump(mode="json", exclude_defaults=True)}
+    return {**e.model_dump(include=columns), "known_by": _keys(e), "body": e.model_dump(mode="json", exclude_defaults=True)}
 
 
 def _keys(e: Envelope) -> str | None:

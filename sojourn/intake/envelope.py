@@ -162,7 +162,8 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
     if others := [one for one in known if one["type"] not in ("user_id", "anonymous_id")]:
         used[EXTERNAL_IDS] = others
     elif user_id is None and anonymous_id is None:
-        raise BadEvent("needs a userId or an anonymousId, or a readable id in context.externalIds")
+        beside = ", or a readable id in context.externalIds" if context.get(EXTERNAL_IDS) else ""
+        raise BadEvent(f"needs a userId or an anonymousId{beside}")
     return Envelope(
         message_id=_message_id(raw),
         kind=KINDS[kind],

@@ -247,7 +247,7 @@ class StoredJourneys:
         self._keep(connection, ask, prepared)
         step, entry, now = prepared.effect, prepared.entry, self.clock.now()
         if isinstance(step, Set):
-            profiles.set_traits(connection, prepared.person.id, step.set, now)
+            profiles.set_traits(connection, profiles.origin(connection, prepared.person.id, entry.id), step.set, now)
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)
         assert step is not None
@@ -262,7 +262,7 @@ class StoredJourneys:
                 message_id=f"enter:{send_key(self.workspace, prepared.entry.id, prepared.progress.cursor or '')}",
                 name=ENTER_REQUESTED,
                 time=now,
-                profile_id=prepared.person.id,
+                profile_id=profiles.origin(connection, prepared.person.id, prepared.entry.id),
                 user_id=user_id,
                 anonymous_id=anonymous_id,
                 properties=properties,
