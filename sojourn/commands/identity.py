@@ -84,7 +84,9 @@ def merge(
 
 @group.command()
 def unmerge(
-    profile_id: Annotated[str, typer.Argument(metavar="PROFILE", help="The id of a merged profile; `show` lists them.", show_default=False)],
+    profile_id: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="The id of a merged profile; `show` lists them.", show_default=False)
+    ],
     because: Because,
     data_dir: DataDir = None,
 ) -> None:

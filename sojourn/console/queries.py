@@ -56,7 +56,9 @@ def profile_id_of(connection: Connection, reference: str) -> str:
     found = None if "\0" in reference else find(connection, reference)  # a NUL PostgreSQL does not take
     if found is not None:
         return canonical(connection, found)
-    raise NotFound("no profile has this id; give a profile id, or a user id, anonymous id, e-mail or other identifier that has sent an event")
+    raise NotFound(
+        "no profile has this id; give a profile id, or a user id, anonymous id, e-mail or other identifier that has sent an event"
+    )
 
 
 def journeys(connection: Connection, checked_in: Mapping[str, Journey]) -> list[JourneyView]:

@@ -84,9 +84,7 @@ def merges_of(connection: Connection, ids: Sequence[str]) -> list[MergeRecord]:
     """Return the merges that any of these profiles took part in, in the order in which they were made."""
     taking_part = or_(*(column.in_(ids) for column in (merges.c.loser_id, merges.c.winner_id, merges.c.from_id, merges.c.to_id)))
     rows = connection.execute(select(merges).where(taking_part).order_by(merges.c.number))
-    return [
-        MergeRecord(r.loser_id, r.winner_id, r.kind, r.because, r.at, r.message_id, r.undone_at, r.undone_because) for r in rows
-    ]
+    return [MergeRecord(r.loser_id, r.winner_id, r.kind, r.because, r.at, r.message_id, r.undone_at, r.undone_because) for r in rows]
 
 
 def refused(connection: Connection, limit: int, ids: Sequence[str] | None = None) -> list[RefusedRecord]:
@@ -94,9 +92,7 @@ def refused(connection: Connection, limit: int, ids: Sequence[str] | None = None
     query = select(refused_merges).order_by(refused_merges.c.at.desc(), refused_merges.c.id).limit(limit)
     if ids is not None:
         query = query.where(or_(refused_merges.c.one_id.in_(ids), refused_merges.c.other_id.in_(ids)))
-    return [
-        RefusedRecord(r.one_id, r.other_id or None, r.kind, r.value, r.reason, r.message_id, r.at) for r in connection.execute(query)
-    ]
+    return [RefusedRecord(r.one_id, r.other_id or None, r.kind, r.value, r.reason, r.message_id, r.at) for r in connection.execute(query)]
 
 
 def separated(connection: Connection, limit: int, ids: Sequence[str] | None = None) -> list[SeparationRecord]:

@@ -63,9 +63,7 @@ class People:
         """Return whose an event is, making and merging profiles as it says."""
         began, made = len(self._pool.new), len(self._made)
         node = named.profile_id if named.profile_id is not None else self._whose(named)
-        return Resolved(
-            self._pool.view(node), len(self._pool.new) > began, tuple(self._made[made:]), node, self._pool.own(node)
-        )
+        return Resolved(self._pool.view(node), len(self._pool.new) > began, tuple(self._made[made:]), node, self._pool.own(node))
 
     def touch(self, profile: Profile) -> None:
         """Note that a profile, or one's own facts, have changed."""

@@ -141,7 +141,9 @@ def _root(into: Mapping[str, str], node: str) -> str:
 
 def _move_back(connection: Connection, head: str, back: str, leaving: Collection[str]) -> int:
     """Give what is of the leaving profiles back to them; return how many events that is."""
-    connection.execute(update(profiles).where(profiles.c.id.in_(leaving)).values(merged_into=case((profiles.c.id == back, null()), else_=back)))
+    connection.execute(
+        update(profiles).where(profiles.c.id.in_(leaving)).values(merged_into=case((profiles.c.id == back, null()), else_=back))
+    )
     moved = 0
     for table in tables_of_people():
         if "origin_id" not in table.c:

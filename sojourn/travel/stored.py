@@ -216,9 +216,7 @@ class StoredJourneys:
             await self.store.write(self._unsendable, ask, prepared)
             return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
         rules = rules_of(self.registry.shop, prepared.journey, self.secret)
-        outcome = await sending.deliver(
-            self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan
-        )
+        outcome = await sending.deliver(self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan)
         now = self.clock.now()
         match outcome:
             case Held(until=until, reason=reason):

@@ -95,7 +95,9 @@ class People:
             said = self.ask(select(t.consents.c.id, t.consents.c.granted, t.consents.c.at).where(t.consents.c.profile_id == row.id))
             facts = orjson.dumps([row.traits, row.trait_times], option=orjson.OPT_SORT_KEYS)
             seen = (row.first_seen, row.last_seen)
-            found.append((sorted(map(tuple, names)), facts, row.zone, row.locale, seen, sorted(map(tuple, said)), sorted(r.id for r in events)))
+            found.append(
+                (sorted(map(tuple, names)), facts, row.zone, row.locale, seen, sorted(map(tuple, said)), sorted(r.id for r in events))
+            )
         return sorted(found, key=repr)
 
     def check(self):

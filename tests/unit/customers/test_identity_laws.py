@@ -18,7 +18,9 @@ from sojourn.language.identity_rules import IdentityRules
 from sojourn.store import tables as t
 
 _traits = st.dictionaries(st.sampled_from(["plan", "city"]), st.sampled_from(["a", "b", 1, None]), max_size=2)
-_contexts = st.fixed_dictionaries({}, optional={"timezone": st.sampled_from(["Europe/Berlin", "Asia/Tokyo", "GMT+0100"]), "locale": st.sampled_from(["de", "en"])})
+_contexts = st.fixed_dictionaries(
+    {}, optional={"timezone": st.sampled_from(["Europe/Berlin", "Asia/Tokyo", "GMT+0100"]), "locale": st.sampled_from(["de", "en"])}
+)
 _names = st.sampled_from(["Product Viewed", "Subscribed", "Unsubscribed"])
 
 
