@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, insert, or_, select, update
 
 from sojourn.customers import profiles as people
 from sojourn.customers.identifying import Key
@@ -24,7 +24,7 @@ from sojourn.language.identity_rules import USER
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import identifiers, merges, metadata, profiles, refused_merges, segment_members, separations
 
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _OWNERS = select(identifiers).where(identifiers.c.kind == bindparam("sought"), identifiers.c.value.in_(bindparam("ids", expanding=True)))
 _MERGED = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(_IDS), profiles.c.merged_into.is_not(None))

@@ -185,7 +185,8 @@ def own_of(row: Row[Any]) -> Profile:
 
 def own_facts(profile_id: str, kept: Mapping[str, Any]) -> Profile:
     """Return own facts as `_facts` wrote them."""
-    return Profile(id=profile_id, **{name: from_micros(value) if name in _SEEN else value for name, value in kept.items()})
+    said: dict[str, Any] = {name: from_micros(value) if name in _SEEN else value for name, value in kept.items()}
+    return Profile(id=profile_id, **said)
 
 
 def _facts(own: Profile) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _named_beside(conn: Connection, known: Sequence[Key]) -> bool:
 
 
 def _pattern(key: Key) -> str:
-    """Return what `inbound.known_by` looks like where it names an identifier; a backslash escapes on PostgreSQL, so it stands for anything."""
+    """Return what `inbound.known_by` looks like where it names an identifier; a backslash, which would escape, stands for anything."""
     return f"%{write_keys([key])[1:-1]}%".replace("\\", "_")
 
 

@@ -115,16 +115,16 @@ def absorb(
         heard.append((row, words, found))
     people.flush()
     history, consents, absorbed = [], [], []
-    for row, words, found in heard:
+    for row, words, resolved in heard:
         envelope = row.envelope
-        if found is None:
+        if resolved is None:
             absorbed.append(Absorbed(envelope, people.canonical(before[envelope.message_id]), (), False, False, row.seq, words))
             continue
-        owner = people.canonical(found.origin_id)
-        origin = None if owner == found.origin_id else found.origin_id
+        owner = people.canonical(resolved.origin_id)
+        origin = None if owner == resolved.origin_id else resolved.origin_id
         history.append(_event(row, owner, origin))
         consents += [consent.consent_row(owner, one, envelope.time, envelope.message_id, origin) for one in words]
-        absorbed.append(Absorbed(envelope, owner, found.merges, True, found.is_new, row.seq, words))
+        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words))
     insert_new(connection, events, history)
     consent.record_all(connection, consents)
     return absorbed

@@ -20,12 +20,12 @@ KIND_PATTERN = r"^[a-z][a-z0-9_]{0,31}$"
 Kind = Annotated[str, Field(pattern=KIND_PATTERN)]
 
 # What programs send where there is no value.
+_NOWHERE = ("null", "undefined", "none", "nil", "nan", "unknown", "anonymous", "nobody")
 _PLACEHOLDERS = frozenset(
-    ("null", "undefined", "none", "nil", "nan", "unknown", "anonymous", "guest", "nobody", "n/a", "(null)", "(none)")
-    + ("(not set)", "[object object]", "user_id", "userid", "anonymous_id", "anonymousid", "your_user_id", "your-user-id")
+    (*_NOWHERE, "guest", "n/a", "(null)", "(none)", "(not set)", "[object object]", "user_id", "userid", "anonymous_id", "anonymousid")
 )
-_NOBODYS_MAIL = frozenset("null undefined none nil nan unknown anonymous nobody noreply no-reply no_reply donotreply do-not-reply".split())
-_MADE_UP_MAIL = frozenset("test tests testing example email mail user name me a abc asdf foo bar".split())
+_NOBODYS_MAIL = frozenset((*_NOWHERE, "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply"))
+_MADE_UP_MAIL = frozenset(["test", "tests", "testing", "example", "email", "mail", "user", "name", "me", "a", "abc", "asdf", "foo", "bar"])
 _MADE_UP_HOST = re.compile(r"^(?:example|test|email|domain|mail|asdf|abc|a|foo)\.[a-z]{2,4}$")
 _ZEROS = re.compile(r"^[0\W_]*$")
 _ALIKE = re.compile(r"^\+\d{1,3}?(\d)\1{5,}$")  # every digit of the subscriber's number is the same
