@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import orjson
 from sqlalchemy import or_, select
@@ -35,6 +36,7 @@ class People:
         self.db = Database("sqlite://")
         self.db.write_now(t.metadata.create_all)
         self.rules = rules
+        self._made = count()
         self.seq = 0
 
     def take(self, *envelopes):
@@ -42,16 +44,19 @@ class People:
             append(connection, envelopes)
             rows = connection.execute(select(t.inbound).where(t.inbound.c.seq > self.seq).order_by(t.inbound.c.seq)).all()
             self.seq = rows[-1].seq if rows else self.seq
-            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, rules=self.rules)
+            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, self.rules)
 
         return self.db.write_now(work)
+
+    def _new_id(self):
+        return f"profile-{next(self._made):04}"  # not random: generated cases choose among them
 
     def again(self):
         """Absorb the whole log once more, as after a cursor that was set back."""
 
         def work(connection):
             rows = connection.execute(select(t.inbound).order_by(t.inbound.c.seq)).all()
-            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, rules=self.rules)
+            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, self.rules)
 
         return self.db.write_now(work)
 
