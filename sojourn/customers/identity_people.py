@@ -20,6 +20,7 @@ _CLAIMANTS = (
     select(func.coalesce(profiles.c.merged_into, profiles.c.id))
     .join(refused_merges, or_(profiles.c.id == refused_merges.c.one_id, profiles.c.id == refused_merges.c.other_id))
     .where(refused_merges.c.kind == bindparam("claimed"), refused_merges.c.value == bindparam("sought"))
+    .where(refused_merges.c.reason.in_(["two_users", "finds_only"]))  # the others are not claims
 )
 
 
