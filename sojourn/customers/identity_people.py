@@ -229,7 +229,7 @@ class People:
         if not apart and self._pool.separated(one, other):
             return "separated"
         mine, theirs = self._pool.counts[self._pool.canonical(one)], self._pool.counts[self._pool.canonical(other)]
-        for kind in mine.keys() & theirs.keys():
+        for kind in sorted(mine.keys() & theirs.keys(), key=self._rules.rank):  # so that the same reason is given each time
             if not mine[kind] or not theirs[kind]:
                 continue  # nobody's grows
             users = kind == USER
