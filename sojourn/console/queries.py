@@ -17,6 +17,7 @@ from sojourn.console.views import (
     EntryView,
     IdentifierView,
     JourneyView,
+    MergeView,
     MessageView,
     Page,
     ProfileView,
@@ -26,6 +27,8 @@ from sojourn.console.views import (
     TransitionView,
     VerdictView,
 )
+from sojourn.customers import identity_history
+from sojourn.customers.profiles import canonical, find
 from sojourn.errors import NotFound
 from sojourn.language.model import Journey
 from sojourn.store.tables import (
@@ -50,18 +53,12 @@ def profile_id_of(connection: Connection, reference: str) -> str:
     Raises:
         NotFound: nobody is known by it.
     """
-    if "\0" not in reference:  # which PostgreSQL does not take
-        found = connection.execute(select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id == reference)).first()
-        if found is None:
-            found = connection.execute(
-                select(profiles.c.id, profiles.c.merged_into)
-                .join(identifiers, identifiers.c.profile_id == profiles.c.id)
-                .where(identifiers.c.value == reference)
-                .order_by(identifiers.c.kind.desc())  # a user id before an anonymous id
-            ).first()
-        if found is not None:
-            return str(found.merged_into or found.id)
-    raise NotFound("no profile has this id; give a profile id, or a user id or anonymous id that has sent an event")
+    found = None if "\0" in reference else find(connection, reference)  # a NUL PostgreSQL does not take
+    if found is not None:
+        return canonical(connection, found)
+    raise NotFound(
+        "no profile has this id; give a profile id, or a user id, anonymous id, e-mail or other identifier that has sent an event"
+    )
 
 
 def journeys(connection: Connection, checked_in: Mapping[str, Journey]) -> list[JourneyView]:
@@ -120,6 +117,7 @@ def profile(connection: Connection, reference: str) -> ProfileView:
         consents=[latest[purpose] for purpose in sorted(latest)],
         segments=sorted(segments),
         merged=[other for other in people if other != profile_id],
+        merges=[MergeView.model_validate(found) for found in identity_history.merges_of(connection, people)],
     )
 
 

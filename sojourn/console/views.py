@@ -44,6 +44,7 @@ class IdentifierView(View):
     kind: str
     value: str
     since: datetime
+    shared: bool = Field(default=False, description="claimed by too many to tell anyone apart: it joins nobody")
 
 
 class ConsentView(View):
@@ -55,6 +56,19 @@ class ConsentView(View):
     wording: str | None
     source: str
     at: datetime
+
+
+class MergeView(View):
+    """Two profiles that were found to be one person's."""
+
+    loser_id: str
+    winner_id: str
+    kind: str = Field(description="of the identifier that they share, else alias, hand or resolution")
+    because: str
+    at: datetime
+    message_id: str | None = Field(description="of the event that said so")
+    undone_at: datetime | None
+    undone_because: str | None
 
 
 class ProfileView(View):
@@ -70,6 +84,7 @@ class ProfileView(View):
     consents: list[ConsentView] = Field(description="the latest of each purpose")
     segments: list[str]
     merged: list[str] = Field(description="ids of the profiles that were found to be the same person")
+    merges: list[MergeView] = Field(description="how they were found to be, oldest first, and what was undone")
 
 
 class TimelineItem(View):

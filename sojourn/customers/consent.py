@@ -60,7 +60,7 @@ def standing(connection: Connection, profile_id: str, purpose: str) -> Consent |
     return None if row is None else Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
 
 
-def record(connection: Connection, profile_id: str, said: Said, at: datetime, because_of: str) -> str:
+def record(connection: Connection, profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None) -> str:
     """Keep a yes or a no, and return its row's id.
 
     Args:
@@ -69,8 +69,9 @@ def record(connection: Connection, profile_id: str, said: Said, at: datetime, be
         said: what was said.
         at: when.
         because_of: what it was said by, such as a message id; the same one twice is kept once.
+        origin_id: whose word it would be without any merge, where that is another.
     """
-    row = consent_row(profile_id, said, at, because_of)
+    row = consent_row(profile_id, said, at, because_of, None if origin_id == profile_id else origin_id)
     record_all(connection, [row])
     return str(row["id"])
 
@@ -80,11 +81,11 @@ def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     insert_new(connection, consents, rows)
 
 
-def consent_row(profile_id: str, said: Said, at: datetime, because_of: str) -> dict[str, Any]:
+def consent_row(profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None) -> dict[str, Any]:
     """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row."""
     return {
         "id": str(uuid5(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}")),
-        "profile_id": profile_id, "purpose": said.purpose, "granted": said.granted,
+        "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose, "granted": said.granted,
         "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
     }  # fmt: skip
 

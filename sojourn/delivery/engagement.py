@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, case, func, select
 
+from sojourn.customers import profiles as people
 from sojourn.errors import NotFound
 from sojourn.store.tables import identifiers, profiles, sends
 
@@ -21,7 +22,7 @@ CLICKED = "Email Link Clicked"
 UNSUBSCRIBED = "Unsubscribed"
 
 
-_ABOUT = (sends.c.profile_id, sends.c.journey, sends.c.send_id, sends.c.content, sends.c.variant)
+_ABOUT = (sends.c.profile_id, sends.c.entry_id, sends.c.journey, sends.c.send_id, sends.c.content, sends.c.variant)
 _SENT = select(*_ABOUT).where(sends.c.key == bindparam("key"))
 _CANONICAL = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one")).scalar_subquery()
 _KNOWN_AS = (
@@ -70,7 +71,7 @@ def engagement(
         message_id=message_id,
         name=name,
         time=time,
-        profile_id=send.profile_id,
+        profile_id=people.origin(conn, send.profile_id, send.entry_id),
         user_id=known.value if known and known.kind == "user_id" else None,
         anonymous_id=known.value if known and known.kind == "anonymous_id" else None,
         properties={**{k: v for k, v in about.items() if v is not None}, **(properties or {})},

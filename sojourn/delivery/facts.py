@@ -7,35 +7,32 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Connection, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
+from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.delivery import ledger
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts
 from sojourn.delivery.ledger import SendRow
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import GateRules
 from sojourn.errors import NotCaughtUp
+from sojourn.language.identity_rules import ANONYMOUS, USER
+from sojourn.store.bulk import chunks
 from sojourn.store.locks import ROUTER
 from sojourn.store.tables import consents, cursors, entries, identifiers, inbound, profiles
 
+_ALTERNATIVES = 50  # in one condition; SQLite compares a thousand at most
+
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
-_BEHIND = (
-    select(inbound.c.seq)
-    .join(
-        identifiers,
-        or_(
-            and_(identifiers.c.kind == "user_id", identifiers.c.value == inbound.c.user_id),
-            and_(identifiers.c.kind == "anonymous_id", identifiers.c.value == inbound.c.anonymous_id),
-        ),
+_KNOWN_BY = select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.profile_id.in_(bindparam("people", expanding=True)))
+_WAITS = select(inbound.c.seq).where(inbound.c.seq > func.coalesce(_ROUTED, 0)).limit(1)
+_BEHIND = _WAITS.where(
+    or_(
+        inbound.c.user_id.in_(bindparam("users", expanding=True)),
+        inbound.c.anonymous_id.in_(bindparam("visitors", expanding=True)),
+        inbound.c.profile_id.in_(bindparam("people", expanding=True)),
     )
-    .where(inbound.c.seq > func.coalesce(_ROUTED, 0), identifiers.c.profile_id.in_(bindparam("people", expanding=True)))
-    .limit(1)
-)
-_BEHIND_INSIDE = (
-    select(inbound.c.seq)
-    .where(inbound.c.seq > func.coalesce(_ROUTED, 0), inbound.c.profile_id.in_(bindparam("people", expanding=True)))
-    .limit(1)
 )
 _STANDING = (
     select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
@@ -53,12 +50,38 @@ _CONSENT = (
 def caught_up(conn: Connection, people: Sequence[str]) -> None:
     """Make sure that every acknowledged event of a person has been routed (P3).
 
+    An event may reach the person by any identifier: its user id, its anonymous id, or one that it names beside these
+    (an address in traits, an alias's previous id, an external id). However events may lead to the person by way of each
+    other, the one of them that is nearest names an identifier that is known already. Looking for those named beside errs
+    on the side of waiting: the store compares them without regard to case and with `_` for any character.
+
     Raises:
         NotCaughtUp: one has not; the claim is to be tried again at once.
     """
-    asked = {"people": list(people)}
-    if conn.execute(_BEHIND, asked).first() is not None or conn.execute(_BEHIND_INSIDE, asked).first() is not None:
+    if conn.execute(_WAITS).first() is None:
+        return
+    known = [(row.kind.removeprefix(NOBODYS), row.value) for row in conn.execute(_KNOWN_BY, {"people": list(people)})]
+    asked = {
+        "people": list(people),
+        "users": [value for kind, value in known if kind == USER],
+        "visitors": [value for kind, value in known if kind == ANONYMOUS],
+    }
+    if conn.execute(_BEHIND, asked).first() is not None or _named_beside(conn, known):
         raise NotCaughtUp("events of this person are acknowledged but not yet routed; try again at once")
+
+
+def _named_beside(conn: Connection, known: Sequence[Key]) -> bool:
+    """Tell whether an event that waits names one of these beside its user id and its anonymous id."""
+    for some in chunks(known, _ALTERNATIVES):
+        named = or_(*(inbound.c.known_by.like(_pattern(key)) for key in some))
+        if conn.execute(_WAITS.where(inbound.c.known_by.is_not(None), named)).first() is not None:
+            return True
+    return False
+
+
+def _pattern(key: Key) -> str:
+    """Return what `inbound.known_by` looks like where it names an identifier; a backslash, which would escape, stands for anything."""
+    return f"%{write_keys([key])[1:-1]}%".replace("\\", "_")
 
 
 def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[str], now: datetime, rules: GateRules) -> GateFacts:

@@ -34,7 +34,8 @@ def unsubscribe(conn: Connection, send_key: str, now: datetime, secret: str, emi
     # A consent given again after an unsubscribe can be withdrawn by the same link: so the id names the consent that ends.
     message_id = f"unsubscribed:{send_key}" + (f":{standing.id}" if standing is not None else "")
     # The source that intake gives the event's own word: they are one row.
-    consent.record(conn, person, Said(send.purpose, granted=False, source=f"event {engagement.UNSUBSCRIBED}"), now, message_id)
+    said = Said(send.purpose, granted=False, source=f"event {engagement.UNSUBSCRIBED}")
+    consent.record(conn, person, said, now, message_id, profiles.origin(conn, person, send.entry_id))
     address = conn.execute(select(messages.c.to_address).where(messages.c.send_key == send_key)).scalar_one_or_none()
     if address:
         suppression.suppress(conn, secret, address, "unsubscribed", now)

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from sojourn.customers import consent
-from sojourn.customers.identity import Merge, People, random_id
+from sojourn.customers.identifying import Key, read_keys
+from sojourn.customers.identity import DEFAULT_RULES, Merge, People, Resolved, random_id
 from sojourn.customers.traits import Profile
 from sojourn.intake.envelope import Envelope
+from sojourn.language.identity_rules import ANONYMOUS, USER, IdentityRules
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import events
 from sojourn.travel.listening import is_machine
 
 MAX_SEND_KEY = 36
+_ABSORBED = select(events.c.id, events.c.profile_id).where(events.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,16 @@ class InboundRow:
             traits=body.get("traits", {}),
             properties=body.get("properties", {}),
             context=body.get("context", {}),
+            keys=_keys(row.known_by) if row.known_by else (),
             time=row.time,
             received_at=row.received_at,
         )
         return cls(row.seq, envelope)
+
+
+def _keys(text: str) -> tuple[Key, ...]:
+    # An alias's previous id stands among them too, but only for whoever looks for it in the log.
+    return tuple(key for key in read_keys(text) if key[0] not in (USER, ANONYMOUS))
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,13 @@ class Absorbed:
     said: tuple[consent.Said, ...] = ()
 
 
-def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id) -> list[Absorbed]:
+def absorb(
+    connection: Connection,
+    rows: Sequence[InboundRow],
+    now: datetime,
+    new_id: Callable[[], str] = random_id,
+    rules: IdentityRules = DEFAULT_RULES,
+) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
     Args:
@@ -82,35 +97,44 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
         rows: of the log, in its order.
         now: the shop's present moment; nothing is dated after it.
         new_id: gives the ids of new profiles.
+        rules: how identifiers join profiles.
     """
-    people = People(connection, [row.envelope for row in rows], new_id)
     before = _absorbed_before(connection, rows)
-    resolved = []
-    words: list[tuple[consent.Said, ...]] = []
-    said: list[tuple[str, Envelope, consent.Said]] = []
+    people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, rules)
+    heard: list[tuple[InboundRow, tuple[consent.Said, ...], Resolved | None]] = []
     for row in rows:
         envelope = row.envelope
+        words = tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context))
+        if envelope.message_id in before:
+            heard.append((row, words, None))
+            continue
         found = people.resolve(envelope)
-        if _learn(found.profile, envelope, min(envelope.time, now)):
-            people.touch(found.profile)
-        words.append(tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context)))
-        said.extend((found.profile.id, envelope, one) for one in words[-1])
-        resolved.append(found)
+        for facts in (found.profile, found.own):
+            if facts is not None and _learn(facts, envelope, min(envelope.time, now)):
+                people.touch(facts)
+        heard.append((row, words, found))
     people.flush()
-    owners = [people.canonical(found.profile.id) for found in resolved]
-    insert_new(connection, events, [_event(row, owner) for row, owner in zip(rows, owners, strict=True)])
-    consents = [consent.consent_row(people.canonical(owner), one, e.time, e.message_id) for owner, e, one in said]
+    history, consents, absorbed = [], [], []
+    for row, words, resolved in heard:
+        envelope = row.envelope
+        if resolved is None:
+            absorbed.append(Absorbed(envelope, people.canonical(before[envelope.message_id]), (), False, False, row.seq, words))
+            continue
+        owner = people.canonical(resolved.origin_id)
+        origin = None if owner == resolved.origin_id else resolved.origin_id
+        history.append(_event(row, owner, origin))
+        consents += [consent.consent_row(owner, one, envelope.time, envelope.message_id, origin) for one in words]
+        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words))
+    insert_new(connection, events, history)
     consent.record_all(connection, consents)
-    return [
-        Absorbed(row.envelope, owner, found.merges, row.envelope.message_id not in before, found.is_new, row.seq, spoken)
-        for row, owner, found, spoken in zip(rows, owners, resolved, words, strict=True)
-    ]
+    return absorbed
 
 
-def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> set[str]:
-    known: set[str] = set()
+def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> dict[str, str]:
+    """Return whose the events are that were absorbed before, by message id: all that they say has been heard."""
+    known: dict[str, str] = {}
     for some in chunks(row.envelope.message_id for row in rows):
-        known.update(connection.execute(select(events.c.id).where(events.c.id.in_(some))).scalars())
+        known.update({row.id: row.profile_id for row in connection.execute(_ABSORBED, {"ids": some})})
     return known
 
 
@@ -133,11 +157,11 @@ def _text(traits: dict[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _event(row: InboundRow, profile_id: str) -> dict[str, Any]:
+def _event(row: InboundRow, profile_id: str, origin_id: str | None) -> dict[str, Any]:
     e = row.envelope
     send_key = e.properties.get("send_key")
     return {
-        "id": e.message_id, "seq": row.seq, "profile_id": profile_id, "kind": e.kind, "name": e.name, "time": e.time,
-        "properties": e.properties, "machine": is_machine(e.name, e.properties),
+        "id": e.message_id, "seq": row.seq, "profile_id": profile_id, "origin_id": origin_id, "kind": e.kind, "name": e.name,
+        "time": e.time, "properties": e.properties, "machine": is_machine(e.name, e.properties),
         "send_key": send_key if isinstance(send_key, str) and len(send_key) <= MAX_SEND_KEY else None,
     }  # fmt: skip

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 import structlog
 from sqlalchemy import Connection, bindparam, select
 
+from sojourn.customers.identifying import keys_of, write_keys
 from sojourn.errors import Overloaded
 from sojourn.intake.envelope import Envelope, Quarantined
 from sojourn.metrics import metrics
@@ -31,8 +32,8 @@ RETRY_AFTER_FAILURE = 5  # seconds; a store that refuses needs longer
 
 _QUARANTINE = UUID("5c0f6d7e-1b1a-5f0e-9d7a-71756172616e")
 _SQLITE_INSERT = (
-    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, time, received_at, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, known_by, time, received_at, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _KNOWN = select(inbound.c.message_id).where(inbound.c.message_id.in_(bindparam("ids", expanding=True)))
@@ -45,7 +46,7 @@ def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: S
 
     On PostgreSQL nobody else writes to the log until this transaction ends: what comes after this in it is waited for.
     """
-    locks.share_events(connection, (one for e in envelopes for one in (e.user_id, e.anonymous_id, e.previous_id, e.profile_id)))
+    locks.share_events(connection, (one for e in envelopes for one in _named(e)))
     locks.hold_log(connection)
     if quarantined:
         insert_new(connection, quarantine, [{"id": _quarantine_id(bad), **vars(bad)} for bad in quarantined])
@@ -78,12 +79,26 @@ def _insert(connection: Connection, envelopes: Sequence[Envelope]) -> None:
 
 def _row(e: Envelope) -> tuple[Any, ...]:
     times = to_micros(e.time), to_micros(e.received_at)
-    return (e.message_id, e.kind, e.name, e.user_id, e.anonymous_id, e.profile_id, *times, e.model_dump_json(exclude_defaults=True))
+    ids = e.user_id, e.anonymous_id, e.profile_id, _keys(e)
+    return (e.message_id, e.kind, e.name, *ids, *times, e.model_dump_json(exclude_defaults=True))
 
 
 def _values(e: Envelope) -> dict[str, Any]:
     columns = {"message_id", "kind", "name", "user_id", "anonymous_id", "profile_id", "time", "received_at"}
-    return {**e.model_dump(include=columns), "body": e.model_dump(mode="json", exclude_defaults=True)}
+    return {**e.model_dump(include=columns), "known_by": _keys(e), "body": e.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _named(e: Envelope) -> tuple[str | None, ...]:
+    """Return all by which an event may name a person."""
+    return (e.user_id, e.anonymous_id, e.previous_id, e.profile_id, *(value for _, value in e.keys))
+
+
+def _keys(e: Envelope) -> str | None:
+    """Return what else an event names the person by, as the log keeps it: a claim looks for it there before it is routed (P3)."""
+    keys = e.keys or keys_of(e.kind, e.traits, e.context)
+    if e.previous_id is not None:
+        keys = (*keys, ("user_id", e.previous_id), ("anonymous_id", e.previous_id))
+    return write_keys(keys) if keys else None
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from sojourn.customers.identifying import EXTERNAL_IDS, Key, external_ids, region_of
 from sojourn.errors import BadEvent, Terminal
 from sojourn.intake.strict import fault, read_json
 
@@ -49,7 +50,8 @@ class Envelope(BaseModel):
     profile_id: str | None = None  # of an event from inside; no call from outside can set it
     traits: dict[str, Any] = Field(default_factory=dict)  # of an identify
     properties: dict[str, Any] = Field(default_factory=dict)
-    context: dict[str, Any] = Field(default_factory=dict)  # locale, timezone, userAgent, consent: what is used, no more
+    context: dict[str, Any] = Field(default_factory=dict)  # locale, timezone, userAgent, consent, externalIds: what is used, no more
+    keys: tuple[Key, ...] = Field(default=(), exclude=True)  # as the log keeps them beside the body; sojourn.customers.identifying
     time: AwareDatetime
     received_at: AwareDatetime
 
@@ -153,8 +155,15 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
         previous_id = _id(raw, "previousId")
         if previous_id is None or user_id is None:
             raise BadEvent("an alias call needs previousId and userId")
-    if user_id is None and anonymous_id is None:
-        raise BadEvent("needs a userId or an anonymousId")
+    used = _used(context)
+    known = external_ids(context[EXTERNAL_IDS], region_of(traits, used)) if EXTERNAL_IDS in context else []
+    user_id = user_id or next((one["id"] for one in known if one["type"] == "user_id"), None)
+    anonymous_id = anonymous_id or next((one["id"] for one in known if one["type"] == "anonymous_id"), None)
+    if others := [one for one in known if one["type"] not in ("user_id", "anonymous_id")]:
+        used[EXTERNAL_IDS] = others
+    elif user_id is None and anonymous_id is None:
+        beside = ", or a readable id in context.externalIds" if context.get(EXTERNAL_IDS) else ""
+        raise BadEvent(f"needs a userId or an anonymousId{beside}")
     return Envelope(
         message_id=_message_id(raw),
         kind=KINDS[kind],
@@ -164,7 +173,7 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
         previous_id=previous_id,
         traits=traits,
         properties=properties,
-        context=_used(context),
+        context=used,
         time=_time(raw, call, received_at),
         received_at=received_at,
     )

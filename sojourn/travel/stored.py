@@ -219,9 +219,7 @@ class StoredJourneys:
             await self.store.write(self._unsendable, ask, prepared)
             return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
         rules = rules_of(self.registry.shop, prepared.journey, self.secret)
-        outcome = await sending.deliver(
-            self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan
-        )
+        outcome = await sending.deliver(self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan)
         now = self.clock.now()
         match outcome:
             case Held(until=until, reason=reason):
@@ -250,7 +248,7 @@ class StoredJourneys:
         self._keep(connection, ask, prepared)
         step, entry, now = prepared.effect, prepared.entry, self.clock.now()
         if isinstance(step, Set):
-            profiles.set_traits(connection, prepared.person.id, step.set, now)
+            profiles.set_traits(connection, profiles.origin(connection, prepared.person.id, entry.id), step.set, now)
             due.touch(connection, [prepared.person.id], now)
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)
@@ -266,7 +264,7 @@ class StoredJourneys:
                 message_id=f"enter:{send_key(self.workspace, prepared.entry.id, prepared.progress.cursor or '')}",
                 name=ENTER_REQUESTED,
                 time=now,
-                profile_id=prepared.person.id,
+                profile_id=profiles.origin(connection, prepared.person.id, prepared.entry.id),
                 user_id=user_id,
                 anonymous_id=anonymous_id,
                 properties=properties,

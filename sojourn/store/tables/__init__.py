@@ -6,7 +6,7 @@ from sojourn.store.tables.base import metadata
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
-from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
+from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, refused_merges, separations, suppressions
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
@@ -30,10 +30,12 @@ __all__ = [
     "profiles",
     "quarantine",
     "refusals",
+    "refused_merges",
     "segment_builds",
     "segment_due",
     "segment_members",
     "sends",
+    "separations",
     "suppressions",
     "transitions",
     "verdicts",

@@ -17,6 +17,7 @@ inbound = Table(
     Column("user_id", String(255)),
     Column("anonymous_id", String(255)),
     Column("profile_id", String(36)),  # of an event from inside, which knows whose it is
+    Column("known_by", Text),  # what else it names the person by: JSON, [[kind, value], ...]
     Column("time", Moment, nullable=False),  # when it happened, corrected for the sender's clock
     Column("received_at", Moment, nullable=False),
     Column("body", Json, nullable=False),  # sojourn.intake.envelope.Envelope

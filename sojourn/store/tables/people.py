@@ -1,11 +1,15 @@
-"""People: profiles, identifiers, history, consent, suppression."""
+"""People: profiles, identifiers, history, consent, suppression.
+
+`profile_id` names the profile whose row it is now, after every merge. `origin_id` names the one whose it would
+be without them (none: the same), so that a merge can be undone.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
 from sojourn.store.tables.base import metadata
-from sojourn.store.types import Json, Moment
+from sojourn.store.types import Json, Moment, NullableJson
 
 profiles = Table(
     "profiles",
@@ -16,6 +20,7 @@ profiles = Table(
     Column("trait_times", Json, nullable=False, server_default=text("'{}'")),  # sojourn.customers.traits: when each was said
     Column("zone", String(64)),
     Column("locale", String(35)),
+    Column("own", NullableJson),  # sojourn.customers.profiles: its own facts, where merges added others' to the columns
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
     Index("ix_profiles_merged_into", "merged_into"),
@@ -24,20 +29,56 @@ profiles = Table(
 identifiers = Table(
     "identifiers",
     metadata,
-    Column("kind", String(32), primary_key=True),  # user_id anonymous_id
+    Column("kind", String(40), primary_key=True),  # user_id anonymous_id email phone, or of a CRM: stripe_id ...; nobody:KIND
     Column("value", String(255), primary_key=True),
     Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False, index=True),
+    Column("origin_id", String(36)),
     Column("since", Moment, nullable=False),
+    Column("shared", Boolean, nullable=False, server_default=text("false")),  # nobody's: it joins no one and leads to no person
+    Index("ix_identifiers_value", "value"),
 )
 
 merges = Table(
     "merges",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("loser_id", String(36), nullable=False),
-    Column("winner_id", String(36), nullable=False),
+    Column("number", BigInteger, nullable=False, index=True),  # in the order in which they were made
+    Column("loser_id", String(36), nullable=False, index=True),
+    Column("winner_id", String(36), nullable=False, index=True),
+    Column("from_id", String(36), nullable=False),  # the two that were found to be one person's:
+    Column("to_id", String(36), nullable=False),  # loser and winner, or some that were merged into these before
+    Column("kind", String(32), nullable=False),  # of the identifier that they share; else alias hand resolution
+    Column("because", Text, nullable=False),
+    Column("message_id", String(255)),  # of the event that said so
+    Column("at", Moment, nullable=False),
+    Column("members", Json, nullable=False, server_default=text("'{}'")),  # the segments of loser and winner, before
+    Column("undone_at", Moment),
+    Column("undone_because", Text),
+)
+
+refused_merges = Table(
+    "refused_merges",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("one_id", String(36), nullable=False, index=True),
+    Column("other_id", String(36), nullable=False, index=True, server_default=""),  # empty: one identifier too many, and no other profile
+    Column("kind", String(32), nullable=False),  # of the identifier, or alias hand resolution
+    Column("value", String(255), nullable=False, server_default=""),
+    Column("reason", String(16), nullable=False),  # sojourn.customers.identity_words.Reason
+    Column("message_id", String(255)),
+    Column("at", Moment, nullable=False, index=True),
+    UniqueConstraint("kind", "value", "one_id", "other_id", "reason"),
+)
+
+separations = Table(
+    "separations",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("one_id", String(36), nullable=False, index=True),
+    Column("other_id", String(36), nullable=False, index=True),
     Column("because", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("ended_at", Moment),  # someone merged them by hand after all
 )
 
 events = Table(
@@ -46,6 +87,7 @@ events = Table(
     Column("id", String(255), primary_key=True),  # the message id
     Column("seq", BigInteger, nullable=False),  # of its inbound row
     Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False),
+    Column("origin_id", String(36)),
     Column("kind", String(16), nullable=False),
     Column("name", String(200), nullable=False),
     Column("time", Moment, nullable=False),
@@ -61,6 +103,7 @@ consents = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False),
+    Column("origin_id", String(36)),
     Column("purpose", String(64), nullable=False),
     Column("granted", Boolean, nullable=False),
     Column("wording", String(64)),  # version of the text that was agreed to

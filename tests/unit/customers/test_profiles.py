@@ -21,6 +21,8 @@ class Named:
     anonymous_id: str | None = None
     previous_id: str | None = None
     profile_id: str | None = None
+    keys: tuple[tuple[str, str], ...] = ()
+    message_id: str = "m"
     time: datetime = NOW
 
 
