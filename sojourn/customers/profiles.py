@@ -9,12 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from sojourn.customers import refused
+from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.traits import Profile
 from sojourn.errors import NotFound
 from sojourn.store.tables import identifiers, profiles
+from sojourn.store.types import to_micros
 
 KINDS = ("user_id", "anonymous_id")  # of identifiers
-_CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")
+_CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen", "tallies")
 _BY_ID = select(profiles).where(profiles.c.id == bindparam("sought"))
 _UPDATE = update(profiles).where(profiles.c.id == bindparam("b_id")).values({name: bindparam(f"b_{name}") for name in _CHANGING})
 
@@ -80,14 +83,27 @@ def addressee(connection: Connection, profile_id: str) -> tuple[str | None, str 
     return user_id, None if user_id is not None else known.get("anonymous_id")
 
 
-def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime) -> Person:
+def set_traits(
+    connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime, rules: Rules = DEFAULT, because_of: str = ""
+) -> Person:
     """Write traits to a profile, as said at a moment; null removes one.
+
+    Args:
+        connection: of a writing transaction.
+        profile_id: of a profile, or of one that was merged into it.
+        traits: by name.
+        at: when they were said.
+        rules: how they are taken; what they refuse is kept in `trait_refusals`.
+        because_of: what sets them, such as an entry's step; a refusal names it.
 
     Raises:
         NotFound: there is no such profile.
     """
     profile = _load(connection, canonical(connection, profile_id))
-    if profile.hear(traits, at):
+    taken = rules.take(traits)
+    because = because_of or f"set:{profile.id}:{to_micros(at)}"
+    refused.record(connection, [refused.row(profile.id, trait, why, because, at) for trait, why in taken.refused])
+    if profile.hear(taken.values, at, rules):
         connection.execute(_UPDATE, [_changed(profile)])
     return Person(profile.id, profile.traits, profile.zone, profile.locale, profile.first_seen, profile.last_seen)
 
@@ -98,7 +114,7 @@ def _load(connection: Connection, profile_id: str) -> Profile:
 
 def of_row(row: Row[Any]) -> Profile:
     """Return a row of `profiles` as a Profile that can change."""
-    return Profile(row.id, row.first_seen, row.last_seen, row.traits, row.trait_times, row.zone, row.locale, row.merged_into)
+    return Profile(row.id, row.first_seen, row.last_seen, row.traits, row.trait_times, row.zone, row.locale, row.merged_into, row.tallies)
 
 
 def insert_all(connection: Connection, new: list[Profile]) -> None:
@@ -122,4 +138,5 @@ def _values(profile: Profile) -> dict[str, Any]:
     return {
         "id": profile.id, "merged_into": profile.merged_into, "traits": profile.traits, "trait_times": profile.times,
         "zone": profile.zone, "locale": profile.locale, "first_seen": profile.first_seen, "last_seen": profile.last_seen,
+        "tallies": profile.tallies,
     }  # fmt: skip

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from sojourn.customers import consent
+from sojourn.customers import consent, refused
+from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.identity import Merge, People, random_id
-from sojourn.customers.traits import Profile
+from sojourn.delivery.engagement import Emit
 from sojourn.intake.envelope import Envelope
+from sojourn.intake.learning import Learnt, learn, tell_moves
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import events
 from sojourn.travel.listening import is_machine
@@ -74,7 +76,15 @@ class Absorbed:
     said: tuple[consent.Said, ...] = ()
 
 
-def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id) -> list[Absorbed]:
+def absorb(
+    connection: Connection,
+    rows: Sequence[InboundRow],
+    now: datetime,
+    new_id: Callable[[], str] = random_id,
+    *,
+    rules: Rules = DEFAULT,
+    emit: Emit | None = None,
+) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
     Args:
@@ -82,16 +92,20 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
         rows: of the log, in its order.
         now: the shop's present moment; nothing is dated after it.
         new_id: gives the ids of new profiles.
+        rules: how words about people are taken (`customers.declared.rules_of`).
+        emit: appends `Location Changed` to the log; without it nobody is told.
     """
     people = People(connection, [row.envelope for row in rows], new_id)
     before = _absorbed_before(connection, rows)
     resolved = []
     words: list[tuple[consent.Said, ...]] = []
     said: list[tuple[str, Envelope, consent.Said]] = []
+    learnt: list[Learnt] = []
     for row in rows:
         envelope = row.envelope
         found = people.resolve(envelope)
-        if _learn(found.profile, envelope, min(envelope.time, now)):
+        learnt.append(learn(found.profile, envelope, now, rules, is_new=envelope.message_id not in before))
+        if learnt[-1].changed:
             people.touch(found.profile)
         words.append(tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context)))
         said.extend((found.profile.id, envelope, one) for one in words[-1])
@@ -101,6 +115,9 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
     insert_new(connection, events, [_event(row, owner) for row, owner in zip(rows, owners, strict=True)])
     consents = [consent.consent_row(people.canonical(owner), one, e.time, e.message_id) for owner, e, one in said]
     consent.record_all(connection, consents)
+    refused.record(connection, [row for each, owner in zip(learnt, owners, strict=True) for row in each.refusals(owner)])
+    if emit is not None:
+        tell_moves(connection, emit, zip(learnt, owners, strict=True))
     return [
         Absorbed(row.envelope, owner, found.merges, row.envelope.message_id not in before, found.is_new, row.seq, spoken)
         for row, owner, found, spoken in zip(rows, owners, resolved, words, strict=True)
@@ -112,25 +129,6 @@ def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> set[
     for some in chunks(row.envelope.message_id for row in rows):
         known.update(connection.execute(select(events.c.id).where(events.c.id.in_(some))).scalars())
     return known
-
-
-def _learn(profile: Profile, envelope: Envelope, at: datetime) -> bool:
-    """Take in what an event tells of the person; tell whether anything is new."""
-    changed = profile.see(at)
-    traits, context = envelope.traits, envelope.context
-    if traits:
-        if isinstance(traits.get(consent.CONSENT_TRAIT), dict):  # kept as consent, with its date and source
-            traits = {name: value for name, value in traits.items() if name != consent.CONSENT_TRAIT}
-        changed = profile.hear(traits, at) or changed
-    zone, locale = context.get("timezone") or _text(traits, "timezone"), context.get("locale") or _text(traits, "locale")
-    if zone or locale:
-        changed = profile.place(zone, locale, at) or changed
-    return changed
-
-
-def _text(traits: dict[str, Any], name: str) -> str | None:
-    value = traits.get(name)
-    return value if isinstance(value, str) else None
 
 
 def _event(row: InboundRow, profile_id: str) -> dict[str, Any]:

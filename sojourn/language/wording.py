@@ -29,6 +29,7 @@ _SHAPES = {
     "within": "a duration such as 30m, 24h or 1d 6h",
     "again_after": "a duration such as 30m, 24h or 1d 6h",
     "horizon": "a duration such as 30m, 24h or 1d 6h",
+    "country": "a country's two capitals, such as DE",
     "key": "one of the event's properties, such as event.cart_id",
     "value": "one of the event's properties, such as event.revenue",
     "holdout": "a percentage such as 10%",

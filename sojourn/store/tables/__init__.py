@@ -7,6 +7,7 @@ from sojourn.store.tables.journeys import decisions, definitions, entries, outbo
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
+from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.segments import segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
@@ -32,6 +33,7 @@ __all__ = [
     "segment_members",
     "sends",
     "suppressions",
+    "trait_refusals",
     "transitions",
     "verdicts",
 ]
