@@ -64,7 +64,7 @@ def simulate_command(
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
         segments: dict[str, Condition] = {name: parse(segment.members) for name, segment in found.segments.items()}
-        simulation = Simulation(program, segments, asking(models), because=False)
+        simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False)
         chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
         habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained)
         facts = {name: _value(text) for name, text in _pairs(given or [], "--given").items()}

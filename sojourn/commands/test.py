@@ -36,8 +36,8 @@ def examples_command(
         found = load(journeys)
         score = asking(Models.load(journeys))
         segments: dict[str, Condition] = {name: parse(segment.members) for name, segment in found.segments.items()}
-        zone = zone_named(found.shop.zone)
-        results = [run_examples(Program(journey), segments, score, zone) for journey in chosen(found.journeys, names or [])]
+        zone, computed = zone_named(found.shop.zone), found.profile.expressions
+        results = [run_examples(Program(journey), segments, score, zone, computed) for journey in chosen(found.journeys, names or [])]
     ran = [each for examples, _ in results for each in examples]
     coverages = [coverage for _, coverage in results]
     if ran:

@@ -8,11 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 from sojourn.customers.merging import LATEST
-from sojourn.customers.normalise import NO_HINTS, Hints, Normalise, Refusal, country_of_zone, normaliser_of
+from sojourn.customers.normalise import NO_HINTS, TYPES, Hints, Normalise, Refusal, country, country_of_zone, normaliser_of, region
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 
 COMPUTED = "computed by Sojourn; nobody can say it"
+_PLACES: dict[str, Normalise] = {
+    "city": TYPES["text"],
+    "region": region(),
+    "country": country(),
+}  # where they are observed and not declared
 _OBSERVED_ONLY = ("usual_device", "usual_hour")
 
 
@@ -119,8 +124,10 @@ DEFAULT = Rules()
 def rules_of(settings: ProfileSettings, shop: ShopSettings | None = None) -> Rules:
     """Return the rules that a profile.yaml declares, in a shop."""
     observed = settings.observed()
+    places = {name: Declared(normalise) for name, normalise in _PLACES.items() if name in observed}
     return Rules(
-        declared={
+        declared=places
+        | {
             name: Declared(normaliser_of(rule), rule.merge, rule.on_refusal == "keep_raw", rule.kept_for())
             for name, rule in settings.traits.items()
         },

@@ -31,7 +31,7 @@ def dates(order: Literal["dmy", "mdy"] = "dmy") -> Normalise:
         if isinstance(value, int) and not isinstance(value, bool) and 10_000_101 <= value <= 99_991_231:
             value = str(value)
         if isinstance(value, dict):
-            parts = [value.get(part) for part in ("year", "month", "day")]
+            parts: list[Any] = [value.get(part) for part in ("year", "month", "day")]
             return _date(*parts) if all(type(part) is int for part in parts) else _NO_DATE
         if not isinstance(value, str):
             return _NO_DATE
