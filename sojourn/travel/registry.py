@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 from sojourn.customers.declared import Rules, rules_of
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition, parse
-from sojourn.language.conditions.expression import Expression
+from sojourn.language.conditions.expression import Expression, expand_condition
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
 from sojourn.store.tables import definitions
@@ -41,7 +41,8 @@ class Registry:
         self.loaded = loaded
         self.shop = loaded.shop
         self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
-        self.segments: Mapping[str, Condition] = {name: parse(s.members) for name, s in loaded.segments.items()}
+        trees = loaded.profile.trees
+        self.segments: Mapping[str, Condition] = {name: expand_condition(parse(s.members), trees) for name, s in loaded.segments.items()}
         self.rules: Rules = rules_of(loaded.profile, loaded.shop)
         self.computed: Mapping[str, Expression] = loaded.profile.expressions
         self.versions: dict[str, Definition] = {}
