@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sojourn.customers.normalise import Refusal, country_of, region_of
 
@@ -45,20 +45,32 @@ def said(traits: Mapping[str, Any], context: Mapping[str, Any]) -> Place:
     return Place(city, None if isinstance(region, Refusal) else region, country)
 
 
-def moved(before: Place, after: Place, later: Mapping[str, bool]) -> dict[str, str]:
-    """Return the properties of `Location Changed`; none where city and country are as they were, or were not known.
+class Stand(NamedTuple):
+    """City and country as they stand on a profile, with when each was said (GUESSED where it follows from the zone)."""
 
-    Args:
-        before: where the person was.
-        after: where they are.
-        later: of city and country, whether what is known now was said later.
+    city: str | None
+    country: str | None
+    city_at: int
+    country_at: int
+    zone_at: int
+
+
+def moved(before: Stand, after: Stand) -> dict[str, str]:
+    """Return the properties of `Location Changed`; none where nobody has moved.
+
+    Only a later word is a move, and only beside a word of its own kind: that a country was guessed wrongly is none.
     """
-    changed = {part for part in ("city", "country") if later[part] and _differs(getattr(before, part), getattr(after, part))}
-    if not changed:
+    if before.city == after.city and before.country == after.country:
         return {}
-    known = {"from_city": before.city, "from_country": before.country, "to_city": after.city, "to_country": after.country}
-    if changed == {"country"}:
-        known["to_city"] = after.city if later["city"] else None  # else the city is still that of the other country
+    city = _differs(before.city, after.city) and after.city_at > before.city_at
+    guessed = (before.country_at == GUESSED, after.country_at == GUESSED)
+    later = after.zone_at > before.zone_at if all(guessed) else after.country_at > before.country_at and not any(guessed)
+    country = _differs(before.country, after.country) and later
+    if not city and not country:
+        return {}
+    # A city that was not said anew may lie in the country that was left.
+    to_city = after.city if after.city_at > before.city_at or not country else None
+    known = {"from_city": before.city, "from_country": before.country, "to_city": to_city, "to_country": after.country}
     return {name: value for name, value in known.items() if value is not None}
 
 

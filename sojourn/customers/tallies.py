@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 DEVICE, HOUR = "device", "hour"
 Tallies: TypeAlias = "dict[str, dict[str, int]]"
 _A_YEAR = 2026  # whose summer time stands for that of any
+_KEYS = [[f"{month:02d}T{hour:02d}" for hour in range(24)] for month in range(13)]
 _MID_MONTH, _HALF = 15, timedelta(minutes=30)
 
 
@@ -26,8 +27,8 @@ def count(tallies: Tallies, kind: str, key: str) -> None:
 
 def hour_key(moment: datetime) -> str:
     """Return what an hour is counted under: its month and its hour in UTC, such as `03T17`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc.month:02d}T{utc.hour:02d}"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return _KEYS[utc.month][utc.hour]
 
 
 def add(tallies: Tallies, other: Mapping[str, Mapping[str, int]]) -> None:
@@ -71,6 +72,8 @@ def hours(tallies: Mapping[str, Mapping[str, int]], zone: str) -> dict[str, int]
 
 
 def _most(counts: Mapping[str, int]) -> str | None:
+    if len(counts) == 1:
+        return next(iter(counts))
     return min(counts, key=lambda key: (-counts[key], key), default=None)
 
 

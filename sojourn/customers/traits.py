@@ -20,12 +20,12 @@ from sojourn.customers import tallies as counted
 from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.merging import LATEST, MERGES, rank
 from sojourn.customers.normalise import country_of_zone
-from sojourn.customers.place import GUESSED, PARTS, Place
+from sojourn.customers.place import GUESSED, Stand
 from sojourn.customers.tallies import Tallies
 from sojourn.store.types import to_micros
 
 _TRAITS, _RULES, _ZONE, _LOCALE = "traits", "rules", "zone", "locale"
-_COUNTRY = "country"
+_CITY, _COUNTRY = "city", "country"
 USUAL_DEVICE, USUAL_HOUR = "usual_device", "usual_hour"
 MAX_LOCALE = 35
 _OFFSET = re.compile(r"^(?:GMT|UTC)(?P<sign>[+-])(?P<hours>\d{2}):?00$")
@@ -73,14 +73,17 @@ class Profile:
             changed = self._follows(USUAL_HOUR, counted.usual_hour(self.tallies, self.zone or rules.zone)) or changed
         return changed
 
-    def where(self) -> Place:
-        """Return where the person is, as far as that is known."""
-        return Place(*(value if isinstance(value := self.traits.get(part), str) else None for part in PARTS))
-
-    def since(self, part: str) -> tuple[bool, int]:
-        """Return whether a part of the place was said (else it is guessed), and when, in microseconds."""
-        at = int(self.times.get(_TRAITS, {}).get(part, GUESSED))
-        return at != GUESSED, at or int(self.times.get(_ZONE, 0))
+    def stand(self) -> Stand:
+        """Return city and country as they stand, and since when."""
+        said = self.times.get(_TRAITS, {})
+        city, country = self.traits.get(_CITY), self.traits.get(_COUNTRY)
+        return Stand(
+            city if isinstance(city, str) else None,
+            country if isinstance(country, str) else None,
+            said.get(_CITY, GUESSED),
+            said.get(_COUNTRY, GUESSED),
+            self.times.get(_ZONE, 0),
+        )
 
     def place(self, zone: str | None, locale: str | None, at: datetime) -> bool:
         """Take in a time zone and a locale said at a moment, where they are ones; tell whether anything changed."""

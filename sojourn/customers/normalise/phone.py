@@ -32,7 +32,7 @@ def phone(country: str | None = None) -> Normalise:
     return normalise
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _e164(text: str, country: str | None) -> str | Refusal:
     try:
         number = phonenumbers.parse(text, country)
