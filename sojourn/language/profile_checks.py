@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sojourn.language.conditions import ConditionError, parse
-from sojourn.language.conditions.expression import computed_cycle, expand, expand_all, parse_value, traits_asked
+from sojourn.language.conditions.bands import Banded
+from sojourn.language.conditions.expression import Tree, computed_cycle, expand, expand_all, traits_asked
 from sojourn.language.conditions.tree import Node
 from sojourn.language.finding import Finding, Findings
 from sojourn.language.model import Choose, If, Journey, Segment, Set, WaitFor
 from sojourn.language.outline import Way, walk
 from sojourn.language.problems import unknown
-from sojourn.language.profile_model import OBSERVED, ProfileSettings
+from sojourn.language.profile_model import OBSERVED, Bands, ProfileSettings, expression_of
 
 KEPT_ELSEWHERE = {"consent": "consent is kept with its date and source; say in shop.yaml which purposes need it"}
 
@@ -19,12 +20,12 @@ KEPT_ELSEWHERE = {"consent": "consent is kept with its date and source; say in s
 def check_profile(settings: ProfileSettings) -> list[Finding]:
     """Return what is wrong with a profile.yaml beyond its shape."""
     found = Findings()
-    trees: dict[str, Node] = {}
-    for name, text in settings.computed.items():
+    trees: dict[str, Tree] = {}
+    for name, written in settings.computed.items():
         try:
-            trees[name] = parse_value(text).tree
+            trees[name] = expression_of(written).tree
         except ConditionError as error:
-            found.add(("computed", name), str(error), error.position)
+            found.add(_way(name, written), str(error), error.position)
     _names(settings, found)
     cycle = computed_cycle(trees)
     if cycle is not None:
@@ -34,14 +35,37 @@ def check_profile(settings: ProfileSettings) -> list[Finding]:
     return found.all
 
 
-def _expanded(settings: ProfileSettings, trees: Mapping[str, Node], found: Findings) -> None:
-    try:
-        expand_all(trees)
-    except ConditionError as error:
-        found.add(("computed",), str(error), at_key=True)
+def _way(name: str, written: str | Bands) -> Way:
+    return ("computed", name) if isinstance(written, str) else ("computed", name, "of")
+
+
+def _expanded(settings: ProfileSettings, trees: Mapping[str, Tree], found: Findings) -> None:
+    wrong: dict[str, ConditionError] = {}
+    for name in trees:
+        try:
+            expand_all({other: trees[other] for other in _needed(name, trees)})
+        except ConditionError as error:
+            wrong[name] = error
+    for name, error in wrong.items():
+        if not wrong.keys() & (_needed(name, trees) - {name}):  # else it is said where it begins
+            found.add(_way(name, settings.computed[name]), str(error))
+    if wrong:
         return
-    for name, text in settings.computed.items():
-        _unknown_traits(text, trees[name], ("computed", name), settings, found)
+    for name, written in settings.computed.items():
+        text, its = written if isinstance(written, str) else written.of, trees[name]
+        _unknown_traits(text, its.of if isinstance(its, Banded) else its, _way(name, written), settings, found)
+
+
+def _needed(name: str, trees: Mapping[str, Tree]) -> set[str]:
+    """Return a computed trait and all that it is computed from."""
+    needed, waiting = set(), [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in needed:
+            needed.add(one)
+            its = trees[one]
+            waiting += traits_asked(its.of if isinstance(its, Banded) else its) & trees.keys()
+    return needed
 
 
 def _names(settings: ProfileSettings, found: Findings) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from sojourn.language.conditions.expression import Expression, expand_all, parse_value
+from sojourn.language.conditions.expression import Expression, Tree, expand_all, parse_bands, parse_value
 from sojourn.language.durations import parse_duration
 from sojourn.language.identity_rules import IdentityRules
 from sojourn.language.model import ConditionText, Model, Name, Text
@@ -122,6 +122,20 @@ class TraitRule(Model):
         return None if self.retention == FOREVER else parse_duration(self.retention)
 
 
+class Bands(Model):
+    """A number told by its band: `{of: profile.age, bands: [18, 25, 35]}` gives `under 18`, `18-24`, `25-34` or `35+`."""
+
+    of: ConditionText = Field(description="a number, such as profile.age")
+    bands: tuple[int, ...] = Field(min_length=1, max_length=20, description="where each band begins, rising, such as [18, 25, 35]")
+
+    @field_validator("bands")
+    @classmethod
+    def _rises(cls, bands: tuple[int, ...]) -> tuple[int, ...]:
+        if list(bands) != sorted(set(bands)):
+            raise ValueError("bands rise, such as [18, 25, 35]")
+        return bands
+
+
 class ProfileSettings(Model):
     """What is known of a person."""
 
@@ -130,7 +144,7 @@ class ProfileSettings(Model):
         default=(), description="what is learnt from events themselves and kept as traits: usual_device, usual_hour, place"
     )
     traits: dict[TraitName, TraitRule] = Field(default_factory=dict, description="each trait by its name")
-    computed: dict[Name, ConditionText] = Field(
+    computed: dict[Name, ConditionText | Bands] = Field(
         default_factory=dict, description='traits computed from history when asked, such as orders: count("Order Completed")'
     )
     identity: IdentityRules = Field(default_factory=IdentityRules, description="how people are told apart")
@@ -142,10 +156,10 @@ class ProfileSettings(Model):
         Raises:
             ConditionError: one cannot be understood; none of a loaded file.
         """
-        return {name: parse_value(text) for name, text in self.computed.items()}
+        return {name: expression_of(written) for name, written in self.computed.items()}
 
     @cached_property
-    def trees(self) -> dict[str, Any]:
+    def trees(self) -> dict[str, Tree]:
         """The computed traits as trees in which no computed trait is left; what `expand` takes.
 
         Raises:
@@ -160,6 +174,11 @@ class ProfileSettings(Model):
     def names(self) -> frozenset[str]:
         """Return every trait that is known here: declared, computed or observed."""
         return frozenset({*self.traits, *self.computed, *self.observed()})
+
+
+def expression_of(written: str | Bands) -> Expression:
+    """Return a computed trait as it was written; raises ConditionError where it cannot be understood."""
+    return parse_value(written) if isinstance(written, str) else parse_bands(written.of, written.bands)
 
 
 def labels(settings: ProfileSettings) -> dict[str, PersonalLabel]:

@@ -112,12 +112,14 @@ def _in_block(path: list[int | str]) -> bool:
 
 
 def _is_member(part: str) -> bool:
-    return part in ("str", "int", "Happening", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
+    return part in ("str", "int", "Happening", "Bands", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
 
 
 def _written(part: str, node: Node) -> bool:
     if part.startswith("tuple["):
         return isinstance(node.value, list)
+    if part == "Bands":
+        return isinstance(node.value, (list, dict))
     if part == "Happening":
         return isinstance(node.value, dict)
     return not isinstance(node.value, (list, dict))

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 from sojourn.language.conditions import tree
-from sojourn.language.conditions.closures import Value, compile_test, compile_value
+from sojourn.language.conditions.bands import Banded
+from sojourn.language.conditions.closures import Segments, Value, compile_test, compile_value
 from sojourn.language.conditions.condition import Condition
 from sojourn.language.conditions.explain import compile_explainer
+from sojourn.language.conditions.facts import EventFact, Facts
 from sojourn.language.conditions.grammar import ConditionError, read
 from sojourn.language.conditions.names import names_of
 from sojourn.language.conditions.parser import MAX_DEPTH, Reader
 from sojourn.language.conditions.tree import Kind, Node, kind_of, path_text
 
+Tree: TypeAlias = Node | Banded
+"""What a computed trait is: a value's tree, or a number told by its band."""
 MAX_NODES = 400  # of one expanded tree; a trait that names another twice doubles it
 
 
@@ -29,7 +34,7 @@ class Expression:
     """
 
     text: str
-    tree: Node = field(repr=False)
+    tree: Tree = field(repr=False)
     value: Value = field(repr=False)
 
 
@@ -56,11 +61,32 @@ def parse_value(text: str) -> Expression:
     return Expression(text, node, compile_value(node))
 
 
+@lru_cache(maxsize=1024)
+def parse_bands(text: str, bounds: tuple[int, ...]) -> Expression:
+    """Return the band that a number lies in, as a text.
+
+    Raises:
+        ConditionError: as `parse_value`, or it is no number.
+    """
+    of = parse_value(text)
+    assert not isinstance(of.tree, Banded)
+    if kind_of(of.tree) not in (Kind.NUMBER, Kind.ANY):
+        raise ConditionError(
+            f"{text.strip()} is {kind_of(of.tree).value}; bands need a number", 0, "such as days_since(profile.x) / 365.2425"
+        )
+    banded = Banded(of.tree, bounds)
+
+    def value(event: EventFact | None, facts: Facts, segments: Segments) -> Any:
+        return banded.label(of.value(event, facts, segments))
+
+    return Expression(text, banded, value)
+
+
 def _not_here(text: str, word: str, hint: str) -> ConditionError:
     return ConditionError(f"{word.rstrip('.')} cannot stand in a computed trait", max(text.find(word), 0), hint)
 
 
-def expand(node: Node, computed: Mapping[str, Node]) -> Node:
+def expand(node: Node, computed: Mapping[str, Tree]) -> Node:
     """Return a tree in which each computed trait is replaced by its own tree.
 
     Args:
@@ -78,7 +104,7 @@ def expand(node: Node, computed: Mapping[str, Node]) -> Node:
     return expanded
 
 
-def expand_condition(condition: Condition, computed: Mapping[str, Node]) -> Condition:
+def expand_condition(condition: Condition, computed: Mapping[str, Tree]) -> Condition:
     """Return a condition that asks for no computed trait: the same text, the tree expanded; itself where it names none.
 
     Raises:
@@ -90,7 +116,7 @@ def expand_condition(condition: Condition, computed: Mapping[str, Node]) -> Cond
     return Condition(condition.text, node, names_of(node), compile_explainer(node), compile_test(node))
 
 
-def expand_all(trees: Mapping[str, Node]) -> dict[str, Node]:
+def expand_all(trees: Mapping[str, Tree]) -> dict[str, Tree]:
     """Return computed traits as trees in which no other computed trait is left.
 
     Raises:
@@ -99,15 +125,16 @@ def expand_all(trees: Mapping[str, Node]) -> dict[str, Node]:
     cycle = computed_cycle(trees)
     if cycle is not None:
         raise ConditionError("the computed trait is part of its own definition: " + " → ".join(cycle))
-    done: dict[str, Node] = {}
+    done: dict[str, Tree] = {}
 
-    def finish(name: str) -> Node:
+    def finish(name: str) -> Tree:
         if name not in done:
-            inner = {other: finish(other) for other in sorted(traits_asked(trees[name]) & trees.keys())}
-            node = expand(trees[name], inner)
+            inner = {other: finish(other) for other in sorted(traits_asked(_node(trees[name])) & trees.keys())}
+            node = expand(_node(trees[name]), inner)
             if _depth(node) > MAX_DEPTH:
                 raise ConditionError(f"with the computed traits in it, {name} is nested too deeply", 0, "ask for fewer of them")
-            done[name] = node
+            whole = trees[name]
+            done[name] = replace(whole, of=node) if isinstance(whole, Banded) else node
         return done[name]
 
     for name in trees:
@@ -115,7 +142,7 @@ def expand_all(trees: Mapping[str, Node]) -> dict[str, Node]:
     return done
 
 
-def computed_cycle(trees: Mapping[str, Node]) -> tuple[str, ...] | None:
+def computed_cycle(trees: Mapping[str, Tree]) -> tuple[str, ...] | None:
     """Return computed traits that are part of their own definition, as a path from the first back to itself; None where none is."""
     clear: set[str] = set()
 
@@ -124,7 +151,7 @@ def computed_cycle(trees: Mapping[str, Node]) -> tuple[str, ...] | None:
             return (*path[path.index(name) :], name)
         if name in clear or name not in trees:
             return None
-        for other in sorted(traits_asked(trees[name])):
+        for other in sorted(traits_asked(_node(trees[name]))):
             found = visit(other, (*path, name))
             if found:
                 return found
@@ -134,16 +161,43 @@ def computed_cycle(trees: Mapping[str, Node]) -> tuple[str, ...] | None:
     return next((found for name in trees if (found := visit(name, ()))), None)
 
 
-def _expand(node: Node, computed: Mapping[str, Node]) -> Node:
+def _node(whole: Tree) -> Node:
+    return whole.of if isinstance(whole, Banded) else whole
+
+
+def _expand(node: Node, computed: Mapping[str, Tree]) -> Node:
     if isinstance(node, tree.Trait):
         head, *rest = node.path
         its = computed.get(head) if isinstance(head, str) else None
         return node if its is None else _part(its, tuple(rest), str(head))
-    return _rebuilt(node, lambda child: _expand(child, computed))
+    return _about_bands(node, computed) or _rebuilt(node, lambda child: _expand(child, computed))
 
 
-def _part(node: Node, rest: tree.Path, name: str) -> Node:
+def _about_bands(node: Node, computed: Mapping[str, Tree]) -> Node | None:
+    """Return a condition about a band as one about its number; None of any other node."""
+
+    def banded(side: Node) -> tuple[Banded, str] | None:
+        its = computed.get(str(side.path[0])) if isinstance(side, tree.Trait) and len(side.path) == 1 else None
+        return (its, str(side.path[0])) if isinstance(its, Banded) and isinstance(side, tree.Trait) else None
+
+    match node:
+        case tree.Comparison(operator="==" | "!=" as operator, left=left, right=right):
+            for one, other in ((left, right), (right, left)):
+                if found := banded(one):
+                    return found[0].is_one_of([other], found[1], operator == "!=")
+        case tree.Membership(left=left, right=tree.ListOf(items=items), negated=negated) if items:
+            if found := banded(left):
+                return found[0].is_one_of(list(items), found[1], negated)
+        case tree.Defined(of=of):
+            if found := banded(of):
+                return found[0].is_there()
+    return None
+
+
+def _part(node: Tree, rest: tree.Path, name: str) -> Node:
     """Return what stands at a path inside a computed trait."""
+    if isinstance(node, Banded):
+        raise ConditionError(f"profile.{name} is a band: it can be asked by ==, != or in", 0, f'write profile.{name} == "{node.labels[1]}"')
     match node:
         case _ if not rest:
             return node
