@@ -124,13 +124,16 @@ DEFAULT = Rules()
 def rules_of(settings: ProfileSettings, shop: ShopSettings | None = None) -> Rules:
     """Return the rules that a profile.yaml declares, in a shop."""
     observed = settings.observed()
-    places = {name: Declared(normalise) for name, normalise in _PLACES.items() if name in observed}
+    declared = {
+        name: Declared(normaliser_of(rule), rule.merge, rule.on_refusal == "keep_raw", rule.kept_for())
+        for name, rule in settings.traits.items()
+    }
+    for name in _PLACES.keys() & observed.keys():  # declared or not, a place has to be one
+        rule = settings.traits.get(name)
+        if rule is None or rule.normalise is None:
+            declared[name] = Declared(_PLACES[name], kept_for=None if rule is None else rule.kept_for())
     return Rules(
-        declared=places
-        | {
-            name: Declared(normaliser_of(rule), rule.merge, rule.on_refusal == "keep_raw", rule.kept_for())
-            for name, rule in settings.traits.items()
-        },
+        declared=declared,
         drop_undeclared=settings.undeclared == "drop",
         never_said=frozenset(settings.computed) | (observed.keys() & set(_OBSERVED_ONLY)),
         device="usual_device" in settings.observe,
