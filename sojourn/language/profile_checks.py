@@ -46,9 +46,9 @@ def _expanded(settings: ProfileSettings, trees: Mapping[str, Tree], found: Findi
             expand_all({other: trees[other] for other in _needed(name, trees)})
         except ConditionError as error:
             wrong[name] = error
-    for name, error in wrong.items():
+    for name, its_error in wrong.items():
         if not wrong.keys() & (_needed(name, trees) - {name}):  # else it is said where it begins
-            found.add(_way(name, settings.computed[name]), str(error))
+            found.add(_way(name, settings.computed[name]), str(its_error))
     if wrong:
         return
     for name, written in settings.computed.items():
