@@ -38,6 +38,7 @@ class Kind(StrEnum):
     journey = "journey"
     segment = "segment"
     shop = "shop"
+    profile = "profile"
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def _near(file: str) -> str:
 def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
     """Check all definitions, and say everything that is wrong.
 
-    Reads shop.yaml and every journey, segment, content and model. Each problem comes as file:line:column with
+    Reads shop.yaml, profile.yaml and every journey, segment, content and model. Each problem comes as file:line:column with
     what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
     """
     with told():
@@ -129,7 +130,7 @@ def schema_command(
     kind: Annotated[Kind, typer.Argument(help="What the schema is of.")] = Kind.journey,
     out: Annotated[Path | None, typer.Option(help="Write the schemas of all kinds into this folder instead.", show_default=False)] = None,
 ) -> None:
-    """Print the JSON Schema of a journey, a segment or the shop, for editors.
+    """Print the JSON Schema of a journey, a segment, the shop or the profile, for editors.
 
     With the YAML extension of an editor, the first line `# yaml-language-server: $schema=journey.schema.json`
     makes it complete and check while you type.

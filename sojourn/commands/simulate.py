@@ -64,8 +64,8 @@ def simulate_command(
         found = load(journeys)
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
-        segments: dict[str, Condition] = conditions_of(found.segments)
-        simulation = Simulation(program, segments, asking(models), because=False)
+        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees)
+        simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False)
         chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
         habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained)
         facts = {name: _value(text) for name, text in _pairs(given or [], "--given").items()}

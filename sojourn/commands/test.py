@@ -36,9 +36,9 @@ def examples_command(
     with told():
         found = load(journeys)
         score = asking(Models.load(journeys))
-        segments: dict[str, Condition] = conditions_of(found.segments)
-        zone = zone_named(found.shop.zone)
-        results = [run_examples(Program(journey), segments, score, zone) for journey in chosen(found.journeys, names or [])]
+        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees)
+        zone, computed = zone_named(found.shop.zone), found.profile.expressions
+        results = [run_examples(Program(journey), segments, score, zone, computed) for journey in chosen(found.journeys, names or [])]
     ran = [each for examples, _ in results for each in examples]
     coverages = [coverage for _, coverage in results]
     if ran:

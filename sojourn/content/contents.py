@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import DictLoader, Template, TemplateError
 from mjml import mjml2html
 
+from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.facts import Rendered, RenderFacts, plain
 from sojourn.content.links import mark_untracked, refuse_schemes, trackable
@@ -55,6 +56,7 @@ class Contents:
         self.html = ContentEnvironment(DictLoader(self.bodies), html=True)
         self.plain = ContentEnvironment(DictLoader(self.bodies), html=False)
         self._compiled: dict[str, _Compiled] = {}
+        self._traits: dict[str, frozenset[str] | None] = {}
         for name, source in self.sources.items():
             faults = self.reach(name).faults
             problems += [self.place(path, line, 1, message) for path, line, message in faults]
@@ -125,6 +127,18 @@ class Contents:
     def reach(self, name: str) -> Reach:
         """Return the files that a content is made of."""
         return reach(self.html, self.bodies, f"{name}.mjml")
+
+    def traits(self, name: str) -> frozenset[str] | None:
+        """Return the traits that a content asks for, in any variant; None where it may ask for any."""
+        if name not in self._traits:
+            front = self._get(name).source.front
+            lines = [front.subject, front.preheader, *(line for v in front.variants.values() for line in (v.subject, v.preheader) if line)]
+            trees = [file.tree for file in self.reach(name).files] + [self.plain.parse(line) for line in lines]
+            trees += [file.tree for file in reach(self.plain, self.bodies, f"{name}.txt").files] if f"{name}.txt" in self.bodies else []
+            asked = traits_asked(trees)
+            needed = {token.split(".")[1] for token in front.needs if token.startswith(f"{PROFILE}.")}
+            self._traits[name] = None if asked is None else asked | needed
+        return self._traits[name]
 
     def place(self, path: str, line: int, column: int, message: str) -> Problem:
         """Return a problem at a line of a template's body, as a line of its file."""

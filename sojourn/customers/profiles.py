@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from sojourn.customers import refused
+from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.identifying import nobodys, parse_reference
 from sojourn.customers.traits import Profile
 from sojourn.errors import NotFound
@@ -18,7 +20,7 @@ from sojourn.store.tables import entries, events, identifiers, profiles
 from sojourn.store.types import from_micros, to_micros
 
 _ORDER = {USER: 0, ANONYMOUS: 1}
-_CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "own", "first_seen", "last_seen")
+_CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "own", "first_seen", "last_seen", "tallies")
 _BY_ID = select(profiles).where(profiles.c.id == bindparam("sought"))
 _ORIGIN = (
     select(events.c.origin_id, events.c.profile_id)
@@ -115,10 +117,20 @@ def origin(connection: Connection, profile_id: str, entry_id: str) -> str:
     return profile_id if found is None else found.origin_id or found.profile_id
 
 
-def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime) -> Person:
+def set_traits(
+    connection: Connection, profile_id: str, traits: Mapping[str, Any], at: datetime, rules: Rules = DEFAULT, because_of: str = ""
+) -> Person:
     """Write traits to a profile, as said at a moment; null removes one.
 
     A profile that was merged into another keeps them as its own, should the two be taken apart.
+
+    Args:
+        connection: of a writing transaction.
+        profile_id: of a profile, or of one that was merged into another.
+        traits: by name.
+        at: when they were said.
+        rules: how they are taken; what they refuse is kept in `trait_refusals`.
+        because_of: what sets them, such as an entry's step; a refusal names it.
 
     Raises:
         NotFound: there is no such profile.
@@ -127,14 +139,18 @@ def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any
     named = connection.execute(_BY_ID, {"sought": profile_id}).one()
     head = connection.execute(_BY_ID, {"sought": named.merged_into}).one() if named.merged_into else named
     profile, own = of_row(head), None if head.own is None else own_of(head)
+    taken = rules.take(traits)
+    because = because_of or f"set:{profile_id}:{to_micros(at)}"
+    origin_id = named.id if named.merged_into else None
+    refused.record(connection, [refused.row(profile.id, trait, why, because, at, origin_id) for trait, why in taken.refused])
     changed = []
     if named.merged_into:
         lost, its_own = of_row(named), own_of(named)
-        if its_own.hear(traits, at):
+        if its_own.hear(taken.values, at, rules):
             changed.append(_changed(lost if named.own is not None else its_own, its_own if named.own is not None else None))
     elif own is not None:
-        own.hear(traits, at)
-    if profile.hear(traits, at) or (own is not None and not named.merged_into):
+        own.hear(taken.values, at, rules)
+    if profile.hear(taken.values, at, rules) or (own is not None and not named.merged_into):
         changed.append(_changed(profile, own))
     if changed:
         connection.execute(_UPDATE, changed)
@@ -143,7 +159,7 @@ def set_traits(connection: Connection, profile_id: str, traits: Mapping[str, Any
 
 def of_row(row: Row[Any]) -> Profile:
     """Return a row of `profiles` as a Profile that can change."""
-    return Profile(row.id, row.first_seen, row.last_seen, row.traits, row.trait_times, row.zone, row.locale, row.merged_into)
+    return Profile(row.id, row.first_seen, row.last_seen, row.traits, row.trait_times, row.zone, row.locale, row.merged_into, row.tallies)
 
 
 def insert_all(connection: Connection, new: list[Profile], own: Mapping[str, Profile] = _NONE) -> None:
@@ -173,7 +189,7 @@ def _values(profile: Profile, own: Profile | None) -> dict[str, Any]:
     return {
         "id": profile.id, "merged_into": profile.merged_into, "traits": profile.traits, "trait_times": profile.times,
         "zone": profile.zone, "locale": profile.locale, "own": None if own is None else _facts(own),
-        "first_seen": profile.first_seen, "last_seen": profile.last_seen,
+        "first_seen": profile.first_seen, "last_seen": profile.last_seen, "tallies": profile.tallies,
     }  # fmt: skip
 
 

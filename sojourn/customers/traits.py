@@ -1,8 +1,9 @@
 """What is known of a person, whatever the order in which it was said.
 
-The latest said wins, trait by trait, by the time of the event and not of its arrival; so each trait's
-time is kept beside it. Of two said at the same moment the greater text wins: arbitrary, but the same
-in every order. A trait said to be null is removed.
+Of two words about a trait its merge rule says which stands (merging.py): the latest, where nothing else is declared,
+by the time of the event and not of its arrival; so each trait's time is kept beside it, and its rule where it is
+another. A trait said to be null is removed. What was counted (tallies.py) and what follows from the rest (the usual
+device and hour, the country of a time zone) is kept here too, so that everything that asks for traits finds it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
-import orjson
-
+from sojourn.customers import tallies as counted
+from sojourn.customers.declared import DEFAULT, Rules
+from sojourn.customers.merging import LATEST, MERGES, rank
+from sojourn.customers.normalise import country_of_zone
+from sojourn.customers.place import GUESSED, Stand
+from sojourn.customers.tallies import Tallies
 from sojourn.store.types import to_micros
 
-_TRAITS, _ZONE, _LOCALE = "traits", "zone", "locale"
+_TRAITS, _RULES, _ZONE, _LOCALE = "traits", "rules", "zone", "locale"
+_CITY, _COUNTRY = "city", "country"
+USUAL_DEVICE, USUAL_HOUR = "usual_device", "usual_hour"
 MAX_LOCALE = 35
 _OFFSET = re.compile(r"^(?:GMT|UTC)(?P<sign>[+-])(?P<hours>\d{2}):?00$")
 _OFFSET_ZONE = "Etc/GMT"
@@ -37,6 +44,7 @@ class Profile:
     zone: str | None = None
     locale: str | None = None
     merged_into: str | None = None
+    tallies: Tallies = field(default_factory=dict)
 
     def see(self, moment: datetime) -> bool:
         """Widen the span in which the person was seen; tell whether it grew."""
@@ -45,12 +53,37 @@ class Profile:
         self.first_seen, self.last_seen = min(self.first_seen, moment), max(self.last_seen, moment)
         return True
 
-    def hear(self, traits: Mapping[str, Any], at: datetime) -> bool:
-        """Take in traits said at a moment; tell whether anything changed."""
+    def hear(self, traits: Mapping[str, Any], at: datetime, rules: Rules = DEFAULT) -> bool:
+        """Take in traits said at a moment, in the form that `Rules.take` gives; tell whether anything changed."""
         said = self.times.setdefault(_TRAITS, {})
         micros = to_micros(at)
-        changed = [self._hear(said, name, value, micros) for name, value in traits.items()]
+        changed = [self._hear(said, name, value, micros, rules.merge_of(name)) for name, value in traits.items()]
         return any(changed)
+
+    def count(self, kind: str, key: str) -> None:
+        """Count one more event on a device or in an hour (tallies.py)."""
+        counted.count(self.tallies, kind, key)
+
+    def settle(self, rules: Rules) -> bool:
+        """Bring what follows from the rest up to date, as far as the rules observe it; tell whether anything changed."""
+        changed = self._guess_country() if rules.place else False
+        if rules.device:
+            changed = self._follows(USUAL_DEVICE, counted.usual_device(self.tallies)) or changed
+        if rules.hour:
+            changed = self._follows(USUAL_HOUR, counted.usual_hour(self.tallies, self.zone or rules.zone)) or changed
+        return changed
+
+    def stand(self) -> Stand:
+        """Return city and country as they stand, and since when."""
+        said = self.times.get(_TRAITS, {})
+        city, country = self.traits.get(_CITY), self.traits.get(_COUNTRY)
+        return Stand(
+            city if isinstance(city, str) else None,
+            country if isinstance(country, str) else None,
+            said.get(_CITY, GUESSED),
+            said.get(_COUNTRY, GUESSED),
+            self.times.get(_ZONE, 0),
+        )
 
     def place(self, zone: str | None, locale: str | None, at: datetime) -> bool:
         """Take in a time zone and a locale said at a moment, where they are ones; tell whether anything changed."""
@@ -67,15 +100,23 @@ class Profile:
 
     def absorb(self, other: Profile) -> None:
         """Take in all that is known of another, who is the same person."""
-        said = self.times.setdefault(_TRAITS, {})
+        said, own, theirs = self.times.setdefault(_TRAITS, {}), self.times.get(_RULES, {}), other.times.get(_RULES, {})
         for name, micros in other.times.get(_TRAITS, {}).items():
-            self._hear(said, name, other.traits.get(name), micros)
+            rule = max(own.get(name, LATEST), theirs.get(name, LATEST), key=lambda rule: (rule != LATEST, rule))
+            self._hear(said, name, other.traits.get(name), micros, rule)
         if other.zone and self._zone_stands(other.zone, other.times.get(_ZONE, 0)):
             self.zone, self.times[_ZONE] = other.zone, other.times.get(_ZONE, 0)
         if other.locale and _later(self.times.get(_LOCALE), other.times.get(_LOCALE, 0), other.locale, self.locale):
             self.locale, self.times[_LOCALE] = other.locale, other.times.get(_LOCALE, 0)
         self.see(other.first_seen)
         self.see(other.last_seen)
+        counted.add(self.tallies, other.tallies)
+        if _COUNTRY in said and said[_COUNTRY] == GUESSED:
+            self._guess_country()
+        if USUAL_DEVICE in self.traits or USUAL_DEVICE in other.traits:
+            self._follows(USUAL_DEVICE, counted.usual_device(self.tallies))
+        if self.zone and (USUAL_HOUR in self.traits or USUAL_HOUR in other.traits):
+            self._follows(USUAL_HOUR, counted.usual_hour(self.tallies, self.zone))
 
     def _zone_stands(self, zone: str, micros: int) -> bool:
         """Tell whether a zone displaces the known one; a bare offset, which knows no summer time, never displaces a place."""
@@ -83,9 +124,19 @@ class Profile:
             return _is_offset(self.zone)
         return _later(self.times.get(_ZONE), micros, zone, self.zone)
 
-    def _hear(self, said: dict[str, int], name: str, value: Any, micros: int) -> bool:
-        if not _later(said.get(name), micros, value, self.traits.get(name)):
-            return False
+    def _hear(self, said: dict[str, int], name: str, value: Any, micros: int, rule: str) -> bool:
+        known = said.get(name)
+        if rule == LATEST:
+            if not _later(known, micros, value, self.traits.get(name)):
+                return False
+        else:
+            merge = MERGES[rule]
+            self.times.setdefault(_RULES, {})[name] = rule
+            standing = (micros, value) if known is None else (known, self.traits.get(name))
+            joined = merge(standing, (micros, value))
+            if known is not None and joined == standing and type(joined[1]) is type(standing[1]):
+                return False
+            micros, value = joined
         said[name] = micros
         if value is None:
             self.traits.pop(name, None)
@@ -93,15 +144,31 @@ class Profile:
             self.traits[name] = value
         return True
 
+    def _follows(self, name: str, value: Any) -> bool:
+        """Keep what follows from the rest as a trait; it was never said, so it has no time."""
+        if self.traits.get(name) == value:
+            return False
+        if value is None:
+            self.traits.pop(name, None)
+        else:
+            self.traits[name] = value
+        return True
+
+    def _guess_country(self) -> bool:
+        """Where nobody has said a country, take that of the time zone: whatever is said stands before it."""
+        said = self.times.setdefault(_TRAITS, {})
+        if said.get(_COUNTRY, GUESSED) != GUESSED:
+            return False
+        country = country_of_zone(self.zone) if self.zone else None
+        if country is not None:
+            said[_COUNTRY] = GUESSED
+        return self._follows(_COUNTRY, country)
+
 
 def _later(known: int | None, micros: int, value: Any, standing: Any) -> bool:
     if known is None or micros > known:
         return True
-    return micros == known and value != standing and _rank(value) > _rank(standing)
-
-
-def _rank(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return micros == known and rank(value) > rank(standing)
 
 
 @lru_cache(maxsize=1)

@@ -12,11 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from sojourn.customers import consent
+from sojourn.customers import consent, refused
+from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.identifying import Key, read_keys
 from sojourn.customers.identity import DEFAULT_RULES, Merge, People, Resolved, random_id
-from sojourn.customers.traits import Profile
+from sojourn.delivery.engagement import Emit
 from sojourn.intake.envelope import Envelope
+from sojourn.intake.learning import Learnt, learn, tell_moves
 from sojourn.language.identity_rules import ANONYMOUS, USER, IdentityRules
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import events
@@ -88,7 +90,10 @@ def absorb(
     rows: Sequence[InboundRow],
     now: datetime,
     new_id: Callable[[], str] = random_id,
-    rules: IdentityRules = DEFAULT_RULES,
+    *,
+    rules: Rules = DEFAULT,
+    identity: IdentityRules = DEFAULT_RULES,
+    emit: Emit | None = None,
 ) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
@@ -97,11 +102,14 @@ def absorb(
         rows: of the log, in its order.
         now: the shop's present moment; nothing is dated after it.
         new_id: gives the ids of new profiles.
-        rules: how identifiers join profiles.
+        rules: how words about people are taken (`customers.declared.rules_of`).
+        identity: how identifiers join profiles.
+        emit: appends `Location Changed` to the log; without it nobody is told.
     """
     before = _absorbed_before(connection, rows)
-    people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, rules)
+    people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, identity)
     heard: list[tuple[InboundRow, tuple[consent.Said, ...], Resolved | None]] = []
+    learnt: list[tuple[Learnt, str]] = []  # each beside the profile that it was told of
     for row in rows:
         envelope = row.envelope
         words = tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context))
@@ -110,8 +118,13 @@ def absorb(
             continue
         found = people.resolve(envelope)
         for facts in (found.profile, found.own):
-            if facts is not None and _learn(facts, envelope, min(envelope.time, now)):
+            if facts is None:
+                continue
+            told = learn(facts, envelope, now, rules, is_new=True)
+            if told.changed:
                 people.touch(facts)
+            if facts is found.profile:
+                learnt.append((told, found.origin_id))
         heard.append((row, words, found))
     people.flush()
     history, consents, absorbed = [], [], []
@@ -127,6 +140,10 @@ def absorb(
         absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words))
     insert_new(connection, events, history)
     consent.record_all(connection, consents)
+    owners = [(told, people.canonical(origin_id), origin_id) for told, origin_id in learnt]
+    refused.record(connection, [row for told, owner, origin_id in owners for row in told.refusals(owner, origin_id)])
+    if emit is not None:
+        tell_moves(connection, emit, ((told, owner) for told, owner, _ in owners))
     return absorbed
 
 
@@ -136,25 +153,6 @@ def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> dict
     for some in chunks(row.envelope.message_id for row in rows):
         known.update({row.id: row.profile_id for row in connection.execute(_ABSORBED, {"ids": some})})
     return known
-
-
-def _learn(profile: Profile, envelope: Envelope, at: datetime) -> bool:
-    """Take in what an event tells of the person; tell whether anything is new."""
-    changed = profile.see(at)
-    traits, context = envelope.traits, envelope.context
-    if traits:
-        if isinstance(traits.get(consent.CONSENT_TRAIT), dict):  # kept as consent, with its date and source
-            traits = {name: value for name, value in traits.items() if name != consent.CONSENT_TRAIT}
-        changed = profile.hear(traits, at) or changed
-    zone, locale = context.get("timezone") or _text(traits, "timezone"), context.get("locale") or _text(traits, "locale")
-    if zone or locale:
-        changed = profile.place(zone, locale, at) or changed
-    return changed
-
-
-def _text(traits: dict[str, Any], name: str) -> str | None:
-    value = traits.get(name)
-    return value if isinstance(value, str) else None
 
 
 def _event(row: InboundRow, profile_id: str, origin_id: str | None) -> dict[str, Any]:

@@ -30,6 +30,8 @@ MAX_NAME = 200
 MAX_LOCALE = 35
 MAX_ZONE = 64
 MAX_AGENT = 512
+MAX_PLACE = 100
+PLACE = ("city", "region", "country")
 
 
 class UnreadableCall(Terminal):
@@ -50,7 +52,8 @@ class Envelope(BaseModel):
     profile_id: str | None = None  # of an event from inside; no call from outside can set it
     traits: dict[str, Any] = Field(default_factory=dict)  # of an identify
     properties: dict[str, Any] = Field(default_factory=dict)
-    context: dict[str, Any] = Field(default_factory=dict)  # locale, timezone, userAgent, consent, externalIds: what is used, no more
+    # What is used of it: locale, timezone, userAgent, location, consent, externalIds.
+    context: dict[str, Any] = Field(default_factory=dict)
     keys: tuple[Key, ...] = Field(default=(), exclude=True)  # as the log keeps them beside the body; sojourn.customers.identifying
     time: AwareDatetime
     received_at: AwareDatetime
@@ -222,6 +225,11 @@ def _used(context: dict[str, Any]) -> dict[str, Any]:
         value = context.get(key)
         if isinstance(value, str) and 0 < len(value) <= longest:
             used[key] = value
+    location = context.get("location")
+    if isinstance(location, dict):
+        place = {key: value for key in PLACE if isinstance(value := location.get(key), str) and 0 < len(value) <= MAX_PLACE}
+        if place:
+            used["location"] = place
     consent = context.get("consent")
     if isinstance(consent, dict) and isinstance(consent.get("categoryPreferences"), dict):
         used["consent"] = {"categoryPreferences": consent["categoryPreferences"]}

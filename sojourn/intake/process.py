@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sojourn.customers import consent
+from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.identity import random_id
 from sojourn.customers.segments import Change
@@ -20,7 +21,7 @@ from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import sending
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
-from sojourn.intake.emit import tell
+from sojourn.intake.emit import emit, tell
 from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
@@ -94,7 +95,8 @@ def process_batch(
     rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
     if not rows:
         return Processed()
-    happened = absorb(connection, [InboundRow.of(row) for row in rows], now, new_id)
+    identity = registry.loaded.profile.identity
+    happened = absorb(connection, [InboundRow.of(row) for row in rows], now, new_id, rules=registry.rules, identity=identity, emit=emit)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
@@ -158,11 +160,12 @@ class _Batch:
 
     def _ask(self, condition: str, event: Happened) -> Explanation:
         row = self.connection.execute(select(profiles.c.traits).where(profiles.c.id == event.profile_id)).one()
+        history = StoredHistory(self.connection, event.profile_id)
         facts = Facts(
             now=event.time,
             event=EventFact(event.name, event.time, event.properties),
-            profile=row.traits,
-            history=StoredHistory(self.connection, event.profile_id),
+            profile=profile_facts(row.traits, self.registry.computed, history, event.time),
+            history=history,
             listed=StoredLists(self.connection, event.profile_id),
         )
         return parse(condition).explain(facts, self.registry.segments)

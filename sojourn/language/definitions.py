@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sojourn.language.model import Journey, Segment
+from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 
 NOT_OF_THE_VERSION = {"examples", "description", "owner"}
@@ -20,6 +21,7 @@ class Definitions:
     Attributes:
         contents: names of the contents that a `send` may name.
         models: names of the models that a `score` may name.
+        profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
     """
 
     journeys: dict[str, Journey]
@@ -28,6 +30,7 @@ class Definitions:
     folder: Path
     contents: frozenset[str] = field(default_factory=frozenset)
     models: frozenset[str] = field(default_factory=frozenset)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
 
 
 def version(journey: Journey) -> str:

@@ -1,6 +1,7 @@
 """Reads a team's folder of definitions, strictly, and says everything that is wrong in one go.
 
 journeys/shop.yaml            the shop
+journeys/profile.yaml         what is known of a person
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/models/*.yaml        models, known here by their names
@@ -22,17 +23,21 @@ from sojourn.language.definitions import Definitions
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
+from sojourn.language.profile_checks import check_profile, check_traits
+from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
 from sojourn.language.wording import problems_of
 
 SHOP_FILE = "shop.yaml"
+PROFILE_FILE = "profile.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE})
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
-__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop"]
+__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_profile", "load_segment", "load_shop"]
 
 
 def load(folder: Path) -> Definitions:
@@ -45,9 +50,10 @@ def load(folder: Path) -> Definitions:
     if not folder.is_dir():
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds shop.yaml and the journeys")])
     problems: list[Problem] = []
-    journeys = _read_all(sorted(_yaml(folder) - {folder / SHOP_FILE}), folder, Journey, problems)
+    journeys = _read_all(sorted(_yaml(folder) - {folder / name for name in NOT_JOURNEYS}), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     shop = _read_shop(folder, problems)
+    profile = _read_profile(folder, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -69,9 +75,11 @@ def load(folder: Path) -> Definitions:
     every |= {file: segment for file, _, segment in segments}
     for file, findings in misspelt(every).items():
         problems += _placed(findings, roots[file], file)
-    if problems or shop is None:
+    for file, findings in check_traits(every, profile).items() if profile is not None else ():
+        problems += _placed(findings, roots[file], file)
+    if problems or shop is None or profile is None:
         raise DefinitionError(problems)
-    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models)
+    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile)
 
 
 def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
@@ -96,6 +104,11 @@ def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
     """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
     return _parse(text, file, ShopSettings)[2]
+
+
+def load_profile(text: str | bytes, file: str = PROFILE_FILE) -> ProfileSettings:
+    """Return what a YAML text says is known of a person; raises DefinitionError with every problem."""
+    return _load(text, file, ProfileSettings, check_profile)
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:
@@ -146,6 +159,16 @@ def _read_shop(folder: Path, problems: list[Problem]) -> ShopSettings | None:
         return None
     parsed = _read_all([path], folder, ShopSettings, problems)
     return parsed[0][2] if parsed else None
+
+
+def _read_profile(folder: Path, problems: list[Problem]) -> ProfileSettings | None:
+    path = folder / PROFILE_FILE
+    if not path.is_file():
+        return ProfileSettings()
+    parsed = _read_all([path], folder, ProfileSettings, problems)
+    found = [problem for file, root, settings in parsed for problem in _placed(check_profile(settings), root, file)]
+    problems += found
+    return parsed[0][2] if parsed and not found else None
 
 
 def _by_name(parsed: list[tuple[str, Node, _M]], kind: str, problems: list[Problem]) -> dict[str, _M]:

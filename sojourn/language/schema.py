@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sojourn.language.model import Journey, Model, Segment
+from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "shop": ShopSettings}
+SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "shop": ShopSettings, "profile": ProfileSettings}
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of a `journey`, a `segment` or the `shop`."""
+    """Return the JSON Schema of a `journey`, a `segment`, the `shop` or the `profile`."""
     return {"$schema": DIALECT, **SCHEMAS[kind].model_json_schema(by_alias=True)}

@@ -6,13 +6,24 @@ import hashlib
 from collections.abc import Mapping
 
 from sojourn.language.conditions import Condition, listed, parse
+from sojourn.language.conditions.expression import Tree, expand_condition
 from sojourn.language.conditions.tree import to_text
 from sojourn.language.model import Segment
 
+_NONE: Mapping[str, Tree] = {}
 
-def conditions_of(segments: Mapping[str, Segment]) -> dict[str, Condition]:
-    """Return each segment's condition by its name; of a kept list, that one stands on it."""
-    return {name: listed(name) if segment.members is None else parse(segment.members) for name, segment in segments.items()}
+
+def conditions_of(segments: Mapping[str, Segment], computed: Mapping[str, Tree] = _NONE) -> dict[str, Condition]:
+    """Return each segment's condition by its name; of a kept list, that one stands on it.
+
+    Args:
+        segments: by name.
+        computed: the trees of computed traits by name; they stand in conditions where their traits stood.
+    """
+    return {
+        name: listed(name) if segment.members is None else expand_condition(parse(segment.members), computed)
+        for name, segment in segments.items()
+    }
 
 
 def version_of(name: str, conditions: Mapping[str, Condition]) -> str:

@@ -14,7 +14,7 @@ from sojourn.language.outline import Way, engagement, walk
 # Events that the engine itself brings: their spelling is given.
 ENGINE = (
     "Email Delivered", "Email Opened", "Email Link Clicked", "Email Bounced", "Email Marked as Spam", "Unsubscribed",
-    "Segment Entered", "Segment Exited",
+    "Segment Entered", "Segment Exited", "Location Changed",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _SHAPES = {
     "within": "a duration such as 30m, 24h or 1d 6h",
     "again_after": "a duration such as 30m, 24h or 1d 6h",
     "horizon": "a duration such as 30m, 24h or 1d 6h",
+    "country": "a country's two capitals, such as DE",
     "key": "one of the event's properties, such as event.cart_id",
     "value": "one of the event's properties, such as event.revenue",
     "holdout": "a percentage such as 10%",
@@ -111,12 +112,14 @@ def _in_block(path: list[int | str]) -> bool:
 
 
 def _is_member(part: str) -> bool:
-    return part in ("str", "int", "Happening", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
+    return part in ("str", "int", "Happening", "Bands", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
 
 
 def _written(part: str, node: Node) -> bool:
     if part.startswith("tuple["):
         return isinstance(node.value, list)
+    if part == "Bands":
+        return isinstance(node.value, (list, dict))
     if part == "Happening":
         return isinstance(node.value, dict)
     return not isinstance(node.value, (list, dict))

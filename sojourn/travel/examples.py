@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sojourn.language.conditions import Condition, EventFact, parse
+from sojourn.language.conditions.expression import Expression
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Choose, Example, Happening, If, WaitFor
 from sojourn.language.moments import zone_named
@@ -52,7 +53,11 @@ class Coverage:
 
 
 def run_examples(
-    program: Program, segments: Mapping[str, Condition], score: Score, zone: ZoneInfo = UTC_ZONE
+    program: Program,
+    segments: Mapping[str, Condition],
+    score: Score,
+    zone: ZoneInfo = UTC_ZONE,
+    computed: Mapping[str, Expression] | None = None,
 ) -> tuple[list[Ran], Coverage]:
     """Run every example of a journey.
 
@@ -61,8 +66,9 @@ def run_examples(
         segments: every segment's condition.
         score: asks a model that an example gives no score for.
         zone: the time zone of people whose example gives none.
+        computed: the computed traits.
     """
-    simulation = Simulation(program, segments, score)
+    simulation = Simulation(program, segments, score, computed=computed or {})
     coverage = Coverage(program.journey.name, branches_of(program))
     ran = []
     for example in program.journey.examples:
@@ -103,8 +109,7 @@ def given(trigger: str, facts: Mapping[str, Any], start: datetime, zone: ZoneInf
         if root in known:
             put(known[root], rest, value)
     past = [
-        EventFact(str(h["event"]), start - parse_duration(str(h["ago"])), dict(h.get("properties", {})))
-        for h in facts.get("history", ())
+        EventFact(str(h["event"]), start - parse_duration(str(h["ago"])), dict(h.get("properties", {}))) for h in facts.get("history", ())
     ]
     return Person(
         trigger=EventFact(trigger, start, known["event"]),
@@ -131,7 +136,7 @@ def enters(simulation: Simulation, person: Person) -> bool:
     if condition is None:
         return True
     person.history.append(person.trigger)
-    holds = parse(condition).holds(person.facts(person.trigger.time, {}), simulation.segments)
+    holds = parse(condition).holds(person.facts(person.trigger.time, {}, computed=simulation.computed), simulation.segments)
     person.history.pop()
     return holds
 

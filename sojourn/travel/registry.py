@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sojourn.customers.declared import Rules, rules_of
 from sojourn.customers.segments import SegmentBook
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition
+from sojourn.language.conditions.expression import Expression
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
 from sojourn.language.segments import conditions_of
@@ -42,8 +44,10 @@ class Registry:
         self.loaded = loaded
         self.shop = loaded.shop
         self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
-        self.segments: Mapping[str, Condition] = conditions_of(loaded.segments)
+        self.segments: Mapping[str, Condition] = conditions_of(loaded.segments, loaded.profile.trees)
         self.book = SegmentBook(self.segments)
+        self.rules: Rules = rules_of(loaded.profile, loaded.shop)
+        self.computed: Mapping[str, Expression] = loaded.profile.expressions
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}
         self.triggers: dict[str, list[str]] = {}

@@ -11,7 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sojourn.clock import VirtualClock
+from sojourn.customers.computed import profile_facts
 from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
+from sojourn.language.conditions.expression import Expression
 from sojourn.language.model import Send, Set, Step
 from sojourn.language.moments import Hours
 from sojourn.language.outline import send_id
@@ -26,6 +28,9 @@ ENTRY_ID = "simulated"
 UTC_ZONE = ZoneInfo("UTC")
 Score = Callable[[str, Facts], tuple[float, str]]
 """Asks a model about facts in hand."""
+
+
+_NOTHING_COMPUTED: Mapping[str, Expression] = {}
 
 
 @dataclass
@@ -52,15 +57,22 @@ class Person:
     zone: ZoneInfo = UTC_ZONE
     subject: str = "simulated"
 
-    def facts(self, now: datetime, scores: Mapping[str, float], event: EventFact | None = None) -> Facts:
-        """Return the facts at a moment."""
+    def facts(
+        self,
+        now: datetime,
+        scores: Mapping[str, float],
+        event: EventFact | None = None,
+        computed: Mapping[str, Expression] = _NOTHING_COMPUTED,
+    ) -> Facts:
+        """Return the facts at a moment; a trait that is given stands before one that is computed."""
+        history = ListHistory(self.history)
         return Facts(
             now=now,
             event=event or self.trigger,
-            profile=self.profile,
+            profile=profile_facts(self.profile, {name: its for name, its in computed.items() if name not in self.profile}, history, now),
             scores=scores,
             engaged=self.engaged,
-            history=ListHistory(self.history),
+            history=history,
             segments=self.segments,
         )
 
@@ -88,10 +100,20 @@ class Simulation:
         program: the journey.
         segments: every segment's condition.
         score: asks a model that a person has no given score for.
+        computed: the computed traits.
         because: whether the trail says why a condition held; without, many lives pass sooner.
     """
 
-    def __init__(self, program: Program, segments: Mapping[str, Condition], score: Score, *, because: bool = True) -> None:
+    def __init__(
+        self,
+        program: Program,
+        segments: Mapping[str, Condition],
+        score: Score,
+        *,
+        computed: Mapping[str, Expression] = _NOTHING_COMPUTED,
+        because: bool = True,
+    ) -> None:
+        self.computed = computed
         self.because = because
         self.program = program
         self.segments = segments
@@ -104,7 +126,7 @@ class Simulation:
 
     def advance(self, person: Person, ask: Advance, now: datetime) -> Progress:
         """Judge the steps from a cursor on and take the first effect as done."""
-        facts = person.facts(now, ask.scores)
+        facts = person.facts(now, ask.scores, computed=self.computed)
 
         def score(model: str) -> tuple[float, str]:
             return (person.scores[model], "given") if model in person.scores else self.score(model, facts)
@@ -140,7 +162,7 @@ class Simulation:
 
     def holds(self, condition: str, person: Person, event: EventFact) -> Explanation:
         """Ask a condition about a person at an event's moment."""
-        return parse(condition).explain(person.facts(event.time, {}, event), self.segments)
+        return parse(condition).explain(person.facts(event.time, {}, event, self.computed), self.segments)
 
     def hears(self, person: Person, event: Happened) -> Arrived | None:
         """Write an event into a person's facts, and return it as it arrives at the entry, if it does."""

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, bindparam, false, select
 from sojourn.clock import Clock
 from sojourn.content import Contents, Rendered, RenderFacts
 from sojourn.customers import profiles
+from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.profiles import Person
 from sojourn.customers.segments import due
@@ -136,7 +137,7 @@ class StoredJourneys:
             history = facts.history
 
             def score(model: str) -> tuple[float, str]:
-                found = self.models.score(model, person.traits, history, facts.now)
+                found = self.models.score(model, facts.profile, history, facts.now)
                 return found.value, found.because
 
             program, zone, segments = definition.program, self._zone(person), self.registry.segments
@@ -152,14 +153,14 @@ class StoredJourneys:
         for send, name in connection.execute(_ENGAGED, {"entry": entry.id, "person": person.id}):
             if name in KINDS:
                 engaged[send] = engaged.get(send, frozenset()) | {KINDS[name]}
-        trigger = entry.trigger
+        trigger, now, history = entry.trigger, self.clock.now(), StoredHistory(connection, person.id)
         return Facts(
-            now=self.clock.now(),
+            now=now,
             event=EventFact(trigger["name"], datetime.fromisoformat(trigger["time"]), trigger["properties"]),
-            profile=person.traits,
+            profile=profile_facts(person.traits, self.registry.computed, history, now),
             scores=scores,
             engaged=engaged,
-            history=StoredHistory(connection, person.id),
+            history=history,
             listed=StoredLists(connection, person.id),
         )
 
@@ -189,7 +190,7 @@ class StoredJourneys:
             from_name=shop.sender.name,
         )
         render_facts = RenderFacts(
-            profile=person.traits,
+            profile=self._spoken_of(step.send, person, facts),
             event=facts.event.properties if facts.event else {},
             shop=self.registry.shop_facts,
             with_=step.with_,
@@ -201,6 +202,14 @@ class StoredJourneys:
         except RenderError as error:
             return replace(prepared, order=order, problem=str(error))
         return replace(prepared, order=order, rendered=rendered)
+
+    def _spoken_of(self, content: str, person: Person, facts: Facts) -> Mapping[str, Any]:
+        """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
+        asked = self.contents.traits(content)
+        computed = self.registry.computed if asked is None else self.registry.computed.keys() & asked
+        if not computed:
+            return person.traits
+        return {**person.traits, **{name: value for name in computed if (value := facts.profile.get(name)) is not None}}
 
     # -- acting ----------------------------------------------------------------------------------
 
@@ -248,7 +257,9 @@ class StoredJourneys:
         self._keep(connection, ask, prepared)
         step, entry, now = prepared.effect, prepared.entry, self.clock.now()
         if isinstance(step, Set):
-            profiles.set_traits(connection, profiles.origin(connection, prepared.person.id, entry.id), step.set, now)
+            because = f"set:{entry.id}:{prepared.progress.cursor}"
+            told_of = profiles.origin(connection, prepared.person.id, entry.id)
+            profiles.set_traits(connection, told_of, step.set, now, self.registry.rules, because)
             due.touch(connection, [prepared.person.id], now)
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)

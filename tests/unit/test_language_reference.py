@@ -15,8 +15,9 @@ from sojourn.content.sandbox import ROOTS
 from sojourn.content.source import Front, parse
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.conditions.functions import FUNCTIONS
-from sojourn.language.loader import load, load_journey, load_segment, load_shop
+from sojourn.language.loader import load, load_journey, load_profile, load_segment, load_shop
 from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
+from sojourn.language.profile_model import MERGES_OF, OBSERVED, Bands, Normaliser, ProfileSettings, TraitRule
 from sojourn.language.shop import Cap, ConsentRule, Sender, ShopSettings
 from sojourn.prediction import Models
 from sojourn.prediction.logistic import Feature, Logistic
@@ -27,7 +28,7 @@ FOLDER = ROOT / "journeys"
 PAGE = (FOLDER / "README.md").read_text("utf-8")
 MODELS: list[type[BaseModel]] = [
     *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Front, Logistic, Feature, Rfm,
-    ShopSettings, Cap, ConsentRule, Sender,
+    ShopSettings, Cap, ConsentRule, Sender, ProfileSettings, TraitRule, Normaliser, Bands,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",
@@ -55,6 +56,8 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
         assert load_segment(block)
     elif first == "name":
         assert load_shop(block)
+    elif first == "undeclared":
+        assert load_profile(block).trees
     elif first == "model":
         name = block.split("\n")[0].removeprefix("model: ")
         (tmp_path / "models").mkdir()
@@ -68,7 +71,7 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
 
 def test_the_page_has_definitions_of_every_kind() -> None:
     firsts = {block.split(":")[0].strip() for block in blocks("yaml")}
-    assert {"journey", "segment", "model", "name", "enter", "examples"} <= firsts
+    assert {"journey", "segment", "model", "name", "undeclared", "enter", "examples"} <= firsts
     assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
 
 
@@ -94,6 +97,7 @@ def test_every_verb_function_filter_and_root_is_named() -> None:
     assert [name for name in FUNCTIONS if f"`{name}(" not in PAGE] == []
     filters = {name for name in allowed() if name not in ("d", "e")}
     assert [name for name in filters if not re.search(rf"`{name}\b", PAGE)] == []
+    assert [name for name in (*MERGES_OF, *OBSERVED) if f"`{name}`" not in PAGE] == []
     assert [root for root in ROOTS if f"`{root}.*`" not in PAGE] == []
 
 

@@ -163,7 +163,10 @@ def _comparison(node: tree.Comparison) -> Test:
     if isinstance(node.right, tree.Literal) and kind_of(node.left) is not Kind.MOMENT:
         plain, literal = OPERATORS[node.operator], node.right.value
         if isinstance(literal, str):
-            return lambda e, f, s: type(value := left(e, f, s)) is str and plain(value, literal)
+            moment = compare(node.operator)  # of a computed trait, whose value is known to be a moment only when it is asked
+            return lambda e, f, s: (
+                plain(value, literal) if type(value := left(e, f, s)) is str else isinstance(value, datetime) and moment(value, literal)
+            )
         if not isinstance(literal, bool):
             return lambda e, f, s: (type(value := left(e, f, s)) is int or type(value) is float) and plain(value, literal)
     alike = compare(node.operator)

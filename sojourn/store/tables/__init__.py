@@ -7,6 +7,7 @@ from sojourn.store.tables.journeys import decisions, definitions, entries, outbo
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, refused_merges, separations, suppressions
+from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
@@ -37,6 +38,7 @@ __all__ = [
     "sends",
     "separations",
     "suppressions",
+    "trait_refusals",
     "transitions",
     "verdicts",
 ]

@@ -18,6 +18,7 @@ profiles = Table(
     Column("merged_into", String(36), ForeignKey("profiles.id")),  # always the canonical one, never a chain
     Column("traits", Json, nullable=False),
     Column("trait_times", Json, nullable=False, server_default=text("'{}'")),  # sojourn.customers.traits: when each was said
+    Column("tallies", Json, nullable=False, server_default=text("'{}'")),  # sojourn.customers.tallies: on what device, at what hour
     Column("zone", String(64)),
     Column("locale", String(35)),
     Column("own", NullableJson),  # sojourn.customers.profiles: its own facts, where merges added others' to the columns

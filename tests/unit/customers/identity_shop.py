@@ -44,7 +44,7 @@ class People:
             append(connection, envelopes)
             rows = connection.execute(select(t.inbound).where(t.inbound.c.seq > self.seq).order_by(t.inbound.c.seq)).all()
             self.seq = rows[-1].seq if rows else self.seq
-            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, self.rules)
+            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, identity=self.rules)
 
         return self.db.write_now(work)
 
@@ -56,7 +56,7 @@ class People:
 
         def work(connection):
             rows = connection.execute(select(t.inbound).order_by(t.inbound.c.seq)).all()
-            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, self.rules)
+            return absorb(connection, [InboundRow.of(row) for row in rows], NOW, self._new_id, identity=self.rules)
 
         return self.db.write_now(work)
 
