@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
 from sojourn.language.shop import ShopSettings
 
@@ -20,6 +21,7 @@ class Definitions:
     Attributes:
         contents: names of the contents that a `send` may name.
         models: names of the models that a `score` may name.
+        events: what is declared of events, by their names.
     """
 
     journeys: dict[str, Journey]
@@ -28,6 +30,7 @@ class Definitions:
     folder: Path
     contents: frozenset[str] = field(default_factory=frozenset)
     models: frozenset[str] = field(default_factory=frozenset)
+    events: dict[str, EventDefinition] = field(default_factory=dict)
 
 
 def version(journey: Journey) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.shop import ShopSettings
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "shop": ShopSettings}
+SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "event": EventDefinition, "shop": ShopSettings}
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of a `journey`, a `segment` or the `shop`."""
+    """Return the JSON Schema of a `journey`, a `segment`, an `event` or the `shop`."""
     return {"$schema": DIALECT, **SCHEMAS[kind].model_json_schema(by_alias=True)}

@@ -12,6 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+JsonOrNone = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")  # None is NULL, and not JSON's null
 
 
 def to_micros(moment: datetime) -> int:

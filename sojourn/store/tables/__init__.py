@@ -9,6 +9,7 @@ from sojourn.store.tables.ourselves import heartbeats
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
 from sojourn.store.tables.segments import segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
+from sojourn.store.tables.violations import violations
 
 __all__ = [
     "consents",
@@ -34,4 +35,5 @@ __all__ = [
     "suppressions",
     "transitions",
     "verdicts",
+    "violations",
 ]

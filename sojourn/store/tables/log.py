@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, String, Table, Text
 
 from sojourn.store.tables.base import Seq, metadata
-from sojourn.store.types import Json, Moment
+from sojourn.store.types import Json, JsonOrNone, Moment
 
 inbound = Table(
     "inbound",
@@ -31,6 +31,9 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_at", Moment, nullable=False, index=True),
+    Column("name", String(200)),  # of an event that was read: the three below are there together, or none
+    Column("time", Moment),
+    Column("envelope", JsonOrNone),  # what is taken in once its definition is mended
 )
 
 cursors = Table(
