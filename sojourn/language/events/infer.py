@@ -21,15 +21,12 @@ _VALUE = re.compile(r"^(?!.*\d{6})[\w .,/&+()'-]{1,40}$")
 _MONEY = re.compile(r"price|revenue|amount|total|value|cost|tax|shipping|discount|subtotal|fee|balance|rate|score|weight", re.IGNORECASE)
 _OPEN_TEXT = re.compile(r"(^|_)(id|name|title|url|text|message|query|description|sku|token|key)s?$", re.IGNORECASE)
 _PERSONAL = {
-    "email": "email mail e_mail",
-    "phone": "phone mobile telephone tel msisdn phone_number",
-    "name": "first_name last_name full_name surname given_name family_name middle_name username user_name nickname",
-    "birth_date": "birthday birth_date date_of_birth dob birthdate age",
-    "address": "address street zip zip_code postcode postal_code address_line",
+    "contact": "email mail e_mail phone mobile telephone tel msisdn phone_number address street zip zip_code postcode postal_code",
+    "identity": "first_name last_name full_name surname given_name family_name middle_name username user_name nickname ip ip_address "
+    "mac_address device_id advertising_id idfa idfv gaid device_token push_token",
+    "demographic": "birthday birth_date date_of_birth dob birthdate age gender",
     "location": "city latitude longitude lat lng lon geo region",
-    "network": "ip ip_address mac_address",
-    "device": "device_id advertising_id idfa idfv gaid device_token push_token",
-    "other": "ssn iban passport card_number tax_id national_id gender religion password",
+    "sensitive": "ssn iban passport card_number tax_id national_id religion password",
 }
 _KINDS = {word: kind for kind, words in _PERSONAL.items() for word in words.split()}
 
@@ -161,9 +158,9 @@ def _range(seen: Seen) -> str:
 def _personal_kind(seen: Seen, name: str) -> str | None:
     """Return the kind of personal data that a property seems to hold, by its name or by what its values look like."""
     if seen.looks_like:
-        return min(seen.looks_like)
+        return "contact"
     if seen.formats is not None and "ipv4" in seen.formats:
-        return "network"
+        return "identity"
     if not seen.types.keys() & {"string", "integer", "number", "object"}:
         return None
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").replace(" ", "_").lower()

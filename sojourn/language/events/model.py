@@ -9,7 +9,7 @@ from pydantic import Field
 from sojourn.language.model import EventName, Model, Text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-PersonalData = Literal["email", "phone", "name", "address", "birth_date", "location", "network", "device", "other"]
+PersonalData = Literal["contact", "identity", "demographic", "location", "behaviour", "sensitive"]
 
 
 class EventDefinition(Model):
@@ -26,7 +26,7 @@ class EventDefinition(Model):
     )
     personal: dict[str, PersonalData] = Field(
         default_factory=dict,
-        description="properties that hold personal data, each with its kind, such as {email: email, address.city: location}",
+        description="properties that hold personal data, each with its kind, such as {email: contact, address.city: location}",
     )
     deprecated: Text | None = Field(default=None, description="why it should no longer be sent, and what to send instead")
     examples: tuple[dict[str, Any], ...] = Field(default=(), description="properties that fit; each is checked when the file is read")

@@ -33,7 +33,7 @@ class Seen:
     texts: Counter[str] = field(default_factory=Counter)
     many_texts: bool = False
     formats: set[str] | None = None  # None until a text was seen
-    looks_like: set[str] = field(default_factory=set)  # kinds of personal data that a value looks like
+    looks_like: set[str] = field(default_factory=set)  # email, phone
     least: float | None = None
     most: float | None = None
     longest: int = 0  # list
