@@ -35,6 +35,20 @@ VALUE = frozenset({
     "$schema", "$ref",
 })  # fmt: skip
 KEYWORDS = ONE | LIST | MAP | VALUE
+_USUAL = (
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "enum",
+    "minimum",
+    "maximum",
+    "pattern",
+    "format",
+    "items",
+    "$defs",
+    "$ref",
+)
 _REFERENCE = re.compile(r"^#/\$defs/([^/~%]+)$")
 
 
@@ -78,10 +92,7 @@ def _check_shape(schema: Mapping[str, Any], way: Way, found: Findings) -> None:
     for at, part in subschemas(schema, way):
         for keyword in part:
             if keyword not in KEYWORDS:
-                hint = (
-                    nearest(keyword, KEYWORDS)
-                    or f"; properties stand under `properties`, and the keywords are {listed(sorted(KEYWORDS), 40)}"
-                )
+                hint = nearest(keyword, KEYWORDS) or f"; properties stand under `properties`, and the usual keywords are {listed(_USUAL)}"
                 found.add((*at, keyword), f"unknown keyword {shown(keyword)} of JSON Schema{hint}", at_key=True)
         for name in _names_of_types(part.get("type")):
             if name not in TYPES:
@@ -149,7 +160,7 @@ def _check_pattern(pattern: str, way: Way, found: Findings, *, at_key: bool) -> 
     try:
         Draft202012Validator({"pattern": pattern}, pattern_options=RegexOptions(size_limit=PATTERN_BYTES, dfa_size_limit=PATTERN_BYTES))
     except ValidationError:
-        text = f"{shown(pattern)} is no pattern that can be matched in linear time; use no look-around and no back-reference"
+        text = f"{shown(pattern)} is no pattern of linear time and little memory; no look-around, no back-reference, no large repeats"
         found.add(way, text, at_key=at_key)
 
 
