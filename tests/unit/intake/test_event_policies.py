@@ -29,7 +29,8 @@ KEY = "a-write-key"
 
 
 def schemas(policy: str = "quarantine", undeclared: Any = "accept", price: str = "number") -> EventSchemas:
-    text = f"event: Product Added\ndescription: d\npolicy: {policy}\nproperties: {{required: [price], properties: {{price: {{type: {price}}}}}}}\n"
+    text = f"event: Product Added\ndescription: d\npolicy: {policy}\n"
+    text += f"properties: {{required: [price], properties: {{price: {{type: {price}}}}}}}\n"
     definition = load_event(text)
     return EventSchemas({definition.event: definition}, undeclared)
 
@@ -59,7 +60,9 @@ def log(database: Database) -> list[str]:
 
 def recorded(database: Database) -> list[tuple[str, str, str, str]]:
     v = violations.c
-    return database.read_now(lambda c: [tuple(row) for row in c.execute(select(v.message_id, v.event, v.path, v.reason).order_by(v.message_id))])
+    return database.read_now(
+        lambda c: [tuple(row) for row in c.execute(select(v.message_id, v.event, v.path, v.reason).order_by(v.message_id))]
+    )
 
 
 def set_aside(database: Database) -> list[str]:

@@ -51,19 +51,20 @@ def segment(members: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("condition", "line"),
+    ("condition", "told"),
     [
-        ("event.revenu > 1", "`Order Completed` has no property `revenu` (its definition allows no others); did you mean `revenue`?"),
-        ('event.cart.idd == "x"', "`Order Completed` has no property `cart.idd` (its definition allows no others); did you mean `id`?"),
-        ("event.products[0].prise > 1", "`Order Completed` has no property `products[0].prise` (its definition allows no others); did you mean `price`?"),
-        ('sum("Order Completed", "revenu", within="1d") > 1', "`Order Completed` has no property `revenu` (its definition allows no others); did you mean `revenue`?"),
-        ('count("Order Completed", where="event.qty > 1") > 1', "`Order Completed` has no property `qty` (its definition allows no others); it has `cart`, `products`, `revenue`"),
+        ("event.revenu > 1", "`revenu` did you mean `revenue`?"),
+        ('event.cart.idd == "x"', "`cart.idd` did you mean `id`?"),
+        ("event.products[0].prise > 1", "`products[0].prise` did you mean `price`?"),
+        ('sum("Order Completed", "revenu", within="1d") > 1', "`revenu` did you mean `revenue`?"),
+        ('count("Order Completed", where="event.qty > 1") > 1', "`qty` it has `cart`, `products`, `revenue`"),
     ],
 )  # fmt: skip
-def test_a_condition_that_asks_for_a_property_which_the_definition_forbids_is_an_error(tmp_path: Path, condition: str, line: str) -> None:
+def test_a_condition_that_asks_for_a_property_which_the_definition_forbids_is_an_error(tmp_path: Path, condition: str, told: str) -> None:
     (found,) = problems(tmp_path, j=journey(condition=condition))
     assert found.startswith("j.yaml:3:")
-    assert found.endswith(line)
+    name, _, hint = told.partition(" ")
+    assert found.endswith(f"`Order Completed` has no property {name} (its definition allows no others); {hint}")
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,12 @@ def test_a_condition_that_an_event_can_answer_is_none(tmp_path: Path, condition:
 
 
 def test_key_value_goal_leave_and_segments_are_checked_as_well(tmp_path: Path) -> None:
-    more = "leave: [{on: Order Completed, if: event.a > 1, as: out}]\ngoal: {on: Order Completed, if: event.b > 1, within: 7d, value: event.c}\n"
+    more = "leave: [{on: Order Completed, if: event.a > 1, as: out}]\n"
+    more += "goal: {on: Order Completed, if: event.b > 1, within: 7d, value: event.c}\n"
     text = journey(more=more).replace("enter: {", "enter: {key: event.k, ")
-    text = text.replace("  - end", "  - wait_for: Order Completed\n    if: event.d > 1\n    up_to: 1d\n  - if: event.e > 1\n    then: []\n  - end")
+    text = text.replace(
+        "  - end", "  - wait_for: Order Completed\n    if: event.d > 1\n    up_to: 1d\n  - if: event.e > 1\n    then: []\n  - end"
+    )
     found = problems(tmp_path, j=text, **{"segments/s": segment('sum("Order Completed", "f", within="9d") > 1')})
     assert sorted(line.split("has no property ")[1][:3] for line in found) == ["`a`", "`b`", "`c`", "`d`", "`e`", "`f`", "`k`"]
 
@@ -110,7 +114,9 @@ def test_a_broken_event_hides_no_other_problem_and_causes_none(tmp_path: Path) -
 # -- what is asked means what JSON Schema says ---------------------------------------------------
 
 _names = st.sampled_from(["a", "b", "c"])
-_scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from([0.5, 1.0, -2.5]), st.sampled_from(["", "a", "bb", "A1"]))
+_scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from([0.5, 1.0, -2.5]), st.sampled_from(["", "a", "bb", "A1"])
+)
 _values = st.recursive(_scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=3), max_leaves=8)
 _types = st.sampled_from(["null", "boolean", "integer", "number", "string", "array", "object"])
 _leaves = st.fixed_dictionaries(
