@@ -126,6 +126,7 @@ async def run_api(house: House) -> None:
     from sojourn.delivery.tracking import Tracking
     from sojourn.intake.appender import Appender
     from sojourn.intake.http import IntakeSettings, intake_routes
+    from sojourn.language.events.schemas import EventSchemas
     from sojourn.metrics import HttpMetrics, metrics_endpoint
 
     settings = house.settings
@@ -135,9 +136,10 @@ async def run_api(house: House) -> None:
     )
     scale = house.clock.scale.scale
     shop = house.registry.shop.name
+    schemas = EventSchemas(house.registry.loaded.events, house.registry.shop.undeclared_events)
     tracking = Tracking(house.database, house.links.tokens, house.clock, emit, secret=settings.secret_key, shop_name=shop, time_scale=scale)
     routes = [
-        *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock),
+        *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),

@@ -27,7 +27,7 @@ JOURNEYS_DIR = "SOJOURN_JOURNEYS_DIR"
 
 JourneysDir = Annotated[
     Path,
-    typer.Option("--journeys", envvar=JOURNEYS_DIR, help="The folder that holds shop.yaml, the journeys, segments/ and content/."),
+    typer.Option("--journeys", envvar=JOURNEYS_DIR, help="The folder that holds shop.yaml, the journeys, segments/, events/ and content/."),
 ]
 DEFAULT_JOURNEYS = Path("journeys")
 
@@ -37,6 +37,7 @@ class Kind(StrEnum):
 
     journey = "journey"
     segment = "segment"
+    event = "event"
     shop = "shop"
     profile = "profile"
 
@@ -94,12 +95,12 @@ def _near(file: str) -> str:
 def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
     """Check all definitions, and say everything that is wrong.
 
-    Reads shop.yaml, profile.yaml and every journey, segment, content and model. Each problem comes as file:line:column with
+    Reads shop.yaml, profile.yaml and every journey, segment, event, content and model. Each problem comes as file:line:column with
     what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
     """
     with told():
         found = load_everything(journeys)
-        parts = (("journey", found.journeys), ("segment", found.segments), ("content", found.contents))
+        parts = (("journey", found.journeys), ("segment", found.segments), ("event", found.events), ("content", found.contents))
         count = ", ".join(f"{len(names)} {kind}{'' if len(names) == 1 else 's'}" for kind, names in parts)
         Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)
 
@@ -130,7 +131,7 @@ def schema_command(
     kind: Annotated[Kind, typer.Argument(help="What the schema is of.")] = Kind.journey,
     out: Annotated[Path | None, typer.Option(help="Write the schemas of all kinds into this folder instead.", show_default=False)] = None,
 ) -> None:
-    """Print the JSON Schema of a journey, a segment, the shop or the profile, for editors.
+    """Print the JSON Schema of a kind of definition, for editors.
 
     With the YAML extension of an editor, the first line `# yaml-language-server: $schema=journey.schema.json`
     makes it complete and check while you type.

@@ -22,7 +22,7 @@ from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
-from sojourn.store.tables import inbound, quarantine
+from sojourn.store.tables import inbound, quarantine, violations
 from sojourn.store.types import to_micros
 
 MAX_WAITING = 20_000  # events not yet on the disk
@@ -30,7 +30,10 @@ MAX_GROUP = 2_000  # events in one commit
 RETRY_AFTER = 1  # seconds; a full queue drains in about that
 RETRY_AFTER_FAILURE = 5  # seconds; a store that refuses needs longer
 
+MAX_PATH = 255  # characters of a violation's path
+
 _QUARANTINE = UUID("5c0f6d7e-1b1a-5f0e-9d7a-71756172616e")
+_VIOLATION = UUID("5c0f6d7e-1b1a-5f0e-9d7a-76696f6c6174")
 _SQLITE_INSERT = (
     "INSERT OR IGNORE INTO inbound (message_id, kind, name, user_id, anonymous_id, profile_id, known_by, time, received_at, body)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -44,12 +47,13 @@ log = structlog.get_logger(__name__)
 def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: Sequence[Quarantined] = ()) -> list[str]:
     """Write events to the log and return the message ids that it did not hold before, in order.
 
-    On PostgreSQL nobody else writes to the log until this transaction ends: what comes after this in it is waited for.
+    What their definitions find wrong with them is written in the same transaction. On PostgreSQL nobody else writes to
+    the log until this transaction ends: what comes after this in it is waited for.
     """
     locks.share_events(connection, (one for e in envelopes for one in _named(e)))
     locks.hold_log(connection)
     if quarantined:
-        insert_new(connection, quarantine, [{"id": _quarantine_id(bad), **vars(bad)} for bad in quarantined])
+        insert_new(connection, quarantine, [_set_aside(bad) for bad in quarantined])
     if not envelopes:
         return []
     fresh = {envelope.message_id: envelope for envelope in reversed(envelopes)}
@@ -58,7 +62,36 @@ def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: S
     accepted = list(reversed(fresh.values()))
     if accepted:
         _insert(connection, accepted)
+        insert_new(connection, violations, [row for envelope in accepted if envelope.faults for row in _violations(envelope)])
     return [envelope.message_id for envelope in accepted]
+
+
+def _set_aside(bad: Quarantined) -> dict[str, Any]:
+    envelope = bad.envelope
+    return {
+        "id": _quarantine_id(bad),
+        "message_id": bad.message_id,
+        "reason": bad.reason,
+        "body": bad.body,
+        "received_at": bad.received_at,
+        "name": None if envelope is None else envelope.name,
+        "time": None if envelope is None else envelope.time,
+        "envelope": None if envelope is None else envelope.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _violations(envelope: Envelope) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": str(uuid5(_VIOLATION, f"{len(envelope.message_id)}:{envelope.message_id}:{fault.path}:{fault.reason}")),
+            "message_id": envelope.message_id,
+            "event": envelope.name,
+            "path": fault.path[:MAX_PATH],
+            "reason": fault.reason,
+            "at": envelope.received_at,
+        }
+        for fault in envelope.faults
+    ]
 
 
 def _quarantine_id(bad: Quarantined) -> str:

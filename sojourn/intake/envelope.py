@@ -18,6 +18,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sojourn.customers.identifying import EXTERNAL_IDS, Key, external_ids, region_of
 from sojourn.errors import BadEvent, Terminal
 from sojourn.intake.strict import fault, read_json
+from sojourn.language.events.schemas import EventSchemas
+from sojourn.language.events.wording import Fault
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in ("track", "identify", "page", "screen", "group", "alias")}
@@ -57,16 +59,30 @@ class Envelope(BaseModel):
     keys: tuple[Key, ...] = Field(default=(), exclude=True)  # as the log keeps them beside the body; sojourn.customers.identifying
     time: AwareDatetime
     received_at: AwareDatetime
+    faults: tuple[Fault, ...] = Field(default=(), exclude=True)  # what its definition finds wrong; kept beside the log, not in it
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """An event that cannot be taken, kept with the reason."""
+    """An event that cannot be taken, kept with the reason.
+
+    Attributes:
+        envelope: where it could be read and only its definition refuses it: what is taken in once that is mended.
+    """
 
     message_id: str | None
     reason: str
     body: str
     received_at: datetime
+    envelope: Envelope | None = None
+
+
+class NotAsDeclared(BadEvent):
+    """An event that its definition sets aside."""
+
+    def __init__(self, reason: str, envelope: Envelope) -> None:
+        super().__init__(reason)
+        self.envelope = envelope
 
 
 @dataclass
@@ -78,13 +94,14 @@ class Call:
     write_key: str | None = None  # where the body carries it
 
 
-def read_call(call: str, body: bytes, *, received_at: datetime) -> Call:
+def read_call(call: str, body: bytes, *, received_at: datetime, schemas: EventSchemas | None = None) -> Call:
     """Return the events that a call to `/v1/{call}` holds.
 
     Args:
         call: `track`, `batch`, … or a short form (`t`, `b`, …); a key of CALLS.
         body: the JSON, already decompressed.
         received_at: the shop's moment.
+        schemas: what is declared of events; None asks nothing of them.
 
     Raises:
         UnreadableCall: the body as a whole cannot be understood.
@@ -105,18 +122,25 @@ def read_call(call: str, body: bytes, *, received_at: datetime) -> Call:
         result.quarantined.append(Quarantined(None, reason, body.decode(errors="replace"), received_at))
         return result
     if kind != "batch":
-        _read_event(content, kind, content, regular, len(body), received_at, result)
+        _read_event(content, kind, content, regular, len(body), received_at, schemas, result)
         return result
     events = content.get("batch")
     if not isinstance(events, list):
         raise UnreadableCall('a batch needs its events in a list under "batch"')
     for raw in events:
-        _read_event(raw, None, content, regular, len(body), received_at, result)
+        _read_event(raw, None, content, regular, len(body), received_at, schemas, result)
     return result
 
 
 def _read_event(
-    raw: Any, kind: str | None, call: dict[str, Any], regular: bool, call_bytes: int, received_at: datetime, result: Call
+    raw: Any,
+    kind: str | None,
+    call: dict[str, Any],
+    regular: bool,
+    call_bytes: int,
+    received_at: datetime,
+    schemas: EventSchemas | None,
+    result: Call,
 ) -> None:
     try:
         if not isinstance(raw, dict):
@@ -125,11 +149,29 @@ def _read_event(
             raise BadEvent(found)
         if call_bytes > MAX_EVENT_BYTES and (size := len(orjson.dumps(raw))) > MAX_EVENT_BYTES:
             raise BadEvent(f"{size} bytes; an event has at most {MAX_EVENT_BYTES}")
-        result.envelopes.append(_envelope(raw, kind or raw.get("type"), call, received_at))
+        envelope = _envelope(raw, kind or raw.get("type"), call, received_at)
+        result.envelopes.append(envelope if schemas is None else judged(envelope, schemas))
+    except NotAsDeclared as error:
+        late = error.envelope
+        result.quarantined.append(Quarantined(late.message_id, str(error), json.dumps(raw), received_at, late))
     except BadEvent as error:
         message_id = raw.get("messageId") if isinstance(raw, dict) else None
         kept = message_id[:MAX_ID] if isinstance(message_id, str) and message_id.isprintable() else None  # not every store takes a NUL
         result.quarantined.append(Quarantined(kept, str(error), json.dumps(raw), received_at))
+
+
+def judged(envelope: Envelope, schemas: EventSchemas) -> Envelope:
+    """Return an event with what its definition finds wrong.
+
+    Raises:
+        NotAsDeclared: its definition sets it aside.
+    """
+    verdict = schemas.judge(envelope.name, envelope.properties) if envelope.kind == "track" else None
+    if verdict is None:
+        return envelope
+    if verdict.quarantine:
+        raise NotAsDeclared(verdict.sentence(), envelope)
+    return envelope.model_copy(update={"faults": verdict.faults})
 
 
 def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at: datetime) -> Envelope:

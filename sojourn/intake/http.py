@@ -25,6 +25,7 @@ from sojourn.clock import Clock
 from sojourn.errors import Overloaded
 from sojourn.intake.appender import Appender
 from sojourn.intake.envelope import CALLS, Call, Envelope, UnreadableCall, read_call
+from sojourn.language.events.schemas import EventSchemas
 from sojourn.tracing import inject, span
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # as sent and once decompressed; above it nothing is kept
@@ -50,9 +51,16 @@ class IntakeSettings:
     public_url: str = ""
 
 
-def intake_routes(appender: Appender, settings: IntakeSettings, clock: Clock) -> list[Route]:
-    """Return the routes: `/v1/{call}`, and what the browser libraries fetch before they send."""
-    door = _Door(appender, settings, clock)
+def intake_routes(appender: Appender, settings: IntakeSettings, clock: Clock, schemas: EventSchemas | None = None) -> list[Route]:
+    """Return the routes: `/v1/{call}`, and what the browser libraries fetch before they send.
+
+    Args:
+        appender: writes to the log.
+        settings: who may write, and where browsers reach us.
+        clock: the shop's.
+        schemas: what is declared of events; None asks nothing of them.
+    """
+    door = _Door(appender, settings, clock, schemas)
     return [
         Route("/v1/{call}", door.take, methods=["POST", "OPTIONS"]),
         Route("/v1/projects/{write_key}/settings", door.segment_settings, methods=["GET", "OPTIONS"]),
@@ -71,7 +79,8 @@ class _Refused(Exception):
 
 
 class _Door:
-    def __init__(self, appender: Appender, settings: IntakeSettings, clock: Clock) -> None:
+    def __init__(self, appender: Appender, settings: IntakeSettings, clock: Clock, schemas: EventSchemas | None) -> None:
+        self._schemas = schemas
         self._appender = appender
         self._settings = settings
         self._keys = [key.encode() for key in settings.write_keys]
@@ -99,7 +108,7 @@ class _Door:
         if header is not None and not self._knows(header):
             raise _unauthorized()
         body = await _body(request)
-        call = _read(name, body, self._clock)
+        call = _read(name, body, self._clock, self._schemas)
         if header is None and not (call.write_key and self._knows(call.write_key)):
             raise _unauthorized()
         try:
@@ -149,9 +158,9 @@ class _Door:
         return (self._settings.public_url or str(request.base_url)).rstrip("/")
 
 
-def _read(name: str, body: bytes, clock: Clock) -> Call:
+def _read(name: str, body: bytes, clock: Clock, schemas: EventSchemas | None) -> Call:
     try:
-        return read_call(name, body, received_at=clock.now())
+        return read_call(name, body, received_at=clock.now(), schemas=schemas)
     except UnreadableCall as error:
         raise _Refused(400, str(error)) from None
 

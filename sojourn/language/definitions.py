@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
@@ -22,6 +23,7 @@ class Definitions:
         contents: names of the contents that a `send` may name.
         models: names of the models that a `score` may name.
         profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
+        events: what is declared of events, by their names.
     """
 
     journeys: dict[str, Journey]
@@ -31,6 +33,7 @@ class Definitions:
     contents: frozenset[str] = field(default_factory=frozenset)
     models: frozenset[str] = field(default_factory=frozenset)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
+    events: dict[str, EventDefinition] = field(default_factory=dict)
 
 
 def version(journey: Journey) -> str:

@@ -4,6 +4,7 @@ journeys/shop.yaml            the shop
 journeys/profile.yaml         what is known of a person
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
+journeys/events/*.yaml        events: what their properties must be
 journeys/models/*.yaml        models, known here by their names
 journeys/content/*.mjml       contents, known here by their names
 """
@@ -20,6 +21,8 @@ from pydantic import ValidationError
 from sojourn.language.asked import check_segments
 from sojourn.language.checks import check_journey
 from sojourn.language.definitions import Definitions
+from sojourn.language.events.checks import check_asked, check_event
+from sojourn.language.events.model import EventDefinition
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
@@ -33,11 +36,23 @@ from sojourn.language.wording import problems_of
 SHOP_FILE = "shop.yaml"
 PROFILE_FILE = "profile.yaml"
 NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE})
+EVENTS = "events"
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
-__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_profile", "load_segment", "load_shop"]
+__all__ = [
+    "DefinitionError",
+    "Definitions",
+    "Problem",
+    "load",
+    "load_event",
+    "load_events",
+    "load_journey",
+    "load_profile",
+    "load_segment",
+    "load_shop",
+]
 
 
 def load(folder: Path) -> Definitions:
@@ -52,8 +67,10 @@ def load(folder: Path) -> Definitions:
     problems: list[Problem] = []
     journeys = _read_all(sorted(_yaml(folder) - {folder / name for name in NOT_JOURNEYS}), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
+    events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
     shop = _read_shop(folder, problems)
     profile = _read_profile(folder, problems)
+    events_by_name = _by_name(events, "event", problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -70,16 +87,21 @@ def load(folder: Path) -> Definitions:
         for file, root, segment in segments:
             if segment.name == name:
                 problems += _placed(findings, root, file)
+    for file, root, event in events:
+        problems += _placed(check_event(event), root, file)
     roots = {file: root for file, root, _ in [*journeys, *segments]}
     every: dict[str, Journey | Segment] = {file: journey for file, _, journey in journeys}
     every |= {file: segment for file, _, segment in segments}
-    for file, findings in misspelt(every).items():
+    for file, findings in misspelt(every, events_by_name).items():
         problems += _placed(findings, roots[file], file)
     for file, findings in check_traits(every, profile).items() if profile is not None else ():
         problems += _placed(findings, roots[file], file)
+    undeclared = "accept" if shop is None or _unread(folder / EVENTS, events) else shop.undeclared_events
+    for file, definition in every.items():
+        problems += _placed(check_asked(definition, events_by_name, undeclared), roots[file], file)
     if problems or shop is None or profile is None:
         raise DefinitionError(problems)
-    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile)
+    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name)
 
 
 def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
@@ -99,6 +121,27 @@ def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING
 def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
     """Return the segment that a YAML text defines; raises DefinitionError with every problem."""
     return _load(text, file, Segment, lambda segment: check_segments({segment.name: segment}, None).get(segment.name, []))
+
+
+def load_event(text: str | bytes, file: str = "<text>") -> EventDefinition:
+    """Return the event that a YAML text declares; raises DefinitionError with every problem."""
+    return _load(text, file, EventDefinition, check_event)
+
+
+def load_events(folder: Path) -> dict[str, tuple[Path, EventDefinition]]:
+    """Return the events that a folder of definitions declares, each with its file, whatever the rest of the folder says.
+
+    Raises:
+        DefinitionError: with every problem of every event.
+    """
+    problems: list[Problem] = []
+    events = _read_all(sorted(_yaml(Path(folder) / EVENTS)), folder, EventDefinition, problems)
+    _by_name(events, "event", problems)
+    for file, root, event in events:
+        problems += _placed(check_event(event), root, file)
+    if problems:
+        raise DefinitionError(problems)
+    return {event.event: (Path(file), event) for file, _, event in events}
 
 
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "shop": ShopSettings, "profile": ProfileSettings}
+SCHEMAS: dict[str, type[Model]] = {
+    "journey": Journey,
+    "segment": Segment,
+    "event": EventDefinition,
+    "shop": ShopSettings,
+    "profile": ProfileSettings,
+}
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema of a `journey`, a `segment`, the `shop` or the `profile`."""
+    """Return the JSON Schema of a kind of definition; the kinds are those of `SCHEMAS`."""
     return {"$schema": DIALECT, **SCHEMAS[kind].model_json_schema(by_alias=True)}

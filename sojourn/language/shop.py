@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,6 +11,7 @@ from sojourn.language.model import DurationText, Model, Name, Text
 from sojourn.language.moments import Hours, zone_named
 
 TRANSACTIONAL = "transactional"
+Undeclared = Literal["accept", "flag", "quarantine"]
 Address = Annotated[str, Field(max_length=254, pattern=r"^[^@\s<>,;:\"\\\x00-\x1f]+@[^@\s<>,;:\"\\\x00-\x1f]+$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -61,6 +62,10 @@ class ShopSettings(Model):
     consent: dict[Name, ConsentRule] = Field(
         default_factory=lambda: {"marketing": ConsentRule()},
         description="the purposes that journeys may have, and which need consent; transactional never does",
+    )
+
+    undeclared_events: Undeclared = Field(
+        default="accept", description="what becomes of an event that events/ does not declare: accept, flag or quarantine"
     )
 
     @field_validator("zone")

@@ -53,30 +53,31 @@ def mentions(definition: Journey | Segment) -> Iterator[Mention]:
                     yield from _asked(line.if_, (*way, "choose", i, "if"))
 
 
-def misspelt(definitions: Mapping[str, Journey | Segment]) -> dict[str, list[Finding]]:
+def misspelt(definitions: Mapping[str, Journey | Segment], declared: Iterable[str] = ()) -> dict[str, list[Finding]]:
     """Return, for each definition by its file, the events that are spelt otherwise than elsewhere.
 
-    The engine's own spelling wins, else the one that stands most often.
+    The engine's own spelling wins, then one that is declared, else the one that stands most often.
     """
     every = {file: list(mentions(definition)) for file, definition in definitions.items()}
-    right = _right_spellings(mention.name for found in every.values() for mention in found)
+    known = frozenset(declared)
+    right = _right_spellings((mention.name for found in every.values() for mention in found), known)
     return {
         file: [
             Finding(
                 mention.way, f"the event `{mention.name}` is `{right[_key(mention.name)]}` elsewhere; spell it the same", mention.offset
             )
             for mention in found
-            if right[_key(mention.name)] != mention.name
+            if right[_key(mention.name)] != mention.name and mention.name not in known
         ]
         for file, found in every.items()
     }
 
 
-def _right_spellings(names: Iterable[str]) -> dict[str, str]:
+def _right_spellings(names: Iterable[str], declared: Iterable[str]) -> dict[str, str]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for name in names:
         counts[_key(name)][name] += 1
-    given = {_key(name): name for name in ENGINE}
+    given = {_key(name): name for name in (*sorted(declared), *ENGINE)}
     return {key: given.get(key) or found.most_common(1)[0][0] for key, found in counts.items()}
 
 

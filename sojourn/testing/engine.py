@@ -26,6 +26,7 @@ from sojourn.intake.emit import emit, tell
 from sojourn.intake.endings import mark_ended
 from sojourn.intake.envelope import read_call
 from sojourn.intake.process import BATCH, process_batch, waits
+from sojourn.language.events.schemas import EventSchemas
 from sojourn.store.tables import metadata, profiles
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked
@@ -54,6 +55,7 @@ class Engine:
         self.clock = VirtualClock(start)
         self.store = InlineDatabase(url)
         self.registry = Registry(checked.definitions)
+        self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
         tokens = Tokens(SECRET)
         self.provider = Memory()
         self.journeys = StoredJourneys(
@@ -89,6 +91,7 @@ class Engine:
     async def deploy(self, checked: Checked) -> None:
         """Let other definitions be in force from now on; who is on a journey stays on the one that they began."""
         self.registry = Registry(checked.definitions)
+        self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
         self.journeys = replace(self.journeys, registry=self.registry, contents=checked.contents, models=checked.models)
         await self._put_in_force()
 
@@ -114,7 +117,7 @@ class Engine:
             BadEvent: intake would set it aside; says why.
         """
         body = orjson.dumps({key: value for key, value in call.items() if value is not None}, default=str)
-        read = read_call(kind, body, received_at=self.clock.now())
+        read = read_call(kind, body, received_at=self.clock.now(), schemas=self.schemas)
         if read.quarantined:
             raise BadEvent(read.quarantined[0].reason)
         accepted = await self.store.write(append, read.envelopes)

@@ -10,6 +10,7 @@ from sojourn.store.tables.people import consents, events, identifiers, merges, p
 from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
+from sojourn.store.tables.violations import violations
 
 __all__ = [
     "consents",
@@ -41,4 +42,5 @@ __all__ = [
     "trait_refusals",
     "transitions",
     "verdicts",
+    "violations",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, String, Table, Text
 
 from sojourn.store.tables.base import Seq, metadata
-from sojourn.store.types import Json, Moment
+from sojourn.store.types import Json, Moment, NullableJson
 
 inbound = Table(
     "inbound",
@@ -32,6 +32,9 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_at", Moment, nullable=False, index=True),
+    Column("name", String(200)),  # of an event that was read: the three below are there together, or none
+    Column("time", Moment),
+    Column("envelope", NullableJson),  # what is taken in once its definition is mended
 )
 
 cursors = Table(

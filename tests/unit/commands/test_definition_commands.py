@@ -56,7 +56,7 @@ def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
     assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
     assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
-        "journey.schema.json", "profile.schema.json", "segment.schema.json", "shop.schema.json",
+        "event.schema.json", "journey.schema.json", "profile.schema.json", "segment.schema.json", "shop.schema.json",
     ]  # fmt: skip
 
 

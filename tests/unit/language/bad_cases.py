@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sojourn.language.finding import Known
-from sojourn.language.loader import DefinitionError, Problem, load_journey, load_profile, load_segment, load_shop
+from sojourn.language.loader import DefinitionError, Problem, load_event, load_journey, load_profile, load_segment, load_shop
 
 KNOWN = Known(
     contents=frozenset({"cart_reminder", "cart_offer"}),
@@ -23,6 +23,8 @@ def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml
             load_segment(text, file)
         elif kind == "profile":
             load_profile(text, file)
+        elif kind == "event":
+            load_event(text, file)
         else:
             load_shop(text, file)
     except DefinitionError as error:

@@ -1,0 +1,59 @@
+"""Finds events that came twice: the same content, of the same person, within seconds, under different message ids."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, Connection, Text, and_, cast, distinct, func, or_, select, type_coerce
+
+from sojourn.intake.audit.noted import Note, Period, percent
+from sojourn.store.tables import events
+from sojourn.store.types import to_micros
+
+NEAR = timedelta(seconds=10)
+SHARE = 0.001  # of an event, below which it is chance
+MIN = 5
+
+
+def note_duplicates(connection: Connection, period: Period) -> list[Note]:
+    """Return which events come twice, as notes.
+
+    Neighbours in time of one person and name are found by an index that holds all three; only these are compared.
+    """
+    e = events.c
+    time = type_coerce(e.time, BigInteger)
+    before = func.lag(time).over(partition_by=(e.profile_id, e.name), order_by=e.time)
+    within = and_(time >= to_micros(period.since), time < to_micros(period.until))
+    steps = select(e.profile_id, e.name, time.label("time"), before.label("before")).where(within).subquery()
+    near = select(steps).where(steps.c.time - steps.c.before <= int(NEAR.total_seconds() * 1_000_000)).distinct().subquery()
+    one, other = events.alias("one"), events.alias("other")
+    same = and_(
+        one.c.id != other.c.id,
+        or_(near.c.time != near.c.before, one.c.id > other.c.id),  # of two at one moment, the second is the duplicate
+        cast(one.c.properties, Text) == cast(other.c.properties, Text),
+        one.c.kind == "track",
+        one.c.send_key.is_(None),  # mail is opened twice by right
+    )
+    joined = select(one.c.name, func.count(distinct(one.c.id)).label("twice")).select_from(one)
+    for each, at in ((one, near.c.time), (other, near.c.before)):
+        joined = joined.where(
+            each.c.profile_id == near.c.profile_id, each.c.name == near.c.name, type_coerce(each.c.time, BigInteger) == at
+        )
+    joined = joined.where(same).group_by(one.c.name)
+    found = {row.name: int(row.twice) for row in connection.execute(joined)}
+    if not found:
+        return []
+    counted = select(e.name, func.count().label("events")).where(within, e.name.in_(list(found))).group_by(e.name)
+    totals = {row.name: int(row.events) for row in connection.execute(counted)}
+    return [
+        Note("duplicates", name, _what(twice, totals[name]), _ADVICE, count=twice)
+        for name, twice in sorted(found.items())
+        if twice >= max(MIN, SHARE * totals[name])
+    ]
+
+
+_ADVICE = "send it once, or under one messageId. Look for a tag that is installed twice, or a retry that makes new ids"
+
+
+def _what(twice: int, total: int) -> str:
+    return f"{twice} ({percent(twice / total)}) repeat another of the same person and content within {NEAR.seconds} s"
