@@ -1,6 +1,7 @@
 """Reads a team's folder of definitions, strictly, and says everything that is wrong in one go.
 
 journeys/shop.yaml            the shop
+journeys/resolution.yaml      which profiles are one person's
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/models/*.yaml        models, known here by their names
@@ -22,17 +23,20 @@ from sojourn.language.definitions import Definitions
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
+from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
 from sojourn.language.wording import problems_of
 
 SHOP_FILE = "shop.yaml"
+RESOLUTION_FILE = "resolution.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, RESOLUTION_FILE})
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
-__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop"]
+__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_resolution", "load_segment", "load_shop"]
 
 
 def load(folder: Path) -> Definitions:
@@ -45,9 +49,11 @@ def load(folder: Path) -> Definitions:
     if not folder.is_dir():
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds shop.yaml and the journeys")])
     problems: list[Problem] = []
-    journeys = _read_all(sorted(_yaml(folder) - {folder / SHOP_FILE}), folder, Journey, problems)
+    journeys = _read_all(sorted(_yaml(folder) - {folder / name for name in NOT_JOURNEYS}), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     shop = _read_shop(folder, problems)
+    if (folder / RESOLUTION_FILE).is_file():
+        _read_all([folder / RESOLUTION_FILE], folder, ResolutionSettings, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -96,6 +102,11 @@ def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
     """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
     return _parse(text, file, ShopSettings)[2]
+
+
+def load_resolution(text: str | bytes, file: str = RESOLUTION_FILE) -> ResolutionSettings:
+    """Return the settings of the resolution that a YAML text holds; raises DefinitionError with every problem."""
+    return _parse(text, file, ResolutionSettings)[2]
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:

@@ -7,6 +7,7 @@ from sojourn.store.tables.journeys import decisions, definitions, entries, outbo
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
+from sojourn.store.tables.resolution import merge_candidates
 from sojourn.store.tables.segments import segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
@@ -22,6 +23,7 @@ __all__ = [
     "identifiers",
     "inbound",
     "links",
+    "merge_candidates",
     "merges",
     "messages",
     "metadata",
