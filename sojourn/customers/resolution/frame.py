@@ -39,6 +39,7 @@ class Frame:
 
         self.settings = settings
         self.duck: DuckDBPyConnection = duckdb.connect()
+        self.duck.execute("set enable_progress_bar = false")  # a bar of our own is on the terminal
         self.traits = settings.traits
         self.columns = {trait: f"t{number}" for number, trait in enumerate(self.traits)}
         self._keys: dict[Key, str] = {}

@@ -14,8 +14,9 @@ from sojourn.customers.resolution.clustering import cluster, components, inner
 from sojourn.customers.resolution.evaluating import Score, b_cubed, pairwise, tuning_part
 from sojourn.customers.resolution.frame import RECORDS, Frame
 from sojourn.customers.resolution.linking import Learned, Linking
-from sojourn.customers.resolution.pairs import Pair, Tell
+from sojourn.customers.resolution.pairs import NotComparable, Pair, Tell
 from sojourn.customers.resolution.running import CLUSTERING, READING
+from sojourn.language.problems import unknown
 from sojourn.language.resolution_model import ResolutionSettings
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -77,6 +78,8 @@ def judge(
         NotComparable: the file or a column is not there, or there are too few records or too many pairs.
     """
     fixed = settings.upper if threshold is None else threshold
+    for name in (name for rule in exact for name in rule if name not in settings.traits):
+        raise NotComparable(unknown("compared column", name, settings.traits))
     with Frame(settings) as frame:
         tell(READING, 0, 1)
         truth = frame.read(path, id_column, truth_column)

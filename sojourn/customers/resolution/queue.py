@@ -30,7 +30,7 @@ PAGE = 1_000
 _T = merge_candidates
 _RENEW = (
     update(_T)
-    .where(_T.c.id == bindparam("b_id"), _T.c.state.in_((PENDING, STALE)))
+    .where(_T.c.id == bindparam("b_id"), or_(_T.c.state == PENDING, _T.c.state == STALE))  # `in` takes no executemany
     .values(
         state=PENDING,
         decided_at=None,
