@@ -62,9 +62,9 @@ def run_command(
         outcome = run(database, chosen, SystemClock().now(), tell, merging.by_identity, dry_run=dry_run)
     console = Console()
     linked = outcome.linked
-    for note in linked.learned.notes:
+    for note in linked.scored.learned.notes:
         console.print(f"note: {escape(note)}", style="yellow", highlight=False)
-    head = f"{linked.records:,} profiles compared; {len(linked.pairs):,} pairs at or above {chosen.lower:g}"
+    head = f"{linked.scored.records:,} profiles compared; {len(linked.pairs):,} pairs at or above {chosen.lower:g}"
     console.print(head, highlight=False)
     if dry_run:
         sure = sorted(linked.clusters.links, key=lambda pair: pair.weight)

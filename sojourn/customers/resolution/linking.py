@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from sojourn.customers.resolution.comparing import UNKNOWN, comparison, level_names
 from sojourn.customers.resolution.frame import RECORDS, Frame
-from sojourn.customers.resolution.pairs import Agreement, Pair, Tell, ordered
+from sojourn.customers.resolution.pairs import Agreement, NotComparable, Pair, Tell, ordered
 
 if TYPE_CHECKING:
     from splink import Linker
 
 TRAINING, SCORING = "training", "scoring"
 MOST_PROBABLE_PRIOR = 0.5
+ITERATIONS = (25, 8, 3)  # of expectation maximisation, at most; fewer where more make a parameter vanish
 MAX_WEIGHT = 1000.0
 _BARELY_LESS = 1 - 1e-9  # splink compares weights, and may round one at the threshold away; the exact cut is ours
 
@@ -42,46 +43,67 @@ class Linking:
     """
 
     def __init__(self, frame: Frame) -> None:
-        from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+        from splink import DuckDBAPI
 
         self._frame = frame
         self._settings = settings = frame.settings
         total = frame.count * (frame.count - 1) / 2
         self.prior = min(MOST_PROBABLE_PRIOR, max(1, frame.certain_matches()) / settings.recall / total)
+        self._api = DuckDBAPI(frame.duck)
+        self._records = self._api.register(RECORDS)
+        self._linker: Linker = self._untrained(ITERATIONS[0])
+
+    def _untrained(self, iterations: int) -> Linker:
+        from splink import Linker, SettingsCreator, block_on
+
+        columns, settings = self._frame.columns, self._settings
+        written = SettingsCreator(
+            link_type="dedupe_only",
+            unique_id_column_name="id",
+            probability_two_random_records_match=self.prior,
+            comparisons=[comparison(columns[each.trait], each.as_) for each in settings.compare],
+            blocking_rules_to_generate_predictions=[block_on(*self._frame.rule(line)) for line in settings.block],
+            max_iterations=iterations,
+            retain_matching_columns=True,  # else it drops how each field agrees; they stay in the frame's memory
+            retain_intermediate_calculation_columns=True,
+            linker_uid="sojourn",  # else random, and with it the names of tables
+        )
         with _quiet():
-            self._api = DuckDBAPI(frame.duck)
-            written = SettingsCreator(
-                link_type="dedupe_only",
-                unique_id_column_name="id",
-                probability_two_random_records_match=self.prior,
-                comparisons=[comparison(frame.columns[each.trait], each.as_) for each in settings.compare],
-                blocking_rules_to_generate_predictions=[block_on(*frame.rule(line)) for line in settings.block],
-                retain_matching_columns=True,  # else it drops how each field agrees; they stay in the frame's memory
-                retain_intermediate_calculation_columns=True,
-                linker_uid="sojourn",  # else random, and with it the names of tables
-            )
-            self._linker: Linker = Linker(self._api.register(RECORDS), written, log_level=None)
+            return Linker(self._records, written, log_level=None)
 
     def learn(self, tell: Tell) -> Learned:
-        """Estimate the model's parameters."""
+        """Estimate the model's parameters.
+
+        Raises:
+            NotComparable: they cannot be.
+        """
+        steps = 1 + len(self._settings.learn)
+        for iterations in ITERATIONS:
+            tell(TRAINING, 0, steps)
+            self._linker = self._untrained(iterations)
+            try:
+                with _quiet():
+                    notes = self._train(tell, steps)
+                    model: dict[str, Any] = self._linker.misc.save_model_to_json()
+            except ValueError:  # a level that one person's records never show: its m shrinks with each turn, until splink refuses it
+                continue
+            tell(TRAINING, steps, steps)
+            return Learned(self.prior, (*notes, *self._doubts(model)))
+        raise NotComparable("nothing can be learned from these records; compare fewer traits, or write other lines under learn")
+
+    def _train(self, tell: Tell, steps: int) -> list[str]:
         from splink import block_on
         from splink.internals.exceptions import EMTrainingException
 
-        steps = 1 + len(self._settings.learn)
-        notes: list[str] = []
-        training = self._linker.training
-        tell(TRAINING, 0, steps)
-        with _quiet():
-            training.estimate_u_using_random_sampling(max_pairs=self._settings.sample_pairs, seed=self._settings.seed)
-            for number, line in enumerate(self._settings.learn, 1):
-                tell(TRAINING, number, steps)
-                try:
-                    training.estimate_parameters_using_expectation_maximisation(block_on(*self._frame.rule(line)))
-                except EMTrainingException:
-                    notes.append(f"no two records share {', '.join(line)}: nothing was learned from that line")
-            model: dict[str, Any] = self._linker.misc.save_model_to_json()
-        tell(TRAINING, steps, steps)
-        return Learned(self.prior, (*notes, *self._doubts(model)))
+        training, notes = self._linker.training, []
+        training.estimate_u_using_random_sampling(max_pairs=self._settings.sample_pairs, seed=self._settings.seed)
+        for number, line in enumerate(self._settings.learn, 1):
+            tell(TRAINING, number, steps)
+            try:
+                training.estimate_parameters_using_expectation_maximisation(block_on(*self._frame.rule(line)))
+            except EMTrainingException:
+                notes.append(f"no two records share {', '.join(line)}: nothing was learned from that line")
+        return notes
 
     def _doubts(self, model: dict[str, Any]) -> Iterator[str]:
         for each, learned in zip(self._settings.compare, model["comparisons"], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,12 +21,21 @@ _CHUNK = 500  # proposals in one transaction: others write in between
 
 
 @dataclass(frozen=True)
-class Linked:
-    """What was found among records, before anything is done about it."""
+class Scored:
+    """What was learned of records, before anything is decided."""
 
     records: int
     learned: Learned
-    pairs: tuple[Pair, ...]  # at or above lower
+    pairs: tuple[Pair, ...]  # at or above lower, the surest first
+    within: Mapping[tuple[str, str], float]  # of every pair of those that hang together at upper
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What is to be merged and what waits, before anything is done about it."""
+
+    scored: Scored
+    pairs: tuple[Pair, ...]  # without those that a decision holds apart
     clusters: Clusters
 
     def waiting(self) -> list[tuple[Pair, str | None]]:
@@ -53,18 +63,31 @@ class Outcome:
     stale: int = 0
 
 
-def link(frame: Frame, tell: Tell, apart: frozenset[tuple[str, str]] = frozenset()) -> Linked:
-    """Return the scored pairs of a frame and its clusters."""
+def score(frame: Frame, tell: Tell) -> Scored:
+    """Return the scored pairs of a frame's records.
+
+    Raises:
+        NotComparable: too few records, or too many pairs.
+    """
     settings = frame.settings
     frame.prepare()
     model = Linking(frame)
     learned = model.learn(tell)
-    pairs = [pair for pair in model.pairs(settings.lower, tell) if pair.key not in apart]
-    tell(CLUSTERING, 0, 1)
+    pairs = model.pairs(settings.lower, tell)
     within = model.within(inner(components(pairs, settings.upper), settings.largest))
-    found = cluster(pairs, settings.upper, settings.floor, within, settings.largest, apart)
-    tell(CLUSTERING, 1, 1)
-    return Linked(frame.count, learned, tuple(pairs), found)
+    return Scored(frame.count, learned, tuple(pairs), within)
+
+
+def decide(scored: Scored, settings: ResolutionSettings, apart: frozenset[tuple[str, str]] = frozenset()) -> Linked:
+    """Return what is merged and what waits; pure.
+
+    Args:
+        scored: with an upper that is no higher than the settings'.
+        settings: the thresholds.
+        apart: pairs that a decision holds apart.
+    """
+    pairs = tuple(pair for pair in scored.pairs if pair.key not in apart)
+    return Linked(scored, pairs, cluster(pairs, settings.upper, settings.floor, scored.within, settings.largest, apart))
 
 
 def run(
@@ -93,13 +116,21 @@ def run(
     """
     with Frame(settings) as frame:
         _read(database, frame, tell)
-        linked = link(frame, tell, database.read_now(queue.apart))
-    waiting = linked.waiting()
+        scored = score(frame, tell)
+    tell(CLUSTERING, 0, 1)
+    linked = decide(scored, settings, database.read_now(queue.apart))
+    tell(CLUSTERING, 1, 1)
     if dry_run:
-        return Outcome(linked, waiting=len(waiting))
+        return Outcome(linked, waiting=len(linked.waiting()))
+    return act(database, linked, settings.version, now, tell, merge)
+
+
+def act(database: Database, linked: Linked, model: str, now: datetime, tell: Tell, merge: MergeProfiles) -> Outcome:
+    """Put the pairs into the queue, and merge those that are to be; each step may be repeated."""
+    waiting = linked.waiting()
     links: list[tuple[Pair, str | None]] = [(pair, None) for pair in linked.clusters.links]
     for some in chunks(links + waiting, _CHUNK):
-        database.write_now(queue.propose, some, settings.version, now)
+        database.write_now(queue.propose, some, model, now)
     states = []
     for number, (pair, _) in enumerate(links):
         tell(MERGING, number, len(links))

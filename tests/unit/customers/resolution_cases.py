@@ -13,9 +13,13 @@ from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.store.tables import identifiers, merges, profiles
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-_FIRST = "anna berta carla dora emma frieda greta hanna ida johanna karla lena maria nora olga paula rosa sara tilda ursula".split()
-_LAST = "ackermann brandt claasen dietrich ehlers fischer grothe hartwig iversen jansen krueger lorenzen mahler nissen otten petersen quast".split()
-_CITIES = "berlin hamburg bremen kiel rostock leipzig dresden erfurt mainz".split()
+_FIRST = tuple(
+    "anna berta carla dora emma frieda greta hanna ida johanna karla lena maria nora olga paula rosa sara tilda ursula".split()  # noqa: SIM905
+)
+_LAST = tuple(
+    "ackermann brandt claasen dietrich ehlers fischer grothe hartwig iversen jansen krueger lorenzen mahler nissen quast".split()  # noqa: SIM905
+)
+_CITIES = ["berlin", "hamburg", "bremen", "kiel", "rostock", "leipzig", "dresden", "erfurt", "mainz"]
 SETTINGS = """
 compare:
   - {trait: first_name, as: name}
