@@ -46,6 +46,7 @@ class Frame:
         self._raw = ", ".join(f"{column} varchar" for column in self.columns.values())
         self.duck.execute(f"create table raw (id varchar, {self._raw})")
         self.count = 0
+        self.pairs: dict[tuple[str, ...], int] = {}  # of each line of keys
 
     def __enter__(self) -> Frame:
         return self
@@ -125,6 +126,7 @@ class Frame:
             known = " and ".join(f"{column} is not null" for column in self.rule(line))
             sizes = f"select count(*) as n from {RECORDS} where {known} group by {columns}"  # noqa: S608 - own names
             pairs, most = self.rows(f"select coalesce(sum(n * (n - 1) // 2), 0), coalesce(max(n), 0) from ({sizes})")[0]  # noqa: S608
+            self.pairs[line] = int(pairs)
             if pairs > limit:
                 raise NotComparable(
                     f"the line [{', '.join(line)}] gives {int(pairs):,} pairs, the largest block {int(most):,} records; "

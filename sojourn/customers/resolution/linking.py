@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TRAINING, SCORING = "training", "scoring"
 MOST_PROBABLE_PRIOR = 0.5
 ITERATIONS = (25, 8, 3)  # of expectation maximisation, at most; fewer where more make a parameter vanish
+LEAST_M = 1e-4  # one in ten thousand
 MAX_WEIGHT = 1000.0
 _BARELY_LESS = 1 - 1e-9  # splink compares weights, and may round one at the threshold away; the exact cut is ours
 
@@ -87,21 +88,31 @@ class Linking:
                     model: dict[str, Any] = self._linker.misc.save_model_to_json()
             except ValueError:  # a level that one person's records never show: its m shrinks with each turn, until splink refuses it
                 continue
+            self._linker = self._trained(model)
             tell(TRAINING, steps, steps)
             return Learned(self.prior, (*notes, *self._doubts(model)))
         raise NotComparable("nothing can be learned from these records; compare fewer traits, or write other lines under learn")
 
+    def _trained(self, model: dict[str, Any]) -> Linker:
+        """Return the model as learned, but for what few records cannot prove: that one person's never agree so."""
+        from splink import Linker
+
+        for level in (level for each in model["comparisons"] for level in each["comparison_levels"]):
+            if isinstance(level.get("m_probability"), float):
+                level["m_probability"] = max(level["m_probability"], LEAST_M)
+        with _quiet():
+            return Linker(self._records, model, log_level=None)
+
     def _train(self, tell: Tell, steps: int) -> list[str]:
         from splink import block_on
-        from splink.internals.exceptions import EMTrainingException
 
         training, notes = self._linker.training, []
         training.estimate_u_using_random_sampling(max_pairs=self._settings.sample_pairs, seed=self._settings.seed)
         for number, line in enumerate(self._settings.learn, 1):
             tell(TRAINING, number, steps)
-            try:
+            if self._frame.pairs[line]:  # splink would raise in the middle, and forget a comparison
                 training.estimate_parameters_using_expectation_maximisation(block_on(*self._frame.rule(line)))
-            except EMTrainingException:
+            else:
                 notes.append(f"no two records share {', '.join(line)}: nothing was learned from that line")
         return notes
 
