@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sojourn.clock import SystemClock
-from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.commands.reading import DataDir, identity_rules, moment, reading
 from sojourn.console import queries
 from sojourn.customers import identity, identity_history
 from sojourn.customers.identity import Refused
@@ -74,7 +74,7 @@ def merge(
     """
     with reading(data_dir) as database:
         one, other = (database.read_now(queries.profile_id_of, reference) for reference in (loser, winner))
-        done = database.write_now(identity.merge, one, other, because, SystemClock().now(), force=force)
+        done = database.write_now(identity.merge, one, other, because, SystemClock().now(), force=force, rules=identity_rules(data_dir))
     if isinstance(done, Refused):
         hint = "; --force does it all the same" if done.reason == "too_many" else ""
         Console(stderr=True).print(f"not merged: {done.because}{hint}", style="red", highlight=False)

@@ -13,6 +13,8 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sojourn.errors import SettingsError, SojournError
+from sojourn.language.identity_rules import IdentityRules
+from sojourn.language.loader import PROFILE_FILE, load_profile
 from sojourn.settings import load_settings
 from sojourn.store.database import SQLITE, Database
 
@@ -39,6 +41,16 @@ def reading(data_dir: Path | None = None) -> Iterator[Database]:
     finally:
         if database is not None:
             database.close_now()
+
+
+def identity_rules(data_dir: Path | None = None) -> IdentityRules:
+    """Return how identifiers join profiles, as the shop's profile.yaml says; the usual rules where there is none.
+
+    Raises:
+        DefinitionError: the file is wrong.
+    """
+    path = load_settings(keys=False, data_dir=data_dir).journeys_dir / PROFILE_FILE
+    return load_profile(path.read_bytes(), str(path)).identity if path.is_file() else IdentityRules()
 
 
 def moment(at: datetime) -> str:

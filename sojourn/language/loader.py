@@ -2,6 +2,7 @@
 
 journeys/shop.yaml            the shop
 journeys/profile.yaml         what is known of a person
+journeys/resolution.yaml      which profiles are one person's
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/events/*.yaml        events: what their properties must be
@@ -28,6 +29,7 @@ from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
 from sojourn.language.profile_checks import check_profile, check_traits
 from sojourn.language.profile_model import ProfileSettings
+from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
@@ -35,7 +37,8 @@ from sojourn.language.wording import problems_of
 
 SHOP_FILE = "shop.yaml"
 PROFILE_FILE = "profile.yaml"
-NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE})
+RESOLUTION_FILE = "resolution.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE})
 EVENTS = "events"
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
@@ -50,6 +53,7 @@ __all__ = [
     "load_events",
     "load_journey",
     "load_profile",
+    "load_resolution",
     "load_segment",
     "load_shop",
 ]
@@ -71,6 +75,8 @@ def load(folder: Path) -> Definitions:
     shop = _read_shop(folder, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
+    if (folder / RESOLUTION_FILE).is_file():
+        _read_all([folder / RESOLUTION_FILE], folder, ResolutionSettings, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -152,6 +158,11 @@ def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
 def load_profile(text: str | bytes, file: str = PROFILE_FILE) -> ProfileSettings:
     """Return what a YAML text says is known of a person; raises DefinitionError with every problem."""
     return _load(text, file, ProfileSettings, check_profile)
+
+
+def load_resolution(text: str | bytes, file: str = RESOLUTION_FILE) -> ResolutionSettings:
+    """Return the settings of the resolution that a YAML text holds; raises DefinitionError with every problem."""
+    return _parse(text, file, ResolutionSettings)[2]
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:

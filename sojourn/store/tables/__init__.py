@@ -8,6 +8,7 @@ from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, refused_merges, separations, suppressions
 from sojourn.store.tables.refused_traits import trait_refusals
+from sojourn.store.tables.resolution import merge_candidates
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 from sojourn.store.tables.violations import violations
@@ -25,6 +26,7 @@ __all__ = [
     "inbound",
     "leases",
     "links",
+    "merge_candidates",
     "merges",
     "messages",
     "metadata",

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from sojourn.language.finding import Known
-from sojourn.language.loader import DefinitionError, Problem, load_event, load_journey, load_profile, load_segment, load_shop
+from sojourn.language.loader import (
+    DefinitionError,
+    Problem,
+    load_event,
+    load_journey,
+    load_profile,
+    load_resolution,
+    load_segment,
+    load_shop,
+)
 
 KNOWN = Known(
     contents=frozenset({"cart_reminder", "cart_offer"}),
@@ -25,6 +34,8 @@ def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml
             load_profile(text, file)
         elif kind == "event":
             load_event(text, file)
+        elif kind == "resolution":
+            load_resolution(text, file)
         else:
             load_shop(text, file)
     except DefinitionError as error:
