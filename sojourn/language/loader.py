@@ -1,6 +1,8 @@
 """Reads a team's folder of definitions, strictly, and says everything that is wrong in one go.
 
 journeys/shop.yaml            the shop
+journeys/stages.yaml          RFM groups and life-cycle stages (may be left out)
+journeys/clusters.yaml        how clusters are made (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/models/*.yaml        models, known here by their names
@@ -19,20 +21,23 @@ from pydantic import ValidationError
 from sojourn.language.asked import check_segments
 from sojourn.language.checks import check_journey
 from sojourn.language.definitions import Definitions
+from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
+from sojourn.language.stages_model import StagesModel
 from sojourn.language.wording import problems_of
 
-SHOP_FILE = "shop.yaml"
+SHOP_FILE, STAGES_FILE, CLUSTERS_FILE = "shop.yaml", "stages.yaml", "clusters.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, STAGES_FILE, CLUSTERS_FILE})
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
-__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop"]
+__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop", "load_stages", "load_clusters"]
 
 
 def load(folder: Path) -> Definitions:
@@ -45,9 +50,11 @@ def load(folder: Path) -> Definitions:
     if not folder.is_dir():
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds shop.yaml and the journeys")])
     problems: list[Problem] = []
-    journeys = _read_all(sorted(_yaml(folder) - {folder / SHOP_FILE}), folder, Journey, problems)
+    journeys = _read_all(sorted(path for path in _yaml(folder) if path.name not in NOT_JOURNEYS), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     shop = _read_shop(folder, problems)
+    _read_all([path for path in [folder / STAGES_FILE] if path.is_file()], folder, StagesModel, problems)
+    _read_all([path for path in [folder / CLUSTERS_FILE] if path.is_file()], folder, ClustersModel, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -96,6 +103,16 @@ def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
     """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
     return _parse(text, file, ShopSettings)[2]
+
+
+def load_stages(text: str | bytes, file: str = STAGES_FILE) -> StagesModel:
+    """Return the stages that a YAML text describes; raises DefinitionError with every problem."""
+    return _parse(text, file, StagesModel)[2]
+
+
+def load_clusters(text: str | bytes, file: str = CLUSTERS_FILE) -> ClustersModel:
+    """Return the clusters that a YAML text describes; raises DefinitionError with every problem."""
+    return _parse(text, file, ClustersModel)[2]
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:
