@@ -114,7 +114,7 @@ def people(connection: Connection) -> int:
 def members(connection: Connection, names: list[str]) -> dict[str, int]:
     """Return how many people are in each segment."""
     query = select(segment_members.c.segment, func.count()).where(segment_members.c.segment.in_(names)).group_by(segment_members.c.segment)
-    return {name: count for name, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def progress(console: Console, text: str) -> Progress:
@@ -138,7 +138,7 @@ def show_groups(console: Console, model: StagesModel, fitted: Fitted, customers:
     grid = fitted.grid(customers)
     table = Table(box=None, pad_edge=False, show_header=False)
     for justify in ("left", "right", "right", "left"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+        table.add_column(justify=justify)
     for group in model.groups:
         size = sum(grid[cell] for cell in model.cells(group))
         share = size / len(customers)

@@ -36,7 +36,7 @@ class Feature(Model):
         description="what is measured"
     )
     events: tuple[EventName, ...] = Field(default=(), description="the events it is measured of")
-    of: Property | None = Field(default=None, description="the property that is summed or told apart; of a share: counted where it is above 0")
+    of: Property | None = Field(default=None, description="the property summed or told apart; of a share: counted where above 0")
     per: Literal["month"] | None = Field(default=None, description="month: for each month that the person is known, in the window")
     among: tuple[EventName, ...] = Field(default=(), description="the events that a share is a part of")
     days: tuple[Day, ...] = Field(default=(), description="the days whose share is taken, such as [sat, sun]")

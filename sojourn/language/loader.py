@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from sojourn.language.asked import check_segments
 from sojourn.language.checks import check_journey
-from sojourn.language.definitions import Definitions
 from sojourn.language.clusters_model import ClustersModel
+from sojourn.language.definitions import Definitions
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.problems import DefinitionError, Problem
@@ -37,7 +37,7 @@ BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
-__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_journey", "load_segment", "load_shop", "load_stages", "load_clusters"]
+__all__ = ["DefinitionError", "Definitions", "Problem", "load", "load_clusters", "load_journey", "load_segment", "load_shop", "load_stages"]
 
 
 def load(folder: Path) -> Definitions:

@@ -150,8 +150,10 @@ class StagesModel(Model):
             for axis, top in tops.items():
                 scores = getattr(group, axis)
                 if scores is not None and scores[1] > top:
-                    raise ValueError(f"`groups`: `{group.group}` asks for {axis} score {scores[1]}; there are {top}, one more than quantiles")
-        homes = {cell: [group.group for group in self.groups if cell in set(self.cells(group))] for cell in product(*map(_to, tops.values()))}
+                    raise ValueError(f"`groups`: `{group.group}` asks for {axis} score {scores[1]}; the highest is {top}")
+        homes = {
+            cell: [group.group for group in self.groups if cell in set(self.cells(group))] for cell in product(*map(_to, tops.values()))
+        }
         for number, what in ((0, "in no group"), (2, "in more than one group")):
             wrong = [cell for cell, found in homes.items() if min(len(found), 2) == number]
             if wrong:
@@ -164,19 +166,15 @@ class StagesModel(Model):
         """Return the highest score of each axis."""
         return {axis: len(getattr(self.quantiles, axis)) + 1 for axis in ("recency", "frequency", "monetary")}
 
-    def cells(self, group: Group) -> Iterator[Cell]:
-        """Return the cells of a group, as recency, frequency and monetary score."""
-        ranges = [getattr(group, axis) or (1, top) for axis, top in self.tops().items()]
-        for r, f, m in product(*(range(low, high + 1) for low, high in ranges)):
-            yield r, f, m
+    def cells(self, group: Group | None) -> Iterator[Cell]:
+        """Return the cells of a group, or all where none is given, as recency, frequency and monetary score."""
+        ranges = [getattr(group, axis, None) or (1, top) for axis, top in self.tops().items()]
+        r, f, m = (range(low, high + 1) for low, high in ranges)
+        yield from product(r, f, m)
 
     def every_sign(self) -> tuple[str, ...]:
         """Return all events that show that someone is there: signs, interest and purchases, each once."""
         return tuple(dict.fromkeys((*self.signs, *self.interest, self.purchase.event)))
-
-
-def _to(top: int) -> range:
-    return range(1, top + 1)
 
 
 __all__ = ["RFM", "STAGE", "STAGES", "Cell", "Group", "LifeCycle", "StagesModel"]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, false, func, select
 
@@ -94,10 +95,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def pages(connection: Connection, size: int = PAGE) -> Iterator[tuple[str, str, int]]:
-    """Return everyone in ranges of profile ids: after, up to, and how many; a range costs the same however many came before."""
-    ids = (
-        select(profiles.c.id).where(profiles.c.merged_into.is_(None), profiles.c.id > bindparam("after")).order_by(profiles.c.id).limit(size)
-    )
+    """Return everyone in ranges of profile ids: after, up to, and how many; each costs the same, however many came before."""
+    living = select(profiles.c.id).where(profiles.c.merged_into.is_(None), profiles.c.id > bindparam("after"))
+    ids = living.order_by(profiles.c.id).limit(size)
     after = ""
     while found := list(connection.execute(ids, {"after": after}).scalars()):
         yield after, found[-1], len(found)
@@ -124,7 +124,7 @@ def measure(connection: Connection, model: StagesModel, at: datetime, advanced: 
     return customers
 
 
-def _purchases(model: StagesModel, at: datetime) -> Select[tuple[datetime, int, float]]:
+def _purchases(model: StagesModel, at: datetime) -> Select[Any]:
     spent = func.sum(Millionths(JsonNumber(events.c.properties, path_literal((model.purchase.value,))))) / 1_000_000.0
     return (
         select(func.max(events.c.time, type_=events.c.time.type), func.count(), spent)
@@ -164,8 +164,8 @@ def fit(model: StagesModel, customers: Customers, at: datetime) -> Fitted:
     interest = parse_duration(stages.interest_within) / _DAY
     if dormant <= max(recent, interest):
         raise Terminal(
-            f"dormancy would begin after {dormant:g} days, before a purchase ({recent:g} days) or interest ({interest:g} days) ceases to be "
-            "recent; raise `dormant`, or lower `interest_within` or the recency of `loyalty`, in stages.yaml"
+            f"dormancy would begin after {dormant:g} days, before a purchase ({recent:g} days) or interest ({interest:g} days) is "
+            "no longer recent; raise `dormant`, or lower `interest_within` or the recency of `loyalty`, in stages.yaml"
         )
     numbers = (recency, frequency, monetary, loyal, risk, recent, dormant)
     text = json.dumps([model.model_dump(mode="json", by_alias=True), numbers], sort_keys=True)

@@ -25,7 +25,8 @@ _SVG = """\
 <text x="{{ left - 8 }}" y="{{ row.y }}" text-anchor="end">{{ row.label }}</text>
 {% endfor %}
 {%- for cell in cells -%}
-<g><title>{{ cell.title }}</title><rect x="{{ cell.x }}" y="{{ cell.y }}" width="{{ size - 3 }}" height="{{ size - 3 }}" rx="4" fill="{{ cell.fill }}"/>
+<g><title>{{ cell.title }}</title>
+<rect x="{{ cell.x }}" y="{{ cell.y }}" width="{{ size - 3 }}" height="{{ size - 3 }}" rx="4" fill="{{ cell.fill }}"/>
 <text x="{{ cell.x + size / 2 }}" y="{{ cell.y + 30 }}" text-anchor="middle" fill="{{ cell.ink }}">{{ cell.share }}</text>
 <text x="{{ cell.x + size / 2 }}" y="{{ cell.y + 48 }}" text-anchor="middle" fill="{{ cell.ink }}" font-size="10">{{ cell.note }}</text></g>
 {% endfor %}
@@ -49,7 +50,7 @@ def histogram(values: Sequence[float], bins: int = BINS) -> Iterator[tuple[str, 
     counts = Counter(_bin(value, edges, wide) for value in values)
     fullest = max(counts.values())
     for i in range(steps):
-        yield f"{edges[i]:,.4g} – {edges[i + 1]:,.4g}", counts[i], counts[i] / fullest
+        yield f"{edges[i]:,.4g} to {edges[i + 1]:,.4g}", counts[i], counts[i] / fullest
 
 
 def _bin(value: float, edges: list[float], wide: bool) -> int:
@@ -78,7 +79,7 @@ def heat_map(grid: Counter[Cell], model: StagesModel, fitted: Fitted) -> str:
             cells.append(
                 {
                     "x": LEFT + (f - 1) * CELL, "y": TOP + (tops["recency"] - r) * CELL, "fill": _shade(heat),
-                    "ink": "#fff" if heat > 0.55 else "#222", "share": f"{count / total:.1%}" if count else "–",
+                    "ink": "#fff" if heat > 0.55 else "#222", "share": f"{count / total:.1%}" if count else "none",
                     "note": f"M {mean:.1f}" if count else "", "title": f"R{r} F{f}: {count:,} customers, {' or '.join(names)}",
                 }
             )  # fmt: skip

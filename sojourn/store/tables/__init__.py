@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
+from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats
@@ -11,6 +12,7 @@ from sojourn.store.tables.segments import segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
 __all__ = [
+    "clusterings",
     "consents",
     "cursors",
     "decisions",
