@@ -38,6 +38,8 @@ class Kind(StrEnum):
     journey = "journey"
     segment = "segment"
     shop = "shop"
+    stages = "stages"
+    clusters = "clusters"
 
 
 @contextmanager
@@ -129,7 +131,7 @@ def schema_command(
     kind: Annotated[Kind, typer.Argument(help="What the schema is of.")] = Kind.journey,
     out: Annotated[Path | None, typer.Option(help="Write the schemas of all kinds into this folder instead.", show_default=False)] = None,
 ) -> None:
-    """Print the JSON Schema of a journey, a segment or the shop, for editors.
+    """Print the JSON Schema of a journey, a segment, the shop, its stages or clusters, for editors.
 
     With the YAML extension of an editor, the first line `# yaml-language-server: $schema=journey.schema.json`
     makes it complete and check while you type.

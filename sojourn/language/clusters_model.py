@@ -40,7 +40,7 @@ class Feature(Model):
     per: Literal["month"] | None = Field(default=None, description="month: for each month that the person is known, in the window")
     among: tuple[EventName, ...] = Field(default=(), description="the events that a share is a part of")
     days: tuple[Day, ...] = Field(default=(), description="the days whose share is taken, such as [sat, sun]")
-    hours: tuple[int, int] | None = Field(default=None, description="the local hours whose share is taken, such as [18, 24]")
+    hours: tuple[int, ...] | None = Field(default=None, description="the local hours whose share is taken, such as [18, 24]")
     scale: Literal["log", "plain"] = Field(default="log", description="log: ten times as much counts as a step; plain: as measured")
     high: Word | None = Field(default=None, description="the word for a cluster that has much of it; left out: high_<name>")
     low: Word | None = Field(default=None, description="the word for a cluster that has little of it; left out: low_<name>")
@@ -48,8 +48,8 @@ class Feature(Model):
 
     @field_validator("hours")
     @classmethod
-    def _are_hours(cls, hours: tuple[int, int] | None) -> tuple[int, int] | None:
-        if hours is not None and not 0 <= hours[0] < hours[1] <= 24:
+    def _are_hours(cls, hours: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if hours is not None and (len(hours) != 2 or not 0 <= hours[0] < hours[1] <= 24):
             raise ValueError("write the first hour and the one that no longer counts, such as [18, 24]")
         return hours
 
@@ -100,7 +100,7 @@ class ClustersModel(Model):
     sample: int = Field(default=10_000, ge=100, le=200_000, description="people that centres are computed on; all are assigned")
     seed: int = Field(default=1, ge=0, description="the same seed and data give the same clusters")
     weak_below: Quality = Field(default=Quality(), description="figures below which a clustering is called weak")
-    features: tuple[Feature, ...] = Field(min_length=2, max_length=40, description="what is measured of each person")
+    features: tuple[Feature, ...] = Field(min_length=1, max_length=40, description="what is measured of each person")
 
     @field_validator("window")
     @classmethod
@@ -110,6 +110,8 @@ class ClustersModel(Model):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
+        if len(self.features) == 1:
+            raise ValueError("`features`: people are compared by two features or more; add one")
         for taken, what in (
             ([each.feature for each in self.features], "features are called"),
             ([word for each in self.features for word in each.words], "words for clusters are"),

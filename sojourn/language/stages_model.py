@@ -16,7 +16,7 @@ from sojourn.language.model import DurationText, EventName, Model, Name, Text
 
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 Quantiles = Annotated[tuple[Quantile, ...], Field(min_length=1, max_length=8, description="rising shares, such as [0.2, 0.4, 0.6, 0.8]")]
-Scores = Annotated[tuple[int, int], Field(description="the lowest and the highest score, such as [4, 5]")]
+Scores = Annotated[tuple[int, ...], Field(description="the lowest and the highest score, such as [4, 5]")]
 QUINTILES = (0.2, 0.4, 0.6, 0.8)
 RFM, STAGE = "rfm_", "stage_"
 STAGES = ("awareness", "consideration", "loyalty", "at_risk", "dormant")
@@ -57,9 +57,9 @@ class Group(Model):
 
     @field_validator("recency", "frequency", "monetary")
     @classmethod
-    def _from_to(cls, scores: tuple[int, int] | None) -> tuple[int, int] | None:
-        if scores is not None and not 1 <= scores[0] <= scores[1]:
-            raise ValueError(f"[{scores[0]}, {scores[1]}] is no range of scores; write the lowest, then the highest, such as [4, 5]")
+    def _from_to(cls, scores: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if scores is not None and (len(scores) != 2 or not 1 <= scores[0] <= scores[1]):
+            raise ValueError(f"{list(scores)} is no range of scores; write the lowest, then the highest, such as [4, 5]")
         return scores
 
 
@@ -87,7 +87,7 @@ class Dormant(Model):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.quantile is None) is (self.after is None):
-            raise ValueError("`dormant` needs either `quantile: 0.9` or `after: 180d`")
+            raise ValueError("write either `quantile: 0.9` or `after: 180d`")
         if self.after is not None:
             parse_duration(self.after)
         return self
@@ -151,9 +151,10 @@ class StagesModel(Model):
                 scores = getattr(group, axis)
                 if scores is not None and scores[1] > top:
                     raise ValueError(f"`groups`: `{group.group}` asks for {axis} score {scores[1]}; the highest is {top}")
-        homes = {
-            cell: [group.group for group in self.groups if cell in set(self.cells(group))] for cell in product(*map(_to, tops.values()))
-        }
+        homes: dict[Cell, list[str]] = {cell: [] for cell in self.cells(None)}
+        for group in self.groups:
+            for cell in self.cells(group):
+                homes[cell].append(group.group)
         for number, what in ((0, "in no group"), (2, "in more than one group")):
             wrong = [cell for cell, found in homes.items() if min(len(found), 2) == number]
             if wrong:

@@ -96,7 +96,7 @@ def did(event: str, within: str | None = None) -> str:
     return f"did({_quoted(event)})" if within is None else f"did({_quoted(event)}, within={_quoted(within)})"
 
 
-def _between(value: str, cuts: tuple[float, ...], scores: tuple[int, int] | None) -> Iterator[str]:
+def _between(value: str, cuts: tuple[float, ...], scores: tuple[int, ...] | None) -> Iterator[str]:
     low, high = scores or (1, len(cuts) + 1)
     if low > 1:
         yield f"{value} > {_number(cuts[low - 2])}"

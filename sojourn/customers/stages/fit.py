@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, false, func, select
+from sqlalchemy import Connection, Executable, bindparam, false, func, select
 
 from sojourn.errors import Terminal
 from sojourn.language.conditions.sqljson import JsonNumber, Millionths, path_literal
@@ -124,7 +123,7 @@ def measure(connection: Connection, model: StagesModel, at: datetime, advanced: 
     return customers
 
 
-def _purchases(model: StagesModel, at: datetime) -> Select[Any]:
+def _purchases(model: StagesModel, at: datetime) -> Executable:
     spent = func.sum(Millionths(JsonNumber(events.c.properties, path_literal((model.purchase.value,))))) / 1_000_000.0
     return (
         select(func.max(events.c.time, type_=events.c.time.type), func.count(), spent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sojourn.language.finding import Known
-from sojourn.language.loader import DefinitionError, Problem, load_journey, load_segment, load_shop
+from sojourn.language.loader import DefinitionError, Problem, load_clusters, load_journey, load_segment, load_shop, load_stages
 
 KNOWN = Known(
     contents=frozenset({"cart_reminder", "cart_offer"}),
@@ -21,6 +21,10 @@ def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml
             load_journey(text, file, KNOWN)
         elif kind == "segment":
             load_segment(text, file)
+        elif kind == "stages":
+            load_stages(text, file)
+        elif kind == "clusters":
+            load_clusters(text, file)
         else:
             load_shop(text, file)
     except DefinitionError as error:
