@@ -86,8 +86,8 @@ class Range(Model):
 class Quality(Model):
     """Below which figures a clustering is called weak."""
 
-    silhouette: float = Field(default=0.15, ge=-1, le=1, description="mean silhouette; above 0.5 is clear, below 0.15 hardly a structure")
-    stability: float = Field(default=0.7, ge=0, le=1, description="mean adjusted Rand index between the whole and subsamples of it")
+    silhouette: float = Field(default=0.25, ge=-1, le=1, description="mean silhouette; above 0.5 is clear, up to 0.25 no substantial structure")
+    stability: float = Field(default=0.8, ge=0, le=1, description="mean adjusted Rand index between the whole and subsamples of it")
 
 
 class ClustersModel(Model):

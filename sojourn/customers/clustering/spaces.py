@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Labels = NDArray[numpy.int64]
 
 LIMIT = 3.0  # spreads from the middle; beyond them more is no more different
-NORMAL_IQR = 1.349  # the interquartile range of a normal distribution, in standard deviations
+OUTERMOST = (1, 99)  # percentiles
 CHUNK = 50_000
 
 
@@ -26,7 +26,7 @@ class Scaling:
     Attributes:
         logs: which features go by their logarithm.
         middles: the median of each.
-        spreads: robust standard deviation of each; 0 where everyone is alike, and then the feature says nothing.
+        spreads: standard deviation of each, robust against outliers; 0 where everyone is alike, and then the feature says nothing.
     """
 
     logs: tuple[bool, ...]
@@ -40,10 +40,11 @@ class Scaling:
 
         logs = tuple(feature.scale == "log" for feature in model.features)
         moved = _moved(measured, logs)
-        low, middle, high = np.percentile(moved, [25, 50, 75], axis=0)
-        robust, plain = (high - low) / NORMAL_IQR, moved.std(axis=0)
-        # Where most people are alike (most never used a discount), the quartiles say nothing of the others.
-        spreads = np.where(robust > plain / 4, robust, plain)
+        middle = np.median(moved, axis=0)
+        # Without the outermost, whom one odd person would be enough to move. Quartiles would say nothing of what
+        # only a few do (most never used a discount); there even these few may be the outermost, and count.
+        inner = np.clip(moved, *np.percentile(moved, OUTERMOST, axis=0)).std(axis=0)
+        spreads = np.where(inner > 0, inner, moved.std(axis=0))
         return cls(logs, tuple(map(float, middle)), tuple(float(each) if each > 1e-9 else 0.0 for each in spreads))
 
     def apply(self, measured: Matrix) -> Matrix:

@@ -145,7 +145,7 @@ lives = st.lists(st.tuples(st.sampled_from(EVENTS), ages, st.floats(0, 3000).map
 shipped = {name: parse(each.members) for name, each in load(ROOT / "journeys").segments.items() if name.startswith((RFM, STAGE))}
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(lives, st.lists(ages, max_size=4))
 def test_at_every_moment_exactly_one_stage_holds_and_one_group_of_every_customer(
     life: list[tuple[str, timedelta, float]], moments: list[timedelta]
