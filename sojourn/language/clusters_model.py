@@ -86,7 +86,7 @@ class Range(Model):
 class Quality(Model):
     """Below which figures a clustering is called weak."""
 
-    silhouette: float = Field(default=0.25, ge=-1, le=1, description="mean silhouette; above 0.5 is clear, up to 0.25 no substantial structure")
+    silhouette: float = Field(default=0.25, ge=-1, le=1, description="mean silhouette; from 0.5 on clear, below 0.25 hardly any")
     stability: float = Field(default=0.8, ge=0, le=1, description="mean adjusted Rand index between the whole and subsamples of it")
 
 

@@ -10,7 +10,13 @@ from sojourn.language.shop import ShopSettings
 from sojourn.language.stages_model import StagesModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SCHEMAS: dict[str, type[Model]] = {"journey": Journey, "segment": Segment, "shop": ShopSettings, "stages": StagesModel, "clusters": ClustersModel}
+SCHEMAS: dict[str, type[Model]] = {
+    "journey": Journey,
+    "segment": Segment,
+    "shop": ShopSettings,
+    "stages": StagesModel,
+    "clusters": ClustersModel,
+}
 
 
 def schema(kind: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def choose(scaled: Matrix, model: ClustersModel, advanced: Callable[[], None] = 
         NoClusters: no number of clusters leaves each with the minimum of people.
     """
     import numpy as np
+    import sklearn.cluster  # type: ignore[import-untyped]  # noqa: F401  before the limit: it holds what is loaded by then
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     people, minimum = len(scaled), model.minimum

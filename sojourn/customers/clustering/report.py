@@ -12,7 +12,7 @@ from sojourn.customers.clustering.naming import Cluster, shown
 from sojourn.language.clusters_model import ClustersModel
 
 COLOURS = ("#2f67a8", "#3d7a55", "#b58a1c", "#9b4a6b", "#5b5ea6", "#c2683c", "#4a8a8f", "#77716a")
-WIDTH, HEIGHT, MARGIN = 340, 180, 34
+WIDTH, HEIGHT, MARGIN = 340, 190, 42
 MOST = 2.0  # standard deviations that fill a bar
 PROFILE_ROWS = 6
 

@@ -12,12 +12,12 @@ from sojourn.customers.stages.fit import Fitted
 from sojourn.language.stages_model import Cell, StagesModel
 
 BINS = 10
-CELL, LEFT, TOP = 74, 96, 56
+CELL, LEFT, TOP = 74, 112, 56
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{ width }} {{ height }}" font-family="system-ui, sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="16" y="24" font-size="15" font-weight="600">{{ people }} customers by recency and frequency</text>
-<text x="16" y="42" fill="#666">as of {{ at }}; share of customers, and what they spent on average by score (1 to {{ spend_top }})</text>
+<text x="16" y="42" fill="#666">{{ at }}; M is the mean score of what they spent, 1 to {{ spend_top }}</text>
 {% for column in columns -%}
 <text x="{{ column.x }}" y="{{ height - 30 }}" text-anchor="middle">{{ column.label }}</text>
 {% endfor %}
@@ -101,8 +101,13 @@ def _shade(heat: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * heat):02x}" for a, b in zip(light, deep, strict=True))
 
 
-def _purchases(cuts: Sequence[float]) -> list[str]:
-    return [*(f"≤ {cut:g}" for cut in cuts), f"> {cuts[-1]:g}"]
+def _purchases(cuts: Sequence[int]) -> list[str]:
+    """Return the purchases of each score, such as 1, 2 and 3-5; an empty one where two cuts coincide."""
+    lows = [1, *(cut + 1 for cut in cuts)]
+    return [
+        *(str(low) if low == cut else f"{low}-{cut}" if low < cut else "" for low, cut in zip(lows, cuts, strict=False)),
+        f"{lows[-1]}+",
+    ]
 
 
 def _ages(cuts: Sequence[float]) -> list[str]:

@@ -49,7 +49,9 @@ def people(values: np.ndarray[Any, Any], features: tuple[str, ...] = ("orders", 
     return Behaviour(features, [f"p{i:05}" for i in range(len(values))], array("d", values.ravel().tolist()))
 
 
-def planted(sizes: tuple[int, ...] = (150, 100, 60), spread: float = 0.35, seed: int = 3) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def planted(
+    sizes: tuple[int, ...] = (150, 100, 60), spread: float = 0.35, seed: int = 3
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     chance = np.random.default_rng(seed)
     middles = np.array([[0, 0, 0], [4, 4, 0], [0, 4, 5]])
     labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -183,8 +185,16 @@ def test_each_feature_is_measured_as_it_says() -> None:
             ("Email Delivered", NOW - 8 * DAY, {}),
             ("Email Link Clicked", NOW - 8 * DAY, {}),
         ],
-        "b": [("Session Started", saturday, {}), ("Product Viewed", saturday, {"category": "x"}), ("Product Added", saturday, {"category": "y"})],
-        "c": [("Session Started", saturday, {}), ("Product Viewed", saturday, {"category": "x"}), ("Product Added", saturday, {"category": "x"})],
+        "b": [
+            ("Session Started", saturday, {}),
+            ("Product Viewed", saturday, {"category": "x"}),
+            ("Product Added", saturday, {"category": "y"}),
+        ],
+        "c": [
+            ("Session Started", saturday, {}),
+            ("Product Viewed", saturday, {"category": "x"}),
+            ("Product Added", saturday, {"category": "x"}),
+        ],
         "d": [("Something Else", NOW - DAY, {})],
         "e": [("Session Started", NOW + DAY, {})],
     }
@@ -288,7 +298,9 @@ def test_buyers_of_cdnow_fall_into_stable_clusters_large_enough() -> None:
         who, _, day, _, worth = line.split()
         at = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
         lives.setdefault(who, []).append(("Order Completed", at, {"revenue": float(worth)}))
-    model = load_clusters(FILE.replace(b"window: 365d", b"window: 550d").replace(b"[kmeans, ward]", b"[kmeans]").replace(b"to: 8", b"to: 5"))
+    model = load_clusters(
+        FILE.replace(b"window: 365d", b"window: 550d").replace(b"[kmeans, ward]", b"[kmeans]").replace(b"to: 8", b"to: 5")
+    )
     done = grouping.group(stored(lives).read_now(behaviour, model, datetime(1998, 7, 1, tzinfo=UTC), "UTC"), model, NOW)
     assert done.people == len(lives) > 2000
     assert min(len(part) for part in done.members) >= model.minimum
