@@ -54,7 +54,7 @@ def cluster_command(
     if context.invoked_subcommand is not None:
         return
     console = Console()
-    with told(), reading(data_dir) as database:
+    with reading(data_dir) as database, told():
         model = read_model(journeys)
         at = moment_of(as_of, data_dir)
         found = measured(console, database, model, at, zone_of(journeys))
@@ -84,7 +84,7 @@ def assign_command(
     Refuses where a cluster would fall below the minimum: then behaviour has changed, and it is time for a new clustering.
     """
     console = Console()
-    with told(), reading(data_dir) as database:
+    with reading(data_dir) as database, told():
         by = database.read_now(grouping.kept, version)
         at = moment_of(as_of, data_dir)
         parts = grouping.assign(measured(console, database, by.model, at, zone_of(journeys)), by)
@@ -103,7 +103,7 @@ def show_command(
 ) -> None:
     """Show a kept clustering, and how many people are in each of its segments now."""
     console = Console()
-    with told(), reading(data_dir) as database:
+    with reading(data_dir) as database, told():
         by = database.read_now(grouping.kept, version)
         sizes = database.read_now(members, [f"{CLUSTER}{name}" for name in by.names])
         console.print(f"version {by.version} of {moment(by.at)}: {len(by.names)} clusters", highlight=False)

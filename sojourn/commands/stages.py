@@ -49,7 +49,7 @@ def fit_command(
     then each file's change, and asks before it writes. Check the files in: the engine takes them up like any edit.
     """
     console = Console()
-    with told(), reading(data_dir) as database:
+    with reading(data_dir) as database, told():
         model = read_model(journeys)
         at = moment_of(as_of, data_dir)
         with progress(console, "measuring customers") as bar:
@@ -70,7 +70,7 @@ def fit_command(
 def show_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
     """Show the groups and stages as they are in force: how many people are in each, and by which condition."""
     console = Console()
-    with told(), reading(data_dir) as database:
+    with reading(data_dir) as database, told():
         read_model(journeys)
         found = {name: each for name, each in load(journeys).segments.items() if name.startswith((RFM, STAGE))}
         if not found:
