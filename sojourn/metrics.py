@@ -38,6 +38,7 @@ class Metrics:
         self.outbox_depth = Gauge("sojourn_outbox_depth", "Calls to Temporal not yet answered.", multiprocess_mode="mostrecent", **r)
         self.entries_started = Counter("sojourn_entries_started", "Entries begun.", ["journey"], **r)
         self.entries_ended = Counter("sojourn_entries_ended", "Entries ended.", ["journey", "outcome"], **r)
+        self.segment_changes = Counter("sojourn_segment_changes", "People who came into segments, or left.", ["segment", "change"], **r)
         self.sends = Counter("sojourn_sends", "Transitions of sends, by the state arrived at.", ["journey", "state"], **r)
         self.provider_latency = Histogram("sojourn_provider_seconds", "A provider's answer.", ["provider"], buckets=_LATENCY, **r)
         self.http_requests = Counter("sojourn_http_requests", "HTTP requests answered.", ["route", "method", "status"], **r)

@@ -17,10 +17,11 @@ from sojourn.clock import monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, told
 from sojourn.commands.naming import chosen
 from sojourn.errors import SettingsError
-from sojourn.language.conditions import Condition, parse
+from sojourn.language.conditions import Condition
 from sojourn.language.durations import parse_duration
 from sojourn.language.loader import load
 from sojourn.language.moments import zone_named
+from sojourn.language.segments import conditions_of
 from sojourn.prediction import Models
 from sojourn.travel.lives import Habits, Lives
 from sojourn.travel.program import Program
@@ -63,7 +64,7 @@ def simulate_command(
         found = load(journeys)
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
-        segments: dict[str, Condition] = {name: parse(segment.members) for name, segment in found.segments.items()}
+        segments: dict[str, Condition] = conditions_of(found.segments)
         simulation = Simulation(program, segments, asking(models), because=False)
         chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
         habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained)

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, told
 from sojourn.commands.naming import chosen
-from sojourn.language.conditions import Condition, parse
+from sojourn.language.conditions import Condition
 from sojourn.language.loader import load
 from sojourn.language.moments import zone_named
+from sojourn.language.segments import conditions_of
 from sojourn.prediction import Models
 from sojourn.travel.examples import Coverage, Ran, run_examples
 from sojourn.travel.program import Program
@@ -35,7 +36,7 @@ def examples_command(
     with told():
         found = load(journeys)
         score = asking(Models.load(journeys))
-        segments: dict[str, Condition] = {name: parse(segment.members) for name, segment in found.segments.items()}
+        segments: dict[str, Condition] = conditions_of(found.segments)
         zone = zone_named(found.shop.zone)
         results = [run_examples(Program(journey), segments, score, zone) for journey in chosen(found.journeys, names or [])]
     ran = [each for examples, _ in results for each in examples]

@@ -14,9 +14,13 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sojourn.customers import consent
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.identity import random_id
+from sojourn.customers.segments import Change
+from sojourn.customers.segments import live as segments
+from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import sending
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
+from sojourn.intake.emit import tell
 from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
@@ -45,6 +49,7 @@ class Processed:
         lag: seconds between the last event's receipt and now.
         began: journeys that were entered.
         ended: journey and outcome of entries that ended without a worker.
+        changes: who came into a segment, or left it.
     """
 
     events: int = 0
@@ -52,6 +57,7 @@ class Processed:
     lag: float = 0.0
     began: list[str] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 def position(connection: Connection) -> int:
@@ -84,11 +90,19 @@ def process_batch(
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
+    batch.result.changes = segments.judge(connection, registry.book, dict.fromkeys(_to_judge(happened, registry), now), now, tell)
     _move(connection, after, rows[-1].seq)
     result = batch.result
     result.events = len(rows)
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     return result
+
+
+def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> list[str]:
+    """Return whose memberships an event of the batch can have changed."""
+    asked = registry.book.needs.names
+    touched = (a for a in absorbed if a.new_profile or a.merges or a.envelope.traits or (a.is_new and a.envelope.name in asked))
+    return list(dict.fromkeys(a.profile_id for a in touched))
 
 
 def _move(connection: Connection, before: int, seq: int) -> None:
@@ -148,6 +162,7 @@ class _Batch:
             event=EventFact(event.name, event.time, event.properties),
             profile=row.traits,
             history=StoredHistory(self.connection, event.profile_id),
+            listed=StoredLists(self.connection, event.profile_id),
         )
         return parse(condition).explain(facts, self.registry.segments)
 

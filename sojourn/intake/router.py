@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from sojourn.clock import SystemClock, monotonic
-from sojourn.customers import profiles
-from sojourn.customers.sweep import ENTERED, EXITED, sweep
-from sojourn.delivery.engagement import Engagement
+from sojourn.customers.segments import Change, due, live, rebuild
 from sojourn.intake import outbox
-from sojourn.intake.emit import emit
+from sojourn.intake.emit import tell
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.outbox import JourneyRunner
 from sojourn.intake.process import Processed, process_batch, waits
@@ -27,8 +25,9 @@ IDLE_POLL = 0.05
 BUSY_FOR = 1.0  # seconds after the last event
 CALLS_FOR = 1.0  # seconds of calls between two marks of what was answered
 CALL_RETRY = 0.5  # seconds before calls that failed are made again
-SWEEP_EVERY = timedelta(hours=1)  # of the shop's time
-SWEEP_AT_MOST_EVERY = 5.0  # real seconds
+DUE_POLL = 0.1  # seconds between two looks at whom a window passed
+DUE_AT_ONCE = 500  # people judged in one transaction
+REST = 0.25  # of the time that a page of a rebuild took, between two pages
 CLOSED = "closed"
 
 log = structlog.get_logger(__name__)
@@ -52,13 +51,14 @@ class Router:
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Route, call and sweep, until cancelled."""
+        """Route, call and keep segments live, until cancelled."""
         await self.database.write(self.registry.store, self.clock.now())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._route())
             tasks.create_task(self._call())
-            if swept(self.registry):
-                tasks.create_task(self._sweep())
+            if self.registry.book.judged:
+                tasks.create_task(self._judge_due())
+                tasks.create_task(self._build())
 
     async def _route(self) -> None:
         busy_until = 0.0
@@ -80,6 +80,7 @@ class Router:
             measured.entries_started.labels(journey).inc()
         for journey, outcome in processed.ended:
             measured.entries_ended.labels(journey, outcome).inc()
+        _count(processed.changes)
 
     async def _call(self) -> None:
         self._calls.set()  # what an earlier life left unanswered
@@ -104,44 +105,38 @@ class Router:
         outbox.answered(connection, made.done, made.run_ids)
         mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed") for entry in made.closed], self.clock.now())
 
-    # -- segments, until they are live -----------------------------------------------------------
+    # -- segments --------------------------------------------------------------------------------
 
-    async def _sweep(self) -> None:
-        pause = max(self.clock.scale.real_duration(SWEEP_EVERY).total_seconds(), SWEEP_AT_MOST_EVERY)
+    async def _judge_due(self) -> None:
+        """Judge whom a window passed, within a second of it."""
+        book = self.registry.book
         while True:
-            for segment in swept(self.registry):
-                entered, exited = await self.database.write(sweep_segment, self.registry, segment, self.clock.now())
-                if entered or exited:
-                    log.info("swept a segment", segment=segment, entered=entered, exited=exited)
-            await asyncio.sleep(pause)
+            # Looked at first, as the log is.
+            if await self.database.read(due.is_due, self.clock.now()):
+                changes = await self.database.write(live.judge_due, book, self.clock.now(), DUE_AT_ONCE, tell)
+                _count(changes)
+            else:
+                await asyncio.sleep(DUE_POLL)
+
+    async def _build(self) -> None:
+        """Go through everyone for definitions that came or changed, page by page, beside all else."""
+        book = self.registry.book
+        started = await self.database.write(rebuild.sync, book, self.clock.now())
+        if not started:
+            return
+        log.info("going through everyone for segments that came or changed", segments=started)
+        size = rebuild.FIRST_PAGE
+        while True:
+            began = monotonic()
+            count = await self.database.write(rebuild.build_page, book, self.clock.now(), tell, size)
+            took = monotonic() - began
+            if not count:
+                break
+            size = rebuild.next_size(size, took)
+            await asyncio.sleep(took * REST)
+        log.info("went through everyone", segments=started)
 
 
-def swept(registry: Registry) -> list[str]:
-    """Return the segments that are swept: all of them where any journey listens for who comes and goes, else none."""
-    names = {name for definition in registry.live.values() for name in (listener.event for listener in definition.listeners)}
-    listened = {ENTERED, EXITED} & (names | set(registry.triggers))
-    return sorted(registry.segments) if listened else []
-
-
-def sweep_segment(connection: Connection, registry: Registry, segment: str, now: datetime) -> tuple[int, int]:
-    """Bring a segment up to date and put its changes into the log; return how many entered and exited."""
-
-    def tell(profile_id: str, name: str, changed: str, message_id: str) -> None:
-        emit(connection, _addressed(connection, profile_id, name, changed, message_id, now))
-
-    return sweep(connection, segment, registry.segments, now, tell)
-
-
-def _addressed(connection: Connection, profile_id: str, name: str, segment: str, message_id: str, now: datetime) -> Engagement:
-    user_id, anonymous_id = profiles.addressee(connection, profile_id)
-    return Engagement(
-        message_id=message_id,
-        name=name,
-        time=now,
-        profile_id=profile_id,
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        properties={"segment": segment},
-    )
-
-
+def _count(changes: Iterable[Change]) -> None:
+    for change in changes:
+        metrics().segment_changes.labels(change.segment, "entered" if change.entered else "exited").inc()

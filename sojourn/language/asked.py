@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sojourn.language.conditions import Condition, ConditionError, parse, segment_cycle, tree
+from sojourn.language.conditions import Condition, ConditionError, listed, parse, segment_cycle, tree
+from sojourn.language.conditions.turning import unreckonable
 from sojourn.language.finding import Finding, Findings
 from sojourn.language.flow import Before
 from sojourn.language.model import Journey, Segment
@@ -97,6 +98,11 @@ def check_segments(segments: Mapping[str, Segment], known: frozenset[str] | None
     conditions: dict[str, Condition] = {}
     for name, segment in segments.items():
         found = by_name[name]
+        if (segment.members is None) is (segment.list_ is None):
+            found.add((), "a segment has either `members`, a condition, or `list`, who is kept on it: write one of the two")
+        if segment.members is None:
+            conditions[name] = listed(name)
+            continue
         condition = understood(segment.members, way, found)
         if condition is None:
             continue
@@ -112,6 +118,8 @@ def check_segments(segments: Mapping[str, Segment], known: frozenset[str] | None
                 f'`{send}.{kind}`: a segment knows no journey\'s messages; ask the history, such as did("Email Link Clicked", within="30d")'
             )
             found.add(way, text, max(segment.members.find(f"{send}.{kind}"), 0))
+        for text, instead in unreckonable(condition.tree):
+            found.add(way, f"`{text}`: when this changes with the time cannot be reckoned; {instead}")
     cycle = segment_cycle(conditions)
     if cycle is not None:
         by_name[cycle[0]].add(way, "the segment is part of its own definition: " + " → ".join(cycle))

@@ -275,7 +275,14 @@ class Segment(Model):
 
     segment: Name = Field(description="the segment's name")
     description: Text = Field(description="who they are, for people")
-    members: ConditionText
+    members: ConditionText | None = Field(default=None, description="who is in it: a condition on traits and history")
+    list_: Literal["manual", "upload", "snapshot", "cluster"] | None = Field(
+        default=None,
+        alias="list",
+        description="instead of `members`: a kept list, changed by `sojourn segment add`, `upload`, `freeze` or `sojourn cluster`",
+    )
+    source: Text | None = Field(default=None, description="of a list: where it came from, such as the segment it was frozen from")
+    version: Text | None = Field(default=None, description="of a list: which making of it this is, such as that of a clustering")
 
     @property
     def name(self) -> str:

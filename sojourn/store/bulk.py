@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
+from typing import cast as typed
 
-from sqlalchemy import Connection, Insert, Table
+import orjson
+from sqlalchemy import Column, ColumnElement, Connection, Insert, Select, String, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
+Many = Sequence[str] | str
 CHUNK = 5_000  # values in one IN; both stores take about 32,000 parameters a statement
 
 
@@ -29,6 +32,40 @@ def _statement(dialect: str, table: Table) -> Insert:
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows; one whose key is taken is overwritten."""
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table), rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table) -> Insert:
+    made: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    keys = [column.name for column in table.primary_key]
+    return typed(Insert, made.on_conflict_do_update(keys, set_={c.name: made.excluded[c.name] for c in table.c if c.name not in keys}))
+
+
+def upsert_from(connection: Connection, table: Table, columns: Sequence[str], rows: Select[Any], *, only_if_less: str) -> None:
+    """Insert the rows of a query; of one whose key is taken, a column is overwritten where the new value is less."""
+    made: Any = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+    keys, less = [column.name for column in table.primary_key], made.excluded[only_if_less]
+    made = made.from_select(columns, rows)
+    connection.execute(made.on_conflict_do_update(keys, set_={only_if_less: less}, where=less < table.c[only_if_less]))
+
+
+def among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Return that a column of texts is one of many, given as one parameter (see `many`): one statement whatever their number."""
+    if dialect == "postgresql":
+        return column == func.any(bindparam(name, type_=postgresql.ARRAY(String)))
+    return column.in_(select(func.json_each(bindparam(name, type_=String)).table_valued("value").c.value))
+
+
+def many(dialect: str, values: Iterable[str]) -> Many:
+    """Return the values as the parameter that `among` asks for."""
+    found = list(values)
+    return found if dialect == "postgresql" else orjson.dumps(found).decode()
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:

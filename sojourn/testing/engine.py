@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
 import httpx
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import select
 from starlette.applications import Starlette
 
 from sojourn.clock import REAL_TIME, VirtualClock
+from sojourn.customers.segments import due, live, rebuild
 from sojourn.delivery import settling
 from sojourn.delivery.providers.memory import Memory
 from sojourn.delivery.settling import SETTLING
@@ -20,17 +22,15 @@ from sojourn.delivery.tracking import Tracking
 from sojourn.errors import BadEvent, SettingsError, SojournError
 from sojourn.intake import outbox
 from sojourn.intake.appender import append
-from sojourn.intake.emit import emit
+from sojourn.intake.emit import emit, tell
 from sojourn.intake.endings import mark_ended
 from sojourn.intake.envelope import read_call
-from sojourn.intake.process import BATCH, ROUTER, process_batch
-from sojourn.intake.router import sweep_segment, swept
-from sojourn.store.tables import cursors, inbound, metadata, profiles
+from sojourn.intake.process import BATCH, process_batch, waits
+from sojourn.store.tables import metadata, profiles
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
 from sojourn.testing.store import InlineDatabase
-from sojourn.testing.sweeps import Sweeps
 from sojourn.travel.registry import Registry
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
@@ -69,7 +69,6 @@ class Engine:
             emit=emit,
         )
         self.runner = VirtualRunner(self.clock, self._advance)
-        self.sweeps = Sweeps(self.registry.segments, swept(self.registry), self.clock.now())
         self._people = self._calls = 0
         self._starts: Counter[str] = Counter()  # by workflow id, at this moment
         self._settling: list[datetime] = []  # when opens and clicks settle
@@ -85,7 +84,21 @@ class Engine:
         await self.store.write(metadata.create_all)
         if await self.store.read(lambda connection: connection.execute(select(profiles.c.id).limit(1)).first()):
             raise SettingsError("a shop in virtual time begins with an empty database; give another file, or leave database_url out")
-        await self.store.write(self.registry.store, self.clock.now())
+        await self._put_in_force()
+
+    async def deploy(self, checked: Checked) -> None:
+        """Let other definitions be in force from now on; who is on a journey stays on the one that they began."""
+        self.registry = Registry(checked.definitions)
+        self.journeys = replace(self.journeys, registry=self.registry, contents=checked.contents, models=checked.models)
+        await self._put_in_force()
+
+    async def _put_in_force(self) -> None:
+        registry = self.registry
+        await self.store.write(registry.store, self.clock.now())
+        await self.store.write(rebuild.sync, registry.book, self.clock.now())
+        while await self.store.write(rebuild.build_page, registry.book, self.clock.now(), tell):
+            continue
+        await self.settle()
 
     async def close(self) -> None:
         """Abandon what runs, and close the store."""
@@ -123,11 +136,11 @@ class Engine:
         """Move the clock, stopping at each moment at which something is due."""
         while True:
             await self.settle()
-            due = [at for at in (self.runner.due, self.sweeps.due, *self._settling) if at is not None]
-            if not due or min(due) > moment:
+            segments_due = await self.store.read(due.next_due)
+            upcoming = [at for at in (self.runner.due, segments_due, *self._settling) if at is not None]
+            if not upcoming or min(upcoming) > moment:
                 break
-            self.clock.move_to(min(due))
-            await self._sweep()
+            self.clock.move_to(min(upcoming))
             await self._tell()
         self.clock.move_to(moment)
 
@@ -141,18 +154,23 @@ class Engine:
         busy = True
         while busy:
             busy = await self._route()
+            busy = await self._judge() or busy
             busy = await self._call() or busy
             busy = await self._wake() or busy
 
     async def _route(self) -> bool:
-        found = await self.store.read(_unrouted)
-        if not found:
+        if not await self.store.read(waits):
             return False
         processed = None
         while processed is None or processed.events:
             processed = await self.store.write(process_batch, self.registry, self.clock.now(), BATCH, self._new_id)
             self._calls += processed.calls
-        self.sweeps.learned(self.clock.now(), found)
+        return True
+
+    async def _judge(self) -> bool:
+        if not await self.store.read(due.is_due, self.clock.now()):
+            return False
+        await self.store.write(live.judge_due, self.registry.book, self.clock.now(), BATCH, tell)
         return True
 
     def _new_id(self) -> str:
@@ -183,8 +201,6 @@ class Engine:
             endings = self.runner.take_endings()
             if endings:
                 await self.store.write(mark_ended, endings, self.clock.now())
-        if woken:
-            self.sweeps.learned(self.clock.now())
         return woken
 
     async def _advance(self, ask: Advance) -> Progress:
@@ -192,21 +208,8 @@ class Engine:
         await self._route()
         return await self.journeys.advance(ask)
 
-    async def _sweep(self) -> None:
-        if self.sweeps.due is not None and self.sweeps.due <= self.clock.now():
-            for segment in self.sweeps.take():
-                await self.store.write(sweep_segment, self.registry, segment, self.clock.now())
-
     async def _tell(self) -> None:
         if any(at <= self.clock.now() for at in self._settling):
             self._settling = [at for at in self._settling if at > self.clock.now()]
             await self.store.write(settling.tell, self.clock.now(), emit)
 
-
-_ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
-_UNROUTED = select(inbound.c.name, inbound.c.time).where(inbound.c.seq > func.coalesce(_ROUTED, 0))
-
-
-def _unrouted(connection: Connection) -> list[tuple[str, datetime]]:
-    """Return name and time of the events that wait to be routed."""
-    return [(row.name, row.time) for row in connection.execute(_UNROUTED)]

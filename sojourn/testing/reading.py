@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from sojourn.customers import profiles
+from sojourn.customers.segments.live import members
 from sojourn.delivery.ledger import State as SendState
 from sojourn.errors import NotFound
 from sojourn.language.problems import unknown
@@ -38,6 +39,15 @@ def person(connection: Connection, reference: str) -> str:
     if found is None:
         raise NotFound(unknown("person", reference, connection.execute(select(identifiers.c.value)).scalars()))
     return found
+
+
+def members_of(connection: Connection, segment: str) -> Answers[str]:
+    """Return who is in a segment, in order: each by user id, else by another name that the outside knows, else by profile id."""
+    found = []
+    for one in members(connection, segment):
+        known = profiles.external_ids(connection, one)
+        found.append(known[0][1] if known else one)
+    return Answers(sorted(found))
 
 
 def profile(connection: Connection, reference: str) -> Profile:

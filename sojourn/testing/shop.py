@@ -58,8 +58,8 @@ class Shop:
         contents: Mapping[str, str] | None = None,
         settings: str | ShopSettings | None = None,
     ) -> None:
-        folder = None if journeys_dir is None else Path(journeys_dir)
-        self._checked = read_definitions(folder, journeys, segments, contents, settings)
+        self._folder = None if journeys_dir is None else Path(journeys_dir)
+        self._checked = read_definitions(self._folder, journeys, segments, contents, settings)
         self._engine = Engine(self._checked, database_url, start)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._given = 0
@@ -99,6 +99,24 @@ class Shop:
 
     def _read(self, function: Any, *args: Any) -> Any:
         return self._run(self._engine.store.read(function, *args))
+
+    def deploy(
+        self,
+        *,
+        journeys_dir: str | Path | None = None,
+        journeys: Sequence[str | Journey] = (),
+        segments: Sequence[str | Segment] = (),
+        contents: Mapping[str, str] | None = None,
+        settings: str | ShopSettings | None = None,
+    ) -> None:
+        """Put other definitions in force, as a deployment does: arguments as of the shop itself.
+
+        Left out, the folder is that of the shop; what was given beside it is given anew, or is gone. Who is on a journey
+        stays on the definition that they began with; segments are gone through for everyone.
+        """
+        folder = self._folder if journeys_dir is None else Path(journeys_dir)
+        self._checked = read_definitions(folder, journeys, segments, contents, settings)
+        self._run(self._engine.deploy(self._checked))
 
     # -- what people do --------------------------------------------------------------------------
 
@@ -300,6 +318,30 @@ class Shop:
         """Return the triggers of a person that let nobody in, oldest first, each with its reason."""
         found: Answers[Refusal] = self._read(reading.refusals_of, user_id)
         return found
+
+    def members(self, segment: str) -> Answers[str]:
+        """Return who is in a segment now, each by the name that the shop knows them by, in order.
+
+        Raises:
+            NotFound: there is no such segment.
+        """
+        self._known_segment(segment)
+        found: Answers[str] = self._read(reading.members_of, segment)
+        return found
+
+    def in_segment(self, user_id: str, segment: str) -> bool:
+        """Tell whether a person is in a segment now.
+
+        Raises:
+            NotFound: there is no such segment or person.
+        """
+        self._known_segment(segment)
+        return segment in self.profile(user_id).segments
+
+    def _known_segment(self, segment: str) -> None:
+        known = self._engine.registry.segments
+        if segment not in known:
+            raise NotFound(unknown("segment", segment, known))
 
     def _known(self, journey: str) -> None:
         known = self._checked.definitions.journeys

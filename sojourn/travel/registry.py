@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from sojourn.customers.segments import SegmentBook
 from sojourn.errors import NotFound
-from sojourn.language.conditions import Condition, parse
+from sojourn.language.conditions import Condition
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
+from sojourn.language.segments import conditions_of
 from sojourn.store.tables import definitions
 from sojourn.travel.program import Listener, Program
 
@@ -39,7 +41,8 @@ class Registry:
         self.loaded = loaded
         self.shop = loaded.shop
         self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
-        self.segments: Mapping[str, Condition] = {name: parse(s.members) for name, s in loaded.segments.items()}
+        self.segments: Mapping[str, Condition] = conditions_of(loaded.segments)
+        self.book = SegmentBook(self.segments)
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}
         self.triggers: dict[str, list[str]] = {}

@@ -21,6 +21,8 @@ from sojourn.content import Contents, Rendered, RenderFacts
 from sojourn.customers import profiles
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.profiles import Person
+from sojourn.customers.segments import due
+from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import facts as gate_facts
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
@@ -158,6 +160,7 @@ class StoredJourneys:
             scores=scores,
             engaged=engaged,
             history=StoredHistory(connection, person.id),
+            listed=StoredLists(connection, person.id),
         )
 
     def _zone(self, person: Person) -> ZoneInfo:
@@ -248,6 +251,7 @@ class StoredJourneys:
         step, entry, now = prepared.effect, prepared.entry, self.clock.now()
         if isinstance(step, Set):
             profiles.set_traits(connection, prepared.person.id, step.set, now)
+            due.touch(connection, [prepared.person.id], now)
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)
         assert step is not None

@@ -3,7 +3,7 @@
 What `==`, missing values and windows mean is defined in `values.py`.
 """
 
-from sojourn.language.conditions.condition import Condition, parse, segment_cycle
+from sojourn.language.conditions.condition import Condition, listed, of_tree, parse, segment_cycle
 from sojourn.language.conditions.explain import Explanation, Leaf
 from sojourn.language.conditions.facts import EventFact, Facts, History, ListHistory, NoHistory
 from sojourn.language.conditions.grammar import ConditionError
@@ -11,5 +11,5 @@ from sojourn.language.conditions.names import Names
 
 __all__ = [
     "Condition", "ConditionError", "EventFact", "Explanation", "Facts", "History", "Leaf", "ListHistory", "Names", "NoHistory",
-    "parse", "segment_cycle",
+    "listed", "of_tree", "parse", "segment_cycle",
 ]  # fmt: skip

@@ -53,6 +53,8 @@ def compile_test(node: Node) -> Test:
             return lambda e, f, s: defined(e, f, s) is not None
         case tree.Segment(name=name):
             return lambda e, f, s: in_segment(name, f, s)
+        case tree.Listed(name=name):
+            return lambda e, f, s: name in f.listed
         case tree.Engagement(send=send, kind=kind):
             return lambda e, f, s: kind in f.engaged.get(send, ())
         case tree.Past(function="did"):

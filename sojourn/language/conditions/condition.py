@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,11 +15,14 @@ from sojourn.language.conditions.facts import EventFact, Facts
 from sojourn.language.conditions.names import Names, names_of
 from sojourn.language.conditions.parser import parse_tree
 from sojourn.language.conditions.sql import to_sql
-from sojourn.language.conditions.tree import Node
+from sojourn.language.conditions.sqlturn import to_sql_turn
+from sojourn.language.conditions.tree import Listed, Node
+from sojourn.language.conditions.turning import Turn, compile_turn
 
 _NONE: Mapping[str, Condition] = {}
 _NO_SCORES: Mapping[str, float] = {}
 _NOT_ENGAGED: Mapping[str, frozenset[str]] = {}
+LOOKAHEAD = 8  # turns that are tried before one is taken that may turn nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +34,14 @@ class Condition:
         tree: the checked tree.
         names: what it refers to.
         explainer: explains it; `explain` is how to ask.
+        turn: gives its next turn; None where time alone changes nothing. `changes_at` is how to ask.
     """
 
     text: str
     tree: Node = field(repr=False)
     names: Names = field(repr=False)
     explainer: Explainer = field(repr=False)
+    turn: Turn | None = field(repr=False)
     _test: Test = field(repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -60,6 +65,23 @@ class Condition:
     def explain(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> Explanation:
         """Return why it holds or does not, each leaf with its value."""
         return explanation(self.explainer, facts, segments)
+
+    def changes_at(self, facts: Facts, segments: Mapping[str, Condition] = _NONE) -> datetime | None:
+        """Return the earliest moment after the facts' now at which it may come out otherwise, if nothing else happens.
+
+        Never later than it does; earlier only where many turns in a row turn nothing. None where it stays as it is.
+        """
+        if self.turn is None:
+            return None
+        holds, moment = self.holds(facts, segments), None
+        for _ in range(LOOKAHEAD):
+            moment = self.turn(facts.event, facts, segments)
+            if moment is None:
+                return None
+            facts = replace(facts, now=moment)
+            if self._test(facts.event, facts, segments) is not holds:
+                break
+        return moment
 
     def sql(
         self,
@@ -86,6 +108,14 @@ class Condition:
         return to_sql(self.tree, Facts(now=now, event=event, scores=scores, engaged=engaged), segments)
 
 
+    def sql_turn(self, now: datetime, segments: Mapping[str, Condition] = _NONE) -> ColumnElement[int] | None:
+        """Return, as SQL about `profiles`, a moment not after its next turn, in microseconds since 1970; `NEVER` where none comes.
+
+        None where time alone never changes it. For a segment's condition: it knows neither an event nor an entry.
+        """
+        return None if self.turn is None else to_sql_turn(self.tree, Facts(now=now), segments)
+
+
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Condition:
     """Return the condition that a text says.
@@ -94,7 +124,17 @@ def parse(text: str) -> Condition:
         ConditionError: it says none; with the offset of what is wrong and a hint.
     """
     node = parse_tree(text)
-    return Condition(text, node, names_of(node), compile_explainer(node), compile_test(node))
+    return of_tree(node, text)
+
+
+def of_tree(node: Node, text: str) -> Condition:
+    """Return the condition that a checked tree is, under a text."""
+    return Condition(text, node, names_of(node), compile_explainer(node), compile_turn(node), compile_test(node))
+
+
+def listed(name: str) -> Condition:
+    """Return the condition of a segment that is a kept list."""
+    return of_tree(Listed(name), f"on the list {name}")
 
 
 def segment_cycle(segments: Mapping[str, Condition]) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -57,6 +57,7 @@ class Facts:
         engaged: per send id, which of delivered, opened, clicked, bounced, complained happened.
         history: the profile's events.
         segments: membership that is known; a segment not in it is decided by its own condition.
+        listed: the kept lists that the profile stands on: segments without a condition of their own.
     """
 
     now: datetime
@@ -66,3 +67,4 @@ class Facts:
     engaged: Mapping[str, frozenset[str]] = field(default_factory=dict)
     history: History = field(default_factory=NoHistory)
     segments: Mapping[str, bool] = field(default_factory=dict)
+    listed: Container[str] = frozenset()

@@ -34,11 +34,11 @@ from sojourn.language.conditions.facts import Facts
 from sojourn.language.conditions.sqljson import ByCodePoint, Millionths
 from sojourn.language.conditions.sqlvalue import Bool, SqlValue, alone, compared, constant, defined, in_list, in_value, json_value
 from sojourn.language.conditions.tree import Kind, Node, kind_of
-from sojourn.store.tables import events, profiles
+from sojourn.store.tables import events, profiles, segment_members
 from sojourn.store.types import to_micros
 
 _DAY = 86_400_000_000.0
-_STORED = (tree.Past, tree.Trait, tree.Segment)
+_STORED = (tree.Past, tree.Trait, tree.Segment, tree.Listed)
 
 
 def to_sql(node: Node, facts: Facts, segments: Segments) -> Bool:
@@ -49,10 +49,12 @@ def to_sql(node: Node, facts: Facts, segments: Segments) -> Bool:
         facts: what is known before the query: now, the event, scores, engagement.
         segments: the conditions of segments.
     """
-    return _Query(facts, segments).holds(node)
+    return SqlQuery(facts, segments).holds(node)
 
 
-class _Query:
+class SqlQuery:
+    """Turns nodes into SQL, for the facts that are known before the query."""
+
     def __init__(self, facts: Facts, segments: Segments, past: bool = False) -> None:
         self.facts = facts
         self.segments = segments
@@ -63,6 +65,7 @@ class _Query:
         return not isinstance(node, stored) and all(map(self._settled, tree.children(node)))
 
     def holds(self, node: Node) -> Bool:
+        """Return whether a node holds."""
         if self._settled(node):
             return true() if compile_test(node)(self.facts.event, self.facts, self.segments) else false()
         match node:
@@ -86,11 +89,15 @@ class _Query:
                 return defined(self.value(of))
             case tree.Segment(name=name):
                 return self._segment(name)
+            case tree.Listed(name=name):
+                listed = (segment_members.c.segment == name, segment_members.c.profile_id == profiles.c.id)
+                return exists(select(literal(1)).select_from(segment_members).where(*listed).correlate(profiles))
             case tree.Past(function="did"):
-                return exists(self._rows(node, literal(1)))
+                return exists(self.rows(node, literal(1)))
         return alone(self.value(node))
 
     def value(self, node: Node) -> SqlValue:
+        """Return a node's value."""
         if self._settled(node):
             return constant(compile_value(node)(self.facts.event, self.facts, self.segments))
         match node:
@@ -144,11 +151,11 @@ class _Query:
         if known is not None:
             return true() if known else false()
         condition, rest = segment_condition(name, self.segments)
-        return _Query(segment_facts(condition, self.facts), rest).holds(condition.tree)
+        return SqlQuery(segment_facts(condition, self.facts), rest).holds(condition.tree)
 
     # -- history -------------------------------------------------------------------------------
 
-    def _rows(self, node: tree.Past, column: ColumnElement[Any]) -> Select[Any]:
+    def rows(self, node: tree.Past, column: ColumnElement[Any]) -> Select[Any]:
         """Return a query for the events that a question to the past is about."""
         rows = (
             select(column)
@@ -163,27 +170,27 @@ class _Query:
         if node.within is not None:
             rows = rows.where(events.c.time > self.facts.now - node.within)
         if node.where is not None:
-            rows = rows.where(_Query(self.facts, self.segments, past=True).holds(node.where))
+            rows = rows.where(SqlQuery(self.facts, self.segments, past=True).holds(node.where))
         return rows.correlate(profiles)
 
     def _past(self, node: tree.Past) -> SqlValue:
         if node.function == "count":
-            return SqlValue(number=self._rows(node, func.count()).scalar_subquery())
+            return SqlValue(number=self.rows(node, func.count()).scalar_subquery())
         assert node.of is not None
-        part = _Query(self.facts, self.segments, past=True).value(node.of)
+        part = SqlQuery(self.facts, self.segments, past=True).value(node.of)
         if node.function == "sum":
             assert part.number is not None
             millionths = func.coalesce(func.sum(Millionths(part.number)), literal(0.0, Float()), type_=Float())
-            return SqlValue(number=self._rows(node, millionths / literal(1_000_000.0, Float())).scalar_subquery())
+            return SqlValue(number=self.rows(node, millionths / literal(1_000_000.0, Float())).scalar_subquery())
         if node.function == "distinct":
             different: ColumnElement[int] = literal(0, Integer())
             for kind in (part.number, part.text, part.truth, part.moment):
                 if kind is not None:
                     different = different + func.count(kind.distinct())
-            return SqlValue(number=self._rows(node, different).scalar_subquery())
+            return SqlValue(number=self.rows(node, different).scalar_subquery())
         return part.each(lambda kind: self._one(node, kind))
 
     def _one(self, node: tree.Past, kind: ColumnElement[Any]) -> ColumnElement[Any]:
-        first = (events.c.time, events.c.seq)
+        first = (events.c.time, events.c.id)
         order = first if node.function == "first" else tuple(column.desc() for column in first)
-        return self._rows(node, kind).order_by(*order).limit(1).scalar_subquery()
+        return self.rows(node, kind).order_by(*order).limit(1).scalar_subquery()

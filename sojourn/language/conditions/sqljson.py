@@ -96,6 +96,13 @@ class ByCodePoint(FunctionElement[str]):
     inherit_cache = True
 
 
+class Earliest(FunctionElement[int]):
+    """The smallest of several numbers; each of them is there."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
 def path_literal(path: Path) -> ColumnElement[str]:
     """Return a path as a literal that both stores read."""
     parts = "".join(f"[{part}]" if isinstance(part, int) else f'."{part}"' for part in path)
@@ -198,6 +205,11 @@ def _sqlite_millionths(element: Millionths, compiler: SQLCompiler, **kw: Any) ->
     return f"round(CAST({number} AS REAL) * 1000000.0)"
 
 
+@compiles(Earliest, "sqlite")
+def _sqlite_earliest(element: Earliest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"min({', '.join(_arguments(element, compiler, kw))})"
+
+
 @compiles(ByCodePoint, "sqlite")
 def _sqlite_by_code_point(element: ByCodePoint, compiler: SQLCompiler, **kw: Any) -> str:
     (text,) = _arguments(element, compiler, kw)
@@ -288,6 +300,11 @@ def _postgres_micros_of(text: str) -> str:
 def _postgres_millionths(element: Millionths, compiler: SQLCompiler, **kw: Any) -> str:
     (number,) = _arguments(element, compiler, kw)
     return f"trunc({number} * 1000000.0 + sign({number}) * 0.5)"
+
+
+@compiles(Earliest, "postgresql")
+def _postgres_earliest(element: Earliest, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"least({', '.join(_arguments(element, compiler, kw))})"
 
 
 @compiles(ByCodePoint, "postgresql")

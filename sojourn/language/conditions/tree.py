@@ -73,6 +73,13 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """Whether the profile stands on a kept list; what a segment without a condition of its own is. No author writes it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Score:
     """A score taken earlier in this entry."""
 
@@ -181,7 +188,7 @@ class AtLeast:
 
 
 Node: TypeAlias = (
-    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Score | Engagement | Past | DaysSince
+    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Listed | Score | Engagement | Past | DaysSince
     | Arithmetic | Negative | Comparison | Membership | Defined | Not | And | Or | AtLeast
 )  # fmt: skip
 
@@ -308,7 +315,7 @@ def _atom(node: Node) -> str:
             return _dotted("event.properties" if path[0] in ("name", "time", "properties") else "event", path)
         case Trait(path=path):
             return _dotted("profile", path)
-        case Segment(name=name):
+        case Segment(name=name) | Listed(name=name):
             return f"segment.{name}"
         case Score(name=name):
             return f"score.{name}"

@@ -8,7 +8,7 @@ from sojourn.store.tables.journeys import decisions, definitions, entries, outbo
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats
 from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, suppressions
-from sojourn.store.tables.segments import segment_members
+from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
 from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "profiles",
     "quarantine",
     "refusals",
+    "segment_builds",
+    "segment_due",
     "segment_members",
     "sends",
     "suppressions",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import subprocess
 import sys
@@ -15,12 +14,11 @@ from typing import Any
 import pytest
 from shop_definitions import EMAIL, NOTE, journey, small_shop
 
+from sojourn.customers.segments import live
 from sojourn.errors import BadEvent, NotFound, SettingsError, SojournError
-from sojourn.intake.router import sweep_segment
 from sojourn.language.loader import load_journey
 from sojourn.language.problems import DefinitionError
 from sojourn.testing import Shop
-from sojourn.testing.sweeps import Sweeps
 
 SENDS = "enter: {on: Began}\nsteps: [{send: note}, {wait_for: note.clicked, up_to: 1d, then: [end: clicked]}, {end: silent}]\n"
 
@@ -243,58 +241,15 @@ class TestConsent:
             assert shop.identify("trait", {"consent": {"marketing": False}}).consents == {"marketing": False}
 
 
-SEGMENTS = [
-    'segment: silent\ndescription: Looked once, not lately.\nmembers: did("Looked") and not did("Looked", within="9h")\n',
-    'segment: keen\ndescription: Looked a lot.\nmembers: count("Looked", within="90m") >= 2 or profile.plan == "gold"\n',
-    'segment: both\ndescription: Both at once, or new.\nmembers: (segment.keen and did("Bought", within="3h")) or not did("Looked")\n',
-    'segment: aged\ndescription: Looked half a day ago or longer.\nmembers: days_since(last("Looked")) >= 0.4\n',
-]
-TOLD = 'enter: {on: Segment Entered, if: event.segment == "keen", again_after: 1h}\nsteps: [end: seen]\n'
-
-
-class EveryHour(Sweeps):
-    """Sweeps everything at each hour, as the router does."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._always |= self._swept
-        self._add(self._start, self._swept, self._start)
-
-
-def test_sweeping_only_when_something_can_have_changed_finds_what_sweeping_every_hour_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    def walk(seed: int) -> list[tuple[Any, ...]]:
-        rng = random.Random(seed)
-        with small_shop(TOLD, segments=SEGMENTS) as shop:
-            for _ in range(14):
-                shop.advance(timedelta(minutes=rng.choice([0, 7, 30, 60, 61, 180, 400])))
-                person = rng.choice(["ada", "bob"])
-                if rng.random() < 0.2:
-                    shop.identify(person, {"plan": rng.choice(["gold", "tin"])})
-                else:
-                    late = timedelta(minutes=rng.choice([0, 0, 45, 300]))
-                    shop.track(person, rng.choice(["Looked", "Looked", "Bought", "Other"]), at=shop.now - late)
-            shop.advance("15h")
-            return shop._read(segment_events)
-
-    seeds = range(3)
-    sparing = [walk(seed) for seed in seeds]
-    monkeypatch.setattr("sojourn.testing.engine.Sweeps", EveryHour)
-    assert sparing == [walk(seed) for seed in seeds]
-    assert all(len(found) > 3 for found in sparing)
-
-
-def segment_events(connection: Any) -> list[tuple[Any, ...]]:
-    from sqlalchemy import select
-
-    from sojourn.store.tables import events
-
-    query = select(events.c.name, events.c.time, events.c.profile_id, events.c.properties).where(events.c.name.like("Segment %"))
-    return sorted((row.name, row.time, row.profile_id, row.properties["segment"]) for row in connection.execute(query))
-
-
 def test_months_pass_in_milliseconds(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    swept = []
-    monkeypatch.setattr("sojourn.testing.engine.sweep_segment", lambda *args: swept.append(args[2]) or sweep_segment(*args))
+    judged = []
+    judge_due = live.judge_due
+
+    def counted(*args: Any) -> Any:
+        judged.append(args)
+        return judge_due(*args)
+
+    monkeypatch.setattr("sojourn.customers.segments.live.judge_due", counted)
     for i in range(5):
         shop.identify(f"p{i}", EMAIL)
         shop.track(f"p{i}", "Signed Up")
@@ -302,5 +257,5 @@ def test_months_pass_in_milliseconds(shop: Shop, monkeypatch: pytest.MonkeyPatch
     shop.advance("90d")
     spent = time.process_time() - began
     assert {shop.outcome(f"p{i}", "onboarding") for i in range(5)} == {"not_yet"}
-    assert 0 < len(swept) < 100  # of 6,480 that an hour's grid would make
+    assert 0 < len(judged) < 100  # and not each of 7,776,000 seconds
     assert spent < 2.0  # seconds of processor; 0.3 on an idle machine
