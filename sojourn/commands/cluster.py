@@ -21,8 +21,10 @@ from sojourn.customers.clustering.files import cluster_files
 from sojourn.customers.clustering.grouping import Clustering, Replace
 from sojourn.customers.clustering.report import report as page_of
 from sojourn.customers.clustering.vectors import Behaviour, behaviour
+from sojourn.customers.segments import lists
 from sojourn.customers.stages.files import changes
 from sojourn.errors import NotFound
+from sojourn.intake.emit import tell
 from sojourn.language.clusters_model import CLUSTER, ClustersModel
 from sojourn.language.loader import CLUSTERS_FILE, SHOP_FILE, load_clusters, load_shop
 from sojourn.store.database import Database
@@ -141,9 +143,6 @@ def replacing(connection: Connection, now: datetime) -> Replace:
     """Return what makes a segment's members exactly some people, within a transaction."""
 
     def replace(segment: str, profile_ids: list[str]) -> None:
-        from sojourn.customers.segments import lists
-        from sojourn.intake.emit import tell
-
         lists.replace(connection, segment, profile_ids, now, tell)
 
     return replace

@@ -157,7 +157,7 @@ class _Finder:
         import numpy as np
 
         if self.method == "kmeans":
-            from sklearn.cluster import KMeans  # type: ignore[import-untyped]
+            from sklearn.cluster import KMeans
 
             points = KMeans(k, n_init=STARTS, random_state=self.seed).fit(people).cluster_centers_
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sojourn.customers.clustering.grouping import Clustering, facts
 from sojourn.customers.clustering.naming import Cluster
 from sojourn.customers.stages.files import GENERATED, described, header
+from sojourn.language.loader import load_segment
 
 
 def cluster_files(done: Clustering) -> dict[str, str]:
@@ -16,7 +17,10 @@ def cluster_files(done: Clustering) -> dict[str, str]:
         f"Silhouette {told['silhouette']:.2f}, stability {told['stability']:.2f}, seed {done.model.seed}.",
         *(f"Weak: {sentence}." for sentence in done.choice.weak),
     )
-    return {f"{cluster.segment}.yaml": header(head) + _text(cluster, done.version) for cluster in done.clusters}
+    texts = {f"{cluster.segment}.yaml": header(head) + _text(cluster, done.version) for cluster in done.clusters}
+    for name, text in texts.items():
+        load_segment(text, name)  # what is written is read as strictly as what people write
+    return texts
 
 
 def _text(cluster: Cluster, version: str) -> str:

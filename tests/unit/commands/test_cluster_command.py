@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 from typer.testing import CliRunner
 
 from sojourn.cli import build
-from sojourn.commands import cluster
-from sojourn.customers.clustering.grouping import Replace
+from sojourn.language.loader import load
 from sojourn.store.database import Database
-from sojourn.store.tables import clusterings, events, metadata, profiles, segment_members
+from sojourn.store.tables import clusterings, events, inbound, metadata, profiles, segment_members
 
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
 CLUSTERS = """
@@ -66,23 +66,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-@pytest.fixture
-def plain_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists without events: what they tell is tested where they are."""
-
-    def replacing(connection: Connection, now: datetime) -> Replace:
-        def replace(segment: str, profile_ids: list[str]) -> None:
-            connection.execute(delete(segment_members).where(segment_members.c.segment == segment))
-            rows = [{"segment": segment, "profile_id": one, "since": now} for one in profile_ids]
-            if rows:
-                connection.execute(insert(segment_members), rows)
-
-        return replace
-
-    monkeypatch.setattr(cluster, "replacing", replacing)
+def told(database: Database) -> Counter[tuple[str, str]]:
+    """Return how often each segment was told to be entered or left."""
+    rows = database.read_now(lambda connection: connection.execute(select(inbound.c.name, inbound.c.body)).all())
+    return Counter((row.name, row.body["properties"]["segment"]) for row in rows)
 
 
-@pytest.mark.usefixtures("plain_lists")
 def test_people_are_clustered_kept_and_assigned_later(folder: Path) -> None:
     database = Database(f"sqlite:///{folder.parent / 'sojourn.db'}")
     arrive(database, 0, 100)
@@ -104,12 +93,14 @@ def test_people_are_clustered_kept_and_assigned_later(folder: Path) -> None:
     assert sizes(database) == {"cluster_strangers_buyers": 50, "cluster_visitors_lookers": 50}
     texts = {path.stem: path.read_text("utf-8") for path in (folder / "segments").iterdir()}
     assert set(texts) == set(sizes(database))
+    assert {each.list_ for each in load(folder).segments.values()} == {"cluster"}
     assert all(f'list: cluster\nversion: "{version}"\n' in text for text in texts.values())
 
     arrive(database, 100, 30)
     assigned = run.invoke(app, ["cluster", "assign", *AS_OF])
     assert assigned.exit_code == 0, assigned.output
     assert sizes(database) == {"cluster_strangers_buyers": 65, "cluster_visitors_lookers": 65}
+    assert told(database) == {("Segment Entered", name): 65 for name in sizes(database)}
     shown = run.invoke(app, ["cluster", "show"])
     assert "cluster_strangers_buyers: 65 people" in shown.output
     assert "there is no clustering of version 0000" in run.invoke(app, ["cluster", "show", "--version", "0000"]).output

@@ -142,7 +142,7 @@ def test_the_segments_of_the_groups_hold_whom_the_scores_say() -> None:
 
 ages = st.one_of(st.integers(0, 500 * 24), st.sampled_from([30 * 24, 365 * 24])).map(lambda hours: timedelta(hours=hours))
 lives = st.lists(st.tuples(st.sampled_from(EVENTS), ages, st.floats(0, 3000).map(lambda x: round(x, 2))), max_size=14)
-shipped = {name: parse(each.members) for name, each in load(ROOT / "journeys").segments.items() if name.startswith((RFM, STAGE))}
+shipped = {name: parse(each.members or "") for name, each in load(ROOT / "journeys").segments.items() if name.startswith((RFM, STAGE))}
 
 
 @settings(max_examples=120)
