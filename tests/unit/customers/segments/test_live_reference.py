@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -171,4 +172,4 @@ def each_comes_and_goes_in_turn(told: list[tuple[str, str, str]]) -> None:
         turns[person, segment].append(name)
     for key, names_ in turns.items():
         assert names_[0] == ENTERED, key
-        assert all(one != other for one, other in zip(names_, names_[1:], strict=False)), (key, names_)
+        assert all(one != other for one, other in pairwise(names_)), (key, names_)
