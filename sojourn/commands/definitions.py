@@ -40,6 +40,9 @@ class Kind(StrEnum):
     event = "event"
     shop = "shop"
     profile = "profile"
+    stages = "stages"
+    clusters = "clusters"
+    resolution = "resolution"
 
 
 @contextmanager

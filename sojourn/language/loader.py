@@ -3,6 +3,8 @@
 journeys/shop.yaml            the shop
 journeys/profile.yaml         what is known of a person
 journeys/resolution.yaml      which profiles are one person's
+journeys/stages.yaml          RFM groups and life-cycle stages (may be left out)
+journeys/clusters.yaml        how clusters are made (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/events/*.yaml        events: what their properties must be
@@ -21,6 +23,7 @@ from pydantic import ValidationError
 
 from sojourn.language.asked import check_segments
 from sojourn.language.checks import check_journey
+from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.definitions import Definitions
 from sojourn.language.events.checks import check_asked, check_event
 from sojourn.language.events.model import EventDefinition
@@ -33,12 +36,14 @@ from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
+from sojourn.language.stages_model import StagesModel
 from sojourn.language.wording import problems_of
 
 SHOP_FILE = "shop.yaml"
 PROFILE_FILE = "profile.yaml"
 RESOLUTION_FILE = "resolution.yaml"
-NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE})
+STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE})
 EVENTS = "events"
 BUILTIN_MODELS = frozenset({"rfm"})
 _M = TypeVar("_M", bound=Model)
@@ -49,6 +54,7 @@ __all__ = [
     "Definitions",
     "Problem",
     "load",
+    "load_clusters",
     "load_event",
     "load_events",
     "load_journey",
@@ -56,6 +62,7 @@ __all__ = [
     "load_resolution",
     "load_segment",
     "load_shop",
+    "load_stages",
 ]
 
 
@@ -69,14 +76,19 @@ def load(folder: Path) -> Definitions:
     if not folder.is_dir():
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds shop.yaml and the journeys")])
     problems: list[Problem] = []
-    journeys = _read_all(sorted(_yaml(folder) - {folder / name for name in NOT_JOURNEYS}), folder, Journey, problems)
+    journeys = _read_all(sorted(path for path in _yaml(folder) if path.name not in NOT_JOURNEYS), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
     shop = _read_shop(folder, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
-    if (folder / RESOLUTION_FILE).is_file():
-        _read_all([folder / RESOLUTION_FILE], folder, ResolutionSettings, problems)
+    others: tuple[tuple[str, type[Model]], ...] = (
+        (RESOLUTION_FILE, ResolutionSettings),
+        (STAGES_FILE, StagesModel),
+        (CLUSTERS_FILE, ClustersModel),
+    )
+    for name, model in others:  # read by their commands; checked here
+        _read_all([path for path in [folder / name] if path.is_file()], folder, model, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -163,6 +175,16 @@ def load_profile(text: str | bytes, file: str = PROFILE_FILE) -> ProfileSettings
 def load_resolution(text: str | bytes, file: str = RESOLUTION_FILE) -> ResolutionSettings:
     """Return the settings of the resolution that a YAML text holds; raises DefinitionError with every problem."""
     return _parse(text, file, ResolutionSettings)[2]
+
+
+def load_stages(text: str | bytes, file: str = STAGES_FILE) -> StagesModel:
+    """Return the stages that a YAML text describes; raises DefinitionError with every problem."""
+    return _parse(text, file, StagesModel)[2]
+
+
+def load_clusters(text: str | bytes, file: str = CLUSTERS_FILE) -> ClustersModel:
+    """Return the clusters that a YAML text describes; raises DefinitionError with every problem."""
+    return _parse(text, file, ClustersModel)[2]
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.profile_model import ProfileSettings
+from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.shop import ShopSettings
+from sojourn.language.stages_model import StagesModel
 
 SCHEMAS: dict[str, type[Model]] = {
     "journey": Journey,
@@ -15,6 +18,9 @@ SCHEMAS: dict[str, type[Model]] = {
     "event": EventDefinition,
     "shop": ShopSettings,
     "profile": ProfileSettings,
+    "stages": StagesModel,
+    "clusters": ClustersModel,
+    "resolution": ResolutionSettings,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
+from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
@@ -14,6 +15,7 @@ from sojourn.store.tables.sends import engagements, links, messages, sends, tran
 from sojourn.store.tables.violations import violations
 
 __all__ = [
+    "clusterings",
     "consents",
     "cursors",
     "decisions",

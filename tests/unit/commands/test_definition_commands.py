@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sojourn.cli import app
+from sojourn.language.schema import SCHEMAS
 
 BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
@@ -55,9 +56,7 @@ def test_draw_of_an_unknown_journey_names_the_nearest(journeys: Path) -> None:
 def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
     assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
     assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [
-        "event.schema.json", "journey.schema.json", "profile.schema.json", "segment.schema.json", "shop.schema.json",
-    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(SCHEMAS)]
 
 
 @pytest.mark.parametrize("command", ["check", "draw", "schema"])

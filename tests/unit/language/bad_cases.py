@@ -6,12 +6,14 @@ from sojourn.language.finding import Known
 from sojourn.language.loader import (
     DefinitionError,
     Problem,
+    load_clusters,
     load_event,
     load_journey,
     load_profile,
     load_resolution,
     load_segment,
     load_shop,
+    load_stages,
 )
 
 KNOWN = Known(
@@ -36,6 +38,10 @@ def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml
             load_event(text, file)
         elif kind == "resolution":
             load_resolution(text, file)
+        elif kind == "stages":
+            load_stages(text, file)
+        elif kind == "clusters":
+            load_clusters(text, file)
         else:
             load_shop(text, file)
     except DefinitionError as error:

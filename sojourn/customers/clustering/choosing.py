@@ -1,0 +1,186 @@
+"""Chooses how many clusters there are, and by which method: by silhouette and by stability.
+
+Silhouette (Rousseeuw, 1987): how much nearer people are to their own cluster than to the next.
+Stability (after Ben-Hur, Elisseeff and Guyon, 2002): how alike the clusters of subsamples are to those of the
+whole, by the adjusted Rand index: 1 is the same, 0 is chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sojourn.customers.clustering.spaces import Centres, enough
+from sojourn.errors import Terminal
+from sojourn.language.clusters_model import ClustersModel
+
+if TYPE_CHECKING:
+    from sojourn.customers.clustering.spaces import Labels, Matrix
+
+SILHOUETTE_AT_MOST = 2_000
+WARD_AT_MOST = 3_000  # its tree takes memory by the square of people
+SUBSAMPLES = 8
+SUBSAMPLE_SHARE = 0.8
+STABILITY_AT_MOST = 2_000
+STARTS = 5
+
+
+class NoClusters(Terminal):
+    """People cannot be grouped so that each group has the minimum."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One number of clusters by one method, with what came of it.
+
+    Attributes:
+        asked: how many were asked for.
+        clusters: how many are left after small ones joined their nearest.
+        silhouette: of those left; -1 where one is left.
+        stability: mean adjusted Rand index between the whole and subsamples.
+        smallest: people in the smallest.
+        centres: by which people are assigned.
+    """
+
+    method: str
+    asked: int
+    clusters: int
+    silhouette: float
+    stability: float
+    smallest: int
+    centres: Centres
+
+    @property
+    def quality(self) -> float:
+        """Silhouette and stability as one number: a structure that is not found again counts for little."""
+        return max(self.silhouette, 0.0) * max(self.stability, 0.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The trial that was chosen, beside all others.
+
+    Attributes:
+        weak: what speaks against it, as sentences; empty where it is sound.
+    """
+
+    chosen: Trial
+    trials: tuple[Trial, ...]
+    weak: tuple[str, ...]
+
+
+def choose(scaled: Matrix, model: ClustersModel, advanced: Callable[[], None] = lambda: None) -> Choice:
+    """Return the best grouping of people.
+
+    Among the trials that are stable enough the one of the highest silhouette times stability is taken; where none
+    is, the best of all, and the choice says so.
+
+    Args:
+        scaled: everyone, on the common scale.
+        model: methods, range, minimum, sample, seed, and which figures are weak.
+        advanced: told after each trial.
+
+    Raises:
+        NoClusters: no number of clusters leaves each with the minimum of people.
+    """
+    import numpy as np
+    import sklearn.cluster  # type: ignore[import-untyped]  # noqa: F401  before the limit: it holds what is loaded by then
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    people, minimum = len(scaled), model.minimum
+    if people < 2 * minimum:
+        raise NoClusters(
+            f"{people} people cannot make two clusters of {minimum} each; wait for more people, or lower `minimum` in clusters.yaml"
+        )
+    chance = np.random.default_rng(model.seed)
+    sample = scaled if people <= model.sample else scaled[np.sort(chance.choice(people, model.sample, replace=False))]
+    different = len(np.unique(sample, axis=0))
+    trials: list[Trial] = []
+    with threadpool_limits(1):
+        for method in dict.fromkeys(model.methods):
+            finder = _Finder(method, sample, model.seed)
+            for asked in range(model.clusters.from_, model.clusters.to + 1):
+                if asked < different:
+                    trials.append(_trial(finder, asked, scaled, minimum))
+                advanced()
+    usable = [trial for trial in trials if trial.clusters > 1]
+    if not usable:
+        raise NoClusters(
+            f"no grouping of {people} people leaves each cluster with {minimum}: they behave too much alike; "
+            "lower `minimum` in clusters.yaml, or measure other features"
+        )
+    limits = model.weak_below
+    stable = [trial for trial in usable if trial.stability >= limits.stability]
+    # Of equals the first in the file's order of methods, and of its trials the one with the fewest clusters.
+    best = max(stable or usable, key=lambda trial: round(trial.quality, 6))
+    weak = []
+    if best.silhouette < limits.silhouette:
+        weak.append(f"silhouette {best.silhouette:.2f} is below {limits.silhouette:g}: people form hardly any groups by this behaviour")
+    if best.stability < limits.stability:
+        weak.append(f"stability {best.stability:.2f} is below {limits.stability:g}: other people of this shop would be grouped otherwise")
+    return Choice(best, tuple(trials), tuple(weak))
+
+
+class _Finder:
+    """Finds k groups in a sample, and in the same subsamples of it for every k."""
+
+    def __init__(self, method: str, sample: Matrix, seed: int) -> None:
+        import numpy as np
+
+        self.method, self.seed = method, seed
+        chance = np.random.default_rng((seed, 1))
+        limit = WARD_AT_MOST if method == "ward" else len(sample)
+        self.sample = sample if len(sample) <= limit else sample[np.sort(chance.choice(len(sample), limit, replace=False))]
+        size = min(int(len(self.sample) * SUBSAMPLE_SHARE), STABILITY_AT_MOST)
+        self.parts = [self.sample[np.sort(chance.choice(len(self.sample), size, replace=False))] for _ in range(SUBSAMPLES)]
+        few = min(len(self.sample), SILHOUETTE_AT_MOST)
+        self.shown = self.sample[np.sort(chance.choice(len(self.sample), few, replace=False))]
+        self._trees: dict[int, Matrix] = {}
+
+    def centres(self, k: int) -> Centres:
+        """Return the centres of k groups of the sample."""
+        return self._centres(-1, self.sample, k)
+
+    def stability(self, k: int, whole: Centres) -> float:
+        """Return how alike the groups of subsamples are to those of the sample."""
+        import numpy as np
+        from sklearn.metrics import adjusted_rand_score  # type: ignore[import-untyped]
+
+        return float(
+            np.mean(
+                [adjusted_rand_score(whole.nearest(part), self._centres(i, part, k).nearest(part)) for i, part in enumerate(self.parts)]
+            )
+        )
+
+    def _centres(self, which: int, people: Matrix, k: int) -> Centres:
+        import numpy as np
+
+        if self.method == "kmeans":
+            from sklearn.cluster import KMeans
+
+            points = KMeans(k, n_init=STARTS, random_state=self.seed).fit(people).cluster_centers_
+        else:
+            from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
+
+            if which not in self._trees:
+                self._trees[which] = linkage(people, "ward")
+            labels: Labels = fcluster(self._trees[which], k, "maxclust")
+            points = np.array([people[labels == label].mean(axis=0) for label in np.unique(labels)])
+        ordered = sorted(tuple(float(round(x, 9)) for x in point) for point in points)
+        return Centres(tuple(ordered), tuple(range(len(ordered))))
+
+
+def _trial(finder: _Finder, asked: int, scaled: Matrix, minimum: int) -> Trial:
+    import numpy as np
+    from sklearn.metrics import silhouette_score
+
+    found = finder.centres(asked)
+    centres = enough(found, scaled, minimum)
+    labels = centres.assign(finder.shown)
+    silhouette = float(silhouette_score(finder.shown, labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+    smallest = int(np.bincount(centres.assign(scaled)).min())
+    return Trial(finder.method, asked, centres.clusters, silhouette, finder.stability(asked, found), smallest, centres)
+
+
+__all__ = ["Choice", "NoClusters", "Trial", "choose"]

@@ -1,0 +1,188 @@
+"""Computes where the scores change: quantiles of recency, frequency and monetary value over the stored customers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Executable, bindparam, false, func, select
+
+from sojourn.errors import Terminal
+from sojourn.language.conditions.sqljson import JsonNumber, Millionths, path_literal
+from sojourn.language.durations import parse_duration
+from sojourn.language.stages_model import Cell, StagesModel
+from sojourn.store.tables import events, profiles
+
+PAGE = 5_000
+_DAY = timedelta(days=1)
+AXES = ("recency", "frequency", "monetary")
+
+
+class TooFew(Terminal):
+    """There are too few customers to say anything of them."""
+
+
+@dataclass(frozen=True)
+class Customers:
+    """What was measured of everyone with a purchase in the window; the three run in step.
+
+    Attributes:
+        recency: days since the last purchase.
+        frequency: purchases in the window.
+        monetary: what they came to.
+    """
+
+    recency: array[float] = field(default_factory=lambda: array("d"))
+    frequency: array[float] = field(default_factory=lambda: array("d"))
+    monetary: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.recency)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Cut points as they stand in the segments, rounded to what people read.
+
+    Attributes:
+        at: the moment that recency was measured at.
+        people: customers that they were computed over.
+        recency: days, rising: a last purchase younger than the first has the highest score.
+        frequency: purchases, rising: more than the first has score 2 or more.
+        monetary: amounts, rising: more than the first has score 2 or more.
+        loyal_purchases: from how many on someone is loyal.
+        risk_purchases: from how many on a silent customer is at risk.
+        recent_days: up to how many a purchase is recent.
+        dormant_days: silence beyond them is dormancy.
+        version: the same for the same file and the same cut points.
+    """
+
+    at: datetime
+    people: int
+    recency: tuple[float, ...]
+    frequency: tuple[int, ...]
+    monetary: tuple[float, ...]
+    loyal_purchases: int
+    risk_purchases: int
+    recent_days: float
+    dormant_days: float
+    version: str
+
+    def scores(self, days: float, purchases: float, spent: float) -> Cell:
+        """Return the RFM scores of a customer, 1 the lowest."""
+        recency = len(self.recency) + 1 - bisect_right(self.recency, days)
+        return recency, bisect_left(self.frequency, purchases) + 1, bisect_left(self.monetary, spent) + 1
+
+    def grid(self, customers: Customers) -> Counter[Cell]:
+        """Return how many customers are in each cell."""
+        return Counter(map(self.scores, customers.recency, customers.frequency, customers.monetary))
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Return a quantile of sorted numbers, linear between two (Hyndman and Fan's type 7, as numpy's)."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def pages(connection: Connection, size: int = PAGE) -> Iterator[tuple[str, str, int]]:
+    """Return everyone in ranges of profile ids: after, up to, and how many; each costs the same, however many came before."""
+    living = select(profiles.c.id).where(profiles.c.merged_into.is_(None), profiles.c.id > bindparam("after"))
+    ids = living.order_by(profiles.c.id).limit(size)
+    after = ""
+    while found := list(connection.execute(ids, {"after": after}).scalars()):
+        yield after, found[-1], len(found)
+        after = found[-1]
+
+
+def measure(connection: Connection, model: StagesModel, at: datetime, advanced: Callable[[int], None] = lambda _: None) -> Customers:
+    """Return recency, frequency and monetary value of everyone with a purchase in the window before a moment.
+
+    Args:
+        connection: of a reading transaction.
+        model: which event is a purchase, and the window.
+        at: the moment; what came later does not count.
+        advanced: told after each page how many people were looked at.
+    """
+    customers = Customers()
+    query = _purchases(model, at)
+    for after, upto, count in pages(connection):
+        for last, purchases, spent in connection.execute(query, {"after": after, "upto": upto}):
+            customers.recency.append((at - last) / _DAY)
+            customers.frequency.append(purchases)
+            customers.monetary.append(float(spent or 0.0))
+        advanced(count)
+    return customers
+
+
+def _purchases(model: StagesModel, at: datetime) -> Executable:
+    spent = func.sum(Millionths(JsonNumber(events.c.properties, path_literal((model.purchase.value,))))) / 1_000_000.0
+    return (
+        select(func.max(events.c.time, type_=events.c.time.type), func.count(), spent)
+        .where(
+            events.c.profile_id > bindparam("after"),
+            events.c.profile_id <= bindparam("upto"),
+            events.c.name == model.purchase.event,
+            events.c.time > at - parse_duration(model.window),
+            events.c.time <= at,
+            events.c.machine == false(),
+        )
+        .group_by(events.c.profile_id)
+    )
+
+
+def fit(model: StagesModel, customers: Customers, at: datetime) -> Fitted:
+    """Return the cut points of the file's quantiles over the customers.
+
+    Raises:
+        TooFew: fewer than the file's minimum.
+        Terminal: the stages would overlap; says which line of the file to change.
+    """
+    if len(customers) < model.minimum:
+        raise TooFew(
+            f"{len(customers)} customers bought within {model.window}, and quantiles need {model.minimum}; "
+            "keep the segments as they are until there are more, or lower `minimum` in stages.yaml"
+        )
+    days, purchases, spent = (sorted(getattr(customers, axis)) for axis in AXES)
+    stages = model.stages
+    recency = tuple(_days(quantile(days, share)) for share in model.quantiles.recency)
+    frequency = tuple(math.floor(quantile(purchases, share)) for share in model.quantiles.frequency)
+    monetary = tuple(round(quantile(spent, share), 2) for share in model.quantiles.monetary)
+    loyal = max(math.ceil(quantile(purchases, stages.loyalty.frequency)), stages.loyalty.at_least)
+    risk = max(math.ceil(quantile(purchases, stages.at_risk.frequency)), stages.at_risk.at_least)
+    recent = _days(quantile(days, stages.loyalty.recency))
+    dormant = _dormant_days(model, days)
+    interest = parse_duration(stages.interest_within) / _DAY
+    if dormant <= max(recent, interest):
+        raise Terminal(
+            f"dormancy would begin after {dormant:g} days, before a purchase ({recent:g} days) or interest ({interest:g} days) is "
+            "no longer recent; raise `dormant`, or lower `interest_within` or the recency of `loyalty`, in stages.yaml"
+        )
+    numbers = (recency, frequency, monetary, loyal, risk, recent, dormant)
+    text = json.dumps([model.model_dump(mode="json", by_alias=True), numbers], sort_keys=True)
+    version = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Fitted(at, len(customers), recency, frequency, monetary, loyal, risk, recent, dormant, version)
+
+
+def _dormant_days(model: StagesModel, days: Sequence[float]) -> float:
+    dormant = model.stages.dormant
+    if dormant.after is not None:
+        return parse_duration(dormant.after) / _DAY
+    assert dormant.quantile is not None
+    return _days(quantile(days, dormant.quantile))
+
+
+def _days(days: float) -> float:
+    """Return days to the tenth, at least one tenth: `did` needs a window longer than nothing."""
+    return max(round(days, 1), 0.1)
+
+
+__all__ = ["AXES", "Customers", "Fitted", "TooFew", "fit", "measure", "pages", "quantile"]
