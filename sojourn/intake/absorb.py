@@ -74,7 +74,9 @@ class Absorbed:
     said: tuple[consent.Said, ...] = ()
 
 
-def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id) -> list[Absorbed]:
+def absorb(
+    connection: Connection, rows: Sequence[InboundRow], now: datetime, new_id: Callable[[], str] = random_id, *, history: bool = True
+) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
     Args:
@@ -82,6 +84,7 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
         rows: of the log, in its order.
         now: the shop's present moment; nothing is dated after it.
         new_id: gives the ids of new profiles.
+        history: whether the events are kept as the person's history; what a bulk import says of a person is no event.
     """
     people = People(connection, [row.envelope for row in rows], new_id)
     before = _absorbed_before(connection, rows)
@@ -91,14 +94,15 @@ def absorb(connection: Connection, rows: Sequence[InboundRow], now: datetime, ne
     for row in rows:
         envelope = row.envelope
         found = people.resolve(envelope)
-        if _learn(found.profile, envelope, min(envelope.time, now)):
+        if learn(found.profile, envelope, min(envelope.time, now)):
             people.touch(found.profile)
         words.append(tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context)))
         said.extend((found.profile.id, envelope, one) for one in words[-1])
         resolved.append(found)
     people.flush()
     owners = [people.canonical(found.profile.id) for found in resolved]
-    insert_new(connection, events, [_event(row, owner) for row, owner in zip(rows, owners, strict=True)])
+    if history:
+        insert_new(connection, events, [_event(row, owner) for row, owner in zip(rows, owners, strict=True)])
     consents = [consent.consent_row(people.canonical(owner), one, e.time, e.message_id) for owner, e, one in said]
     consent.record_all(connection, consents)
     return [
@@ -114,7 +118,7 @@ def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> set[
     return known
 
 
-def _learn(profile: Profile, envelope: Envelope, at: datetime) -> bool:
+def learn(profile: Profile, envelope: Envelope, at: datetime) -> bool:
     """Take in what an event tells of the person; tell whether anything is new."""
     changed = profile.see(at)
     traits, context = envelope.traits, envelope.context
