@@ -14,12 +14,15 @@ from typing import Any
 import orjson
 
 from sojourn.bulk.problems import BadRow
+from sojourn.errors import BadEvent
+from sojourn.intake.strict import fault, read_json
 
 # OWASP's list: what a spreadsheet may run. Apostrophes before it are counted in, so that ours can be taken off again.
 _FORMULA = re.compile(r"^'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"^'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"^-?(?:0|[1-9][0-9]{0,18})(?P<rest>\.[0-9]{1,25})?(?P<power>e-?[0-9]{1,3})?$", re.ASCII)
 _WORDS = {"true": True, "false": False}
+_NO_JSON = object()
 _YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
@@ -57,12 +60,24 @@ def _read(text: str) -> Any:
         return _number(text, found)
     if text in _WORDS:
         return _WORDS[text]
-    if first in '{["':
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return text
-    return text
+    return _json(text, text) if first in '{["' else text
+
+
+def _json(text: str, otherwise: Any) -> Any:
+    """Return what JSON says, read as strictly as intake reads it.
+
+    Raises:
+        BadRow: it says what intake refuses, such as a key twice.
+    """
+    try:
+        value, regular = read_json(text.encode())
+    except BadEvent as error:
+        raise BadRow(str(error)) from None
+    except ValueError:
+        return otherwise
+    if not regular and (found := fault(value)):
+        raise BadRow(found)
+    return value
 
 
 def _number(text: str, found: re.Match[str]) -> Any:
@@ -102,10 +117,10 @@ def _as_boolean(text: str) -> Any:
 
 
 def _as_json(text: str) -> Any:
-    try:
-        return orjson.loads(unguard(text))
-    except orjson.JSONDecodeError:
-        raise BadRow("must be JSON") from None
+    value = _json(unguard(text), _NO_JSON)
+    if value is _NO_JSON:
+        raise BadRow("must be JSON")
+    return value
 
 
 TYPES: dict[str, Callable[[str], Any]] = {

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sojourn.bulk.errorsfile import ErrorsFile
 from sojourn.bulk.files import Format, fingerprint, format_of
 from sojourn.bulk.history import write_history, write_live
 from sojourn.bulk.mapping import Columns, Kind, Layout
-from sojourn.bulk.people import Written, keys_of, known_keys, write_people
+from sojourn.bulk.people import Prepared, Written, known_keys, prepare, write_people
 from sojourn.bulk.problems import BadRow, UnreadableFile
-from sojourn.bulk.records import Origin, PersonRow, checked, event, person
+from sojourn.bulk.records import Origin, checked, event, person
 from sojourn.bulk.rows import Place, Row, Rows, open_rows
 from sojourn.clock import monotonic
 from sojourn.customers.segments import due
@@ -31,11 +31,12 @@ from sojourn.errors import Transient
 from sojourn.intake.envelope import Envelope
 from sojourn.store.bulk import insert_if_new
 from sojourn.store.database import Database
+from sojourn.store.ids import OrderedIds
 from sojourn.store.tables import imports
 
 FIRST_PAGE = 500
 SMALLEST_PAGE, LARGEST_PAGE = 100, 5_000
-PAGE_SECONDS = 0.06  # what a transaction is aimed to take; others wait for it
+PAGE_SECONDS = 0.08  # what a transaction is aimed to take; others wait for it
 MAX_TRIES = 5
 
 
@@ -133,6 +134,8 @@ class Import:
         said = orjson.dumps([self.content, order.kind, order.said()], option=orjson.OPT_SORT_KEYS)
         self.fingerprint = hashlib.sha256(said).hexdigest()
         self.told = Told()
+        self._new_id = OrderedIds()
+        self._size = FIRST_PAGE
 
     # -- what the columns are ----------------------------------------------------------------------
 
@@ -158,12 +161,10 @@ class Import:
         rows, columns = self._open(place)
         origin = Origin(self.content, self.order.as_of or self.now(), self.now())
         for page in _pages(self._records(rows, columns, place, origin, refused), lambda: LARGEST_PAGE):
-            people = [item for item in page.good if isinstance(item, PersonRow)]
-            if people:
-                keys = [keys_of(row) for row in people]
-                known = self.database.read_now(known_keys, [key for one in keys for key in one])
-                self.told.known += sum(any(key in known for key in one) for one in keys)
-            self.told.new += len(people)
+            if page.people:
+                known = self.database.read_now(known_keys, [key for one in page.people for key in one.keys])
+                self.told.known += sum(not known.isdisjoint(one.keys) for one in page.people)
+            self.told.new += len(page.good)
             self.told.errors += page.bad
             self.told.rows, self.told.read = place.rows, rows.read_of_file()
             self._advanced(self.told)
@@ -186,9 +187,8 @@ class Import:
         rows, columns = self._open(place)
         origin = Origin(self.content, began.as_of, began.started_at)
         errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
-        size = FIRST_PAGE
         before, done = began.position, began.done
-        for page in _pages(self._records(rows, columns, place, origin, errors.add), lambda: size):
+        for page in _pages(self._records(rows, columns, place, origin, errors.add), lambda: self._size):
             done += len(page.good)
             self.told.errors += page.bad
             values = {
@@ -197,7 +197,7 @@ class Import:
             }  # fmt: skip
             started = monotonic()
             written = self._write(began.id, before, values, page, origin)
-            size = _next_size(size, len(page.good), monotonic() - started)
+            self._size = _next_size(self._size, len(page.good), monotonic() - started)
             before = page.place.rows
             self.told.rows, self.told.read = before, rows.read_of_file()
             self.told.new += written.new
@@ -226,15 +226,21 @@ class Import:
                 continue  # the router made one of these people since we looked; now they are known
         return self.database.write_now(self._write_page, import_id, before, values, page, origin)
 
-    def _write_page(self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin) -> Written:
+    def _write_page(
+        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin
+    ) -> Written:
         mine = update(imports).where(imports.c.id == import_id, imports.c.position == before, imports.c.finished_at.is_(None))
         if connection.execute(mine.values(values)).rowcount != 1:
             raise ElsewhereError("another process imports this file just now; see: sojourn import status")
         if self.order.kind is Kind.profiles:
-            written = write_people(connection, [item for item in page.good if isinstance(item, PersonRow)], origin.now)
+            written = write_people(connection, page.people, origin.now, self._new_id)
         else:
-            events = [(position, item) for position, item in zip(page.positions, page.good, strict=True) if isinstance(item, Envelope)]
-            written = write_live(connection, events) if self.order.live else write_history(connection, events, origin.now, import_id)
+            events = page.events
+            written = (
+                write_live(connection, events)
+                if self.order.live
+                else write_history(connection, events, origin.now, import_id, self._new_id)
+            )
         if written.profile_ids:
             due.touch(connection, written.profile_ids, self.now())
         return written
@@ -247,17 +253,21 @@ class Import:
 
     def _records(
         self, rows: Rows, columns: Columns, place: Place, origin: Origin, refused: Callable[[Row, str], None]
-    ) -> Iterator[tuple[Place, PersonRow | Envelope | None]]:
-        is_people, regular = self.order.kind is Kind.profiles, self.format is Format.jsonl
+    ) -> Iterator[tuple[Place, Prepared | Envelope | None]]:
+        is_people, regular = self.order.kind is Kind.profiles, rows.regular
         for row in rows:
-            item: PersonRow | Envelope | None = None
+            item: Prepared | Envelope | None = None
             if row.values is None:
                 refused(row, row.reason)
             else:
                 try:
                     checked(row.values, regular)
                     record = columns.layout(tuple(row.values)).record(row.values)
-                    item = person(record, row.line, place.rows, origin) if is_people else event(record, place.rows, origin)
+                    item = (
+                        prepare(person(record, row.line, place.rows, origin), origin.now, self._new_id)
+                        if is_people
+                        else event(record, place.rows, origin)
+                    )
                 except BadRow as error:
                     refused(row, str(error))
             yield place, item
@@ -267,13 +277,23 @@ class Import:
 class _Page:
     """Rows that are written together, and where the last of them ends."""
 
-    good: list[PersonRow | Envelope] = field(default_factory=list)
+    good: list[Prepared | Envelope] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     bad: int = 0
     place: Place = field(default_factory=Place)
 
+    @property
+    def people(self) -> list[Prepared]:
+        """The people among the rows."""
+        return [item for item in self.good if isinstance(item, Prepared)]
 
-def _pages(records: Iterator[tuple[Place, PersonRow | Envelope | None]], size: Callable[[], int]) -> Iterator[_Page]:
+    @property
+    def events(self) -> list[tuple[int, Envelope]]:
+        """The events among the rows, each with its position."""
+        return [(position, item) for position, item in zip(self.positions, self.good, strict=True) if isinstance(item, Envelope)]
+
+
+def _pages(records: Iterator[tuple[Place, Prepared | Envelope | None]], size: Callable[[], int]) -> Iterator[_Page]:
     page, wanted = _Page(), size()
     for place, item in records:
         if item is None:

@@ -38,7 +38,7 @@ def load(connection: Connection, table: Table, columns: Sequence[str], rows: Seq
 @cache
 def _sqlite(table: str, columns: tuple[str, ...], ignore: bool) -> str:
     verb = "INSERT OR IGNORE" if ignore else "INSERT"
-    return f'{verb} INTO {table} ({", ".join(f"{_quoted(name)}" for name in columns)}) VALUES ({", ".join("?" for _ in columns)})'
+    return f"{verb} INTO {table} ({', '.join(f'{_quoted(name)}' for name in columns)}) VALUES ({', '.join('?' for _ in columns)})"
 
 
 def _quoted(name: str) -> str:
@@ -48,10 +48,11 @@ def _quoted(name: str) -> str:
 def _through_staging(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
     staged = f"staged_{table.name}"
     names = ", ".join(map(_quoted, columns))
-    connection.execute(text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {names} FROM {table.name} LIMIT 0"))
+    made = f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {names} FROM {table.name} LIMIT 0"  # noqa: S608 (our own names)
+    connection.execute(text(made))
     connection.execute(text(f"TRUNCATE {staged}"))
     _copy(connection, staged, columns, rows)
-    connection.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged} ON CONFLICT DO NOTHING"))  # noqa: S608
+    connection.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged} ON CONFLICT DO NOTHING"))  # noqa: S608 (our own names)
 
 
 def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Values]) -> None:

@@ -42,9 +42,6 @@ class Target:
 
 
 NOWHERE = Target("")
-_TEXTS = frozenset(
-    {"user_id", "anonymous_id", "time", "zone", "zone_time", "locale", "locale_time", "first_seen", "last_seen", "message_id", "event", "type"}
-)
 _OBJECTS = frozenset({"traits", "consent", "properties", "trait_times", "context"})
 _LISTS = frozenset({"identifiers", "consents"})
 _FIELDS = {
@@ -58,10 +55,14 @@ _REST = {Kind.profiles: "traits", Kind.events: "properties"}
 _NAMES = {
     "userid": "user_id", "customer_id": "user_id", "anon_id": "anonymous_id", "anonymousid": "anonymous_id",
     "timestamp": "time", "original_timestamp": "time", "updated_at": "time",
-    "timezone": "zone", "time_zone": "zone", "firstseen": "first_seen", "lastseen": "last_seen", "profile_id": LEFT_OUT, "segment_since": LEFT_OUT,
+    "timezone": "zone", "time_zone": "zone", "firstseen": "first_seen", "lastseen": "last_seen",
+    "profile_id": LEFT_OUT, "segment_since": LEFT_OUT,
 }  # fmt: skip
 _NAMES_OF = {
-    Kind.profiles: {"id": "user_id", "type": LEFT_OUT, "message_id": LEFT_OUT, "sent_at": LEFT_OUT, "received_at": LEFT_OUT},
+    Kind.profiles: {
+        "e_mail": "email", "mail": "email", "email_address": "email", "phone_number": "phone", "firstname": "first_name", "lastname": "last_name",
+        "id": "user_id", "type": LEFT_OUT, "message_id": LEFT_OUT, "sent_at": LEFT_OUT, "received_at": LEFT_OUT,
+    },
     Kind.events: {
         "id": "message_id", "event_id": "message_id", "messageid": "message_id", "event_name": "event", "name": "event",
         "sent_at": LEFT_OUT, "received_at": LEFT_OUT, "machine": LEFT_OUT,
@@ -195,7 +196,9 @@ class Columns:
         for flag, given in (("--map", self.mapped), ("--type", self.types)):
             for column in given:
                 if column not in names:
-                    raise UnreadableFile(f"{flag} {column}=…: the file has no such column{nearest(column, names) or '; it has ' + ', '.join(names)}")
+                    raise UnreadableFile(
+                        f"{flag} {column}=…: the file has no such column{nearest(column, names) or '; it has ' + ', '.join(names)}"
+                    )
         layout = self.layout(names)
         there = {target.field for target in layout.targets.values()}
         if not there & {"user_id", "anonymous_id", "identifiers"}:
@@ -222,10 +225,14 @@ class Columns:
             target = guessed[name]
             taken = target != NOWHERE and target in targets.values()
             targets[name] = Target(_REST[self.kind], (name,)) if taken else target
-        doubled = [name for name in self.mapped if name in names and list(targets.values()).count(targets[name]) > 1 and targets[name] != NOWHERE]
+        doubled = [
+            name for name in self.mapped if name in names and list(targets.values()).count(targets[name]) > 1 and targets[name] != NOWHERE
+        ]
         if doubled:
             raise UnreadableFile(f"two columns go to {targets[doubled[0]]}; leave one out with --map COLUMN=-")
-        steps = tuple((name, targets[name].field, targets[name].path, self._reader(name, targets[name])) for name in names if targets[name].field)
+        steps = tuple(
+            (name, targets[name].field, targets[name].path, self._reader(name, targets[name])) for name in names if targets[name].field
+        )
         return Layout({name: targets[name] for name in names}, steps)
 
     def _reader(self, column: str, target: Target) -> _Reader | None:

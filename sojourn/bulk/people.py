@@ -7,7 +7,7 @@ holds them to it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import Connection, and_, select
 
 from sojourn.bulk.loading import load
-from sojourn.bulk.records import ANONYMOUS, USER, PersonRow
+from sojourn.bulk.records import ANONYMOUS, USER, Dated, PersonRow
 from sojourn.customers import consent
 from sojourn.customers.identity import random_id
 from sojourn.customers.profiles import KINDS
@@ -47,6 +47,16 @@ class Written:
     known: int = 0
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A row, and what it comes to where its person is new: worked out before the transaction, which others wait for."""
+
+    row: PersonRow
+    keys: dict[_Key, datetime]
+    profile: tuple[Any, ...]
+    consents: list[tuple[Any, ...]]
+
+
 def keys_of(row: PersonRow) -> dict[_Key, datetime]:
     """Return the identifiers that a row says are one person's, each with when it was first said."""
     found: dict[_Key, datetime] = {}
@@ -61,7 +71,7 @@ def keys_of(row: PersonRow) -> dict[_Key, datetime]:
     return found
 
 
-def known_keys(connection: Connection, keys: Sequence[_Key]) -> set[_Key]:
+def known_keys(connection: Connection, keys: Iterable[_Key]) -> set[_Key]:
     """Return which identifiers the store holds."""
     found: set[_Key] = set()
     for some in chunks({value for _, value in keys}):
@@ -70,8 +80,32 @@ def known_keys(connection: Connection, keys: Sequence[_Key]) -> set[_Key]:
     return found
 
 
+def prepare(row: PersonRow, now: datetime, new_id: Callable[[], str]) -> Prepared:
+    """Return a row with what it comes to where its person is new.
+
+    Args:
+        row: what a row says.
+        now: the shop's present moment; nothing is dated after it.
+        new_id: gives the ids of new profiles.
+    """
+    first = row.calls[0].time
+    profile = Profile(new_id(), first, first)
+    agreed: list[dict[str, Any]] = []
+    for call in row.calls:
+        learn(profile, call, min(call.time, now))
+        if consent.CONSENT_TRAIT in call.traits or "consent" in call.context:
+            said = consent.said_by(call.kind, call.name, call.traits, call.properties, call.context)
+            agreed += [consent.consent_row(profile.id, one, call.time, call.message_id) for one in said]
+    agreed += [_dated_row(profile.id, row, dated) for dated in row.consents]
+    values = (
+        profile.id, _json(profile.traits), _json(profile.times), profile.zone, profile.locale,
+        to_micros(profile.first_seen), to_micros(profile.last_seen),
+    )  # fmt: skip
+    return Prepared(row, keys_of(row), values, [_consent(one) for one in agreed])
+
+
 def write_people(
-    connection: Connection, rows: Sequence[PersonRow], now: datetime, new_id: Callable[[], str] = random_id, *, fast: bool = True
+    connection: Connection, rows: Sequence[Prepared], now: datetime, new_id: Callable[[], str] = random_id, *, fast: bool = True
 ) -> Written:
     """Write a page of people.
 
@@ -82,45 +116,25 @@ def write_people(
         new_id: gives the ids of new profiles.
         fast: whether people who are new may go the fast way.
     """
-    keys = [keys_of(row) for row in rows]
-    named = Counter(key for one in keys for key in one)
-    taken = known_keys(connection, list(named)) if fast else set(named)
-    alone = [all(named[key] == 1 and key not in taken for key in one) for one in keys]
-    fresh = [(row, one) for row, one, is_alone in zip(rows, keys, alone, strict=True) if is_alone]
-    others = [row for row, is_alone in zip(rows, alone, strict=True) if not is_alone]
+    named = Counter(key for one in rows for key in one.keys)
+    taken = known_keys(connection, named) if fast else set(named)
+    taken.update(key for key, count in named.items() if count > 1)
+    fresh = [one for one in rows if taken.isdisjoint(one.keys)]
+    others = [one.row for one in rows if not taken.isdisjoint(one.keys)] if taken else []
     written = Written()
-    if fresh:
-        _write_new(connection, fresh, now, new_id, written)
+    _write_new(connection, fresh, written)
     if others:
         _write_exactly(connection, others, now, new_id, written)
     return written
 
 
-def _write_new(
-    connection: Connection, rows: Sequence[tuple[PersonRow, dict[_Key, datetime]]], now: datetime, new_id: Callable[[], str], written: Written
-) -> None:
-    people, known_as, agreed = [], [], []
-    for row, keys in rows:
-        first = row.calls[0]
-        profile = Profile(new_id(), first.time, first.time)
-        for call in row.calls:
-            learn(profile, call, min(call.time, now))
-            if "consent" in call.traits or "consent" in call.context:
-                said = consent.said_by(call.kind, call.name, call.traits, call.properties, call.context)
-                agreed += [_consent(consent.consent_row(profile.id, one, call.time, call.message_id)) for one in said]
-        agreed += [_consent(_dated_row(profile.id, row, dated)) for dated in row.consents]
-        people.append(
-            (
-                profile.id, _json(profile.traits), _json(profile.times), profile.zone, profile.locale,
-                to_micros(profile.first_seen), to_micros(profile.last_seen),
-            )
-        )  # fmt: skip
-        known_as += [(kind, value, profile.id, to_micros(since)) for (kind, value), since in keys.items()]
-        written.profile_ids.append(profile.id)
-    load(connection, profiles, _PROFILE, people)
+def _write_new(connection: Connection, rows: Sequence[Prepared], written: Written) -> None:
+    known_as = [(kind, value, one.profile[0], to_micros(since)) for one in rows for (kind, value), since in one.keys.items()]
+    load(connection, profiles, _PROFILE, [one.profile for one in rows])
     load(connection, identifiers, _IDENTIFIER, known_as)
-    load(connection, consents, _CONSENT, agreed, ignore=True)
-    written.new += len(people)
+    load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=True)
+    written.profile_ids += [one.profile[0] for one in rows]
+    written.new += len(rows)
 
 
 def _json(value: Any) -> str:
@@ -131,7 +145,7 @@ def _consent(row: dict[str, Any]) -> tuple[Any, ...]:
     return (row["id"], row["profile_id"], row["purpose"], row["granted"], row["wording"], row["source"], to_micros(row["at"]))
 
 
-def _dated_row(profile_id: str, row: PersonRow, dated: Any) -> dict[str, Any]:
+def _dated_row(profile_id: str, row: PersonRow, dated: Dated) -> dict[str, Any]:
     kept = consent.consent_row(profile_id, dated.said, dated.at, f"{row.calls[0].message_id}:{dated.at.isoformat()}")
     return kept if dated.id is None else {**kept, "id": dated.id}
 

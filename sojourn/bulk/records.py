@@ -21,7 +21,7 @@ from sojourn.customers import consent
 from sojourn.customers.profiles import KINDS as IDENTIFIER_KINDS
 from sojourn.customers.traits import MAX_LOCALE, as_zone
 from sojourn.errors import BadEvent
-from sojourn.intake.envelope import KINDS, MAX_EVENT_BYTES, Envelope, read_event
+from sojourn.intake.envelope import KINDS, MAX_EVENT_BYTES, MAX_ID, Envelope, read_event
 from sojourn.intake.strict import fault
 
 USER, ANONYMOUS = "user_id", "anonymous_id"
@@ -90,13 +90,24 @@ def person(record: dict[str, Any], line: int, position: int, origin: Origin) -> 
     """
     if not _DATED.isdisjoint(record):
         return _Parts(record, line, position, origin).row()
-    call = _call(record, origin, position)
-    call["messageId"] = origin.message_id(position)
-    if "traits" in record or "consent" in record:
-        call["traits"] = _traits(record)
-    if "zone" in record or "locale" in record:
-        call["context"] = _place(record)
+    traits = _traits(record) if "consent" in record else record.get("traits", {})
+    context = _place(record) if "zone" in record or "locale" in record else {}
+    user_id, anonymous_id, message_id = record.get(USER), record.get(ANONYMOUS), origin.message_id(position)
+    at = record.get("time")
+    if _is_plain(user_id) and _is_plain(anonymous_id) and (user_id or anonymous_id) and isinstance(at, str | None):
+        time = min(origin.as_of if at is None else moment(at, "time"), origin.now)
+        envelope = Envelope(
+            message_id=message_id, kind="identify", name="identify", user_id=user_id, anonymous_id=anonymous_id,
+            traits=traits, context=context, time=time, received_at=origin.now,
+        )  # fmt: skip
+        return PersonRow(line, [envelope])
+    call = {**_call(record, origin, position), "messageId": message_id, "traits": traits, "context": context}
     return PersonRow(line, [_envelope(call, "identify", origin)])
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether intake would take an id as it stands: then its reader, which mends others, need not be asked."""
+    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_ID and not value[0].isspace() and not value[-1].isspace())
 
 
 def event(record: dict[str, Any], position: int, origin: Origin) -> Envelope:

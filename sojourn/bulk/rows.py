@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import pyarrow.parquet as parquet
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 from pyarrow import ArrowException
 
 from sojourn.bulk.files import Format, Source
@@ -56,10 +56,11 @@ class Rows(Protocol):
     """The rows of a file."""
 
     textual: bool  # whether every value is a text that stands for one
+    regular: bool  # whether what intake refuses in a value has been looked for
     place: Place
 
     def columns(self) -> list[str] | None: ...  # noqa: D102
-    def __iter__(self) -> Iterator[Row]: ...  # noqa: D105
+    def __iter__(self) -> Iterator[Row]: ...
     def read_of_file(self) -> int: ...  # noqa: D102
 
 
@@ -88,14 +89,16 @@ class _Lines:
     def __init__(self, path: Path, place: Place) -> None:
         self.path, self.place = path, place
         self.source = Source(path, place.offset)
-        self.utf8 = True  # since it was last set
+        self.fault = ""  # of the lines since it was last emptied
 
     def __iter__(self) -> Iterator[str]:
         while line := self.take():
+            if b"\0" in line:
+                self.fault = "holds a NUL character"
             try:
                 yield line.decode()
             except UnicodeDecodeError:
-                self.utf8 = False
+                self.fault = "is not UTF-8"
                 yield line.decode(errors="replace")
 
     def take(self) -> bytes:
@@ -113,7 +116,7 @@ class _Lines:
 
 
 class _JsonRows:
-    textual = False
+    textual, regular = False, True
 
     def __init__(self, path: Path, place: Place) -> None:
         self.place = place
@@ -150,7 +153,7 @@ class _JsonRows:
 
 
 class _CsvRows:
-    textual = True
+    textual, regular = True, True
 
     def __init__(self, path: Path, place: Place, delimiter: str | None) -> None:
         self.place = place
@@ -195,8 +198,8 @@ class _CsvRows:
             if not cells:
                 continue
             self.place.rows += 1
-            if not lines.utf8:
-                lines.utf8, reason = True, reason or "is not UTF-8"
+            if lines.fault:
+                lines.fault, reason = "", reason or lines.fault
             elif self.place.offset - at > MAX_EVENT_BYTES:
                 reason = reason or _TOO_LONG
             elif not reason and len(cells) != width:
@@ -210,7 +213,7 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 class _ParquetRows:
-    textual = False
+    textual, regular = False, False
 
     def __init__(self, path: Path, place: Place) -> None:
         self.place = place
@@ -227,7 +230,8 @@ class _ParquetRows:
         return int(self._size * self.place.rows / max(self._file.metadata.num_rows, 1))
 
     def __iter__(self) -> Iterator[Row]:
-        skip, groups = self.place.rows, []
+        groups: list[int] = []
+        skip = self.place.rows
         for group in range(self._file.metadata.num_row_groups):
             size = self._file.metadata.row_group(group).num_rows
             if not groups and skip >= size:
