@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, true, tuple_
 
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, events, identifiers, profiles, segment_members
@@ -181,7 +181,7 @@ class EventsOut:
         order = (events.c.profile_id, events.c.time, events.c.id)
         query = select(events).select_from(self._from).where(self._where).order_by(*order).limit(PAGE)
         if after is not None:
-            query = query.where(tuple_(*order) > tuple_(*after))
+            query = query.where(tuple_(*order) > tuple_(*(literal(value, column.type) for value, column in zip(after, order, strict=True))))
         rows = connection.execute(query).all()
         addresses: dict[str, dict[str, str]] = defaultdict(dict)
         of_these = identifiers.c.profile_id.in_({row.profile_id for row in rows})
