@@ -20,7 +20,7 @@ from sojourn.intake.strict import fault, read_json
 # OWASP's list: what a spreadsheet may run. Apostrophes before it are counted in, so that ours can be taken off again.
 _FORMULA = re.compile(r"^'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"^'+[=+\-@\t\r]")
-_NUMBER = re.compile(r"^-?(?:0|[1-9][0-9]{0,18})(?P<rest>\.[0-9]{1,25})?(?P<power>e-?[0-9]{1,3})?$", re.ASCII)
+_NUMBER = re.compile(r"^-?(?:0|[1-9][0-9]{0,18})(?P<rest>\.[0-9]{1,25})?(?P<power>e[+-]?[0-9]{1,3})?$", re.ASCII)
 _WORDS = {"true": True, "false": False}
 _NO_JSON = object()
 _YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}

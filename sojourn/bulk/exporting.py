@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, distinct, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from sojourn.bulk.files import GZIP, Format, format_of
 from sojourn.bulk.outgoing import EVENT_COLUMNS, EventsOut, PeopleOut, Record, flat, flat_columns, flat_event
@@ -131,6 +131,6 @@ def _columns(source: PeopleOut | EventsOut, format_: Format, of_segment: bool) -
 def _check_segment(connection: Connection, name: str, segments: Mapping[str, Condition]) -> None:
     if name in segments:
         return
-    there = set(connection.execute(select(distinct(segment_members.c.segment))).scalars())
+    there = set(connection.execute(select(segment_members.c.segment).distinct()).scalars())
     if name not in there:
         raise NotFound(unknown("segment", name, there | set(segments)))

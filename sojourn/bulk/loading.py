@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from asyncpg.exceptions import IntegrityConstraintViolationError  # type: ignore[import-untyped]
 from sqlalchemy import Connection, Table, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
 Values = tuple[Any, ...]
@@ -60,4 +62,7 @@ def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iter
     connection.execute(text("SELECT 1"))  # the transaction begins with its first statement, and COPY must be in it
     driver = connection.connection.driver_connection
     assert driver is not None, "a connection in use has its driver's"
-    await_only(driver.copy_records_to_table(table, records=rows, columns=list(columns)))
+    try:
+        await_only(driver.copy_records_to_table(table, records=rows, columns=list(columns)))
+    except IntegrityConstraintViolationError as error:  # as every other statement tells it; its own text repeats the row
+        raise IntegrityError(f"COPY {table}", None, type(error)("a key is taken")) from None

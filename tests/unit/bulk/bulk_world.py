@@ -25,7 +25,9 @@ def store() -> Database:
     return database
 
 
-def work(database: Database, path: Path, kind: Kind = Kind.profiles, advanced: Callable[[Told], None] = lambda _: None, **given: Any) -> Import:
+def work(
+    database: Database, path: Path, kind: Kind = Kind.profiles, advanced: Callable[[Told], None] = lambda _: None, **given: Any
+) -> Import:
     return Import(database, Order(path, kind, **given), lambda: NOW, advanced)
 
 

@@ -44,7 +44,8 @@ def test_what_is_not_exactly_a_number_stays_text(cell: str, value: object) -> No
 
 
 @pytest.mark.parametrize(
-    ("named", "cell"), [("number", "7a"), ("number", "true"), ("boolean", "perhaps"), ("json", "{a"), ("auto", '{"a":1,"a":2}'), ("json", '["\\u0000"]')]
+    ("named", "cell"),
+    [("number", "7a"), ("number", "true"), ("boolean", "perhaps"), ("json", "{a"), ("auto", '{"a":1,"a":2}'), ("json", '["\\u0000"]')],
 )
 def test_a_cell_that_is_not_of_its_type_is_refused(named: str, cell: str) -> None:
     with pytest.raises(BadRow):

@@ -85,7 +85,13 @@ def test_the_same_event_is_taken_once_however_it_comes(path, tmp_path) -> None:
 def test_a_recording_of_calls_is_imported_as_it_is(tmp_path) -> None:
     calls = [
         {"type": "identify", "userId": "ann", "traits": {"city": "Rome"}, "originalTimestamp": "2026-01-05T09:00:00Z", "messageId": "m1"},
-        {"type": "track", "event": "Seen", "anonymousId": "a1", "context": {"timezone": "Europe/Rome"}, "timestamp": "2026-01-05T09:00:00Z"},
+        {
+            "type": "track",
+            "event": "Seen",
+            "anonymousId": "a1",
+            "context": {"timezone": "Europe/Rome"},
+            "timestamp": "2026-01-05T09:00:00Z",
+        },
         {"type": "page", "userId": "ann", "properties": {"url": "/"}, "timestamp": "2026-01-05T09:00:00Z"},
         {"type": "walk", "userId": "ann"},
         {"type": "track", "userId": "ann"},

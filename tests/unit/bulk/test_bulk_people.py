@@ -10,7 +10,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 from bulk_world import NOW, jsonl, people, run, small_pages, store, work
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
@@ -60,7 +60,7 @@ RECORD = st.fixed_dictionaries(
 ).filter(lambda record: "user_id" in record or "anonymous_id" in record)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut) -> None:
     origin = Origin("c" * 64, NOW, NOW)
@@ -74,8 +74,10 @@ def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut) -> No
     assert found[0] == found[1]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(records=st.lists(RECORD.map(lambda r: {k: v for k, v in r.items() if k not in ("first_seen", "trait_times")}), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=30)
+@given(
+    records=st.lists(RECORD.map(lambda r: {k: v for k, v in r.items() if k not in ("first_seen", "trait_times")}), min_size=1, max_size=8)
+)
 def test_a_row_is_what_an_identify_would_have_said(records) -> None:
     with tempfile.TemporaryDirectory() as folder:
         imported = store()
@@ -98,13 +100,22 @@ def test_a_row_is_what_an_identify_would_have_said(records) -> None:
 def test_an_import_of_people_leaves_no_event_and_nothing_in_the_log(tmp_path) -> None:
     database = store()
     run(database, table(tmp_path / "p.csv", [*rows(3), *rows(3)]))
-    assert database.read_now(lambda c: [c.execute(select(func.count()).select_from(t)).scalar() for t in (profiles, events, inbound)]) == [3, 0, 0]
+    assert database.read_now(lambda c: [c.execute(select(func.count()).select_from(t)).scalar() for t in (profiles, events, inbound)]) == [
+        3,
+        0,
+        0,
+    ]
 
 
 def test_someone_known_is_changed_and_not_made_again(tmp_path) -> None:
     database = store()
-    run(database, jsonl(tmp_path / "a.jsonl", [{"userId": "ann", "traits": {"city": "Rome", "age": 3}, "timestamp": "2026-02-01T00:00:00Z"}]))
-    told = run(database, jsonl(tmp_path / "b.jsonl", [{"id": "ann", "city": "Paris", "vip": True, "time": DAY}, {"id": "bob", "city": "Oslo"}]))
+    run(
+        database,
+        jsonl(tmp_path / "a.jsonl", [{"userId": "ann", "traits": {"city": "Rome", "age": 3}, "timestamp": "2026-02-01T00:00:00Z"}]),
+    )
+    told = run(
+        database, jsonl(tmp_path / "b.jsonl", [{"id": "ann", "city": "Paris", "vip": True, "time": DAY}, {"id": "bob", "city": "Oslo"}])
+    )
     assert (told.new, told.known) == (1, 1)
     ann, bob = people(database)
     assert ann["traits"] == {"city": "Rome", "age": 3, "vip": True}  # what was said later stands
@@ -222,7 +233,12 @@ def test_bad_rows_are_told_with_line_and_reason_and_good_ones_go_on(tmp_path) ->
     path = tmp_path / "p.csv"
     path.write_bytes(
         b'\xef\xbb\xbfid,city,consent.marketing,zone,time\n1,"Pa\nris",yes,Europe/Paris,2026-01-05\n2,x,maybe,,\n3,x,,Mars,\n,x,,,\n'
-        b"5,x\n6,x,,,yesterday\n7,\xff,,,\n8,a\0b,,,\n\n9,ok,,,\n" + b"y" * 300 + b",x,,,\n" + b"11," + b"z" * 200_000 + b',,,\n12,ok,,,\n13,"x"y,,,\n'
+        b"5,x\n6,x,,,yesterday\n7,\xff,,,\n8,a\0b,,,\n\n9,ok,,,\n"
+        + b"y" * 300
+        + b",x,,,\n"
+        + b"11,"
+        + b"z" * 200_000
+        + b',,,\n12,ok,,,\n13,"x"y,,,\n'
     )
     database = store()
     told = run(database, path)
@@ -248,7 +264,16 @@ def test_bad_rows_are_told_with_line_and_reason_and_good_ones_go_on(tmp_path) ->
 
 def test_what_intake_refuses_in_json_is_refused_here(tmp_path) -> None:
     path = tmp_path / "p.jsonl"
-    lines = ['{"id":"a","id":"b"}', '{"id":"a","x":NaN}', "[1]", "{", '{"id":"a","x":"\\u0000"}', '{"id":{"a":1}}', '{"id":"c","traits":[]}', '{"id":"d"}']
+    lines = [
+        '{"id":"a","id":"b"}',
+        '{"id":"a","x":NaN}',
+        "[1]",
+        "{",
+        '{"id":"a","x":"\\u0000"}',
+        '{"id":{"a":1}}',
+        '{"id":"c","traits":[]}',
+        '{"id":"d"}',
+    ]
     path.write_text("\n".join([*lines, '{"id":"e","x":"' + "y" * 40_000 + '"}', '{"id":"f","x":' + "[" * 60 + "]" * 60 + "}"]))
     database = store()
     told = run(database, path)
@@ -322,7 +347,9 @@ def test_a_rehearsal_says_what_would_happen_and_writes_nothing(tmp_path) -> None
     run(database, jsonl(tmp_path / "a.jsonl", [{"id": "u1"}]))
     before = people(database)
     bad = []
-    told = work(database, table(tmp_path / "p.csv", [*rows(4), ["", "", "", "", "", ""]])).rehearse(lambda row, reason: bad.append(row.line))
+    told = work(database, table(tmp_path / "p.csv", [*rows(4), ["", "", "", "", "", ""]])).rehearse(
+        lambda row, reason: bad.append(row.line)
+    )
     assert (told.rows, told.new, told.known, told.errors, bad) == (5, 3, 1, 1, [6])
     assert people(database) == before
     assert len(database.read_now(listed)) == 1
@@ -337,7 +364,9 @@ def test_what_a_row_dates_in_the_future_happened_when_the_import_began(tmp_path)
 
 def test_a_row_of_parquet_keeps_its_types(tmp_path) -> None:
     path = tmp_path / "p.parquet"
-    rows_ = [{"user_id": "7", "born": NOW.date(), "spent": 12.5, "orders": 3, "vip": None, "tags": ["a", "b"], "time": NOW - timedelta(days=1)}]
+    rows_ = [
+        {"user_id": "7", "born": NOW.date(), "spent": 12.5, "orders": 3, "vip": None, "tags": ["a", "b"], "time": NOW - timedelta(days=1)}
+    ]
     parquet.write_table(arrow.Table.from_pylist(rows_), path)
     database = store()
     run(database, path)
