@@ -60,8 +60,9 @@ _NAMES = {
 }  # fmt: skip
 _NAMES_OF = {
     Kind.profiles: {
-        "e_mail": "email", "mail": "email", "email_address": "email", "phone_number": "phone", "firstname": "first_name", "lastname": "last_name",
-        "id": "user_id", "type": LEFT_OUT, "message_id": LEFT_OUT, "sent_at": LEFT_OUT, "received_at": LEFT_OUT,
+        "id": "user_id", "e_mail": "email", "mail": "email", "email_address": "email", "phone_number": "phone",
+        "firstname": "first_name", "lastname": "last_name",
+        "type": LEFT_OUT, "message_id": LEFT_OUT, "sent_at": LEFT_OUT, "received_at": LEFT_OUT,
     },
     Kind.events: {
         "id": "message_id", "event_id": "message_id", "messageid": "message_id", "event_name": "event", "name": "event",

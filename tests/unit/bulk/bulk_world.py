@@ -56,7 +56,8 @@ def people(database: Database) -> list[dict[str, Any]]:
             found.append(
                 {
                     "known": sorted((one.kind, one.value, one.since) for one in known),
-                    "traits": row.traits, "times": {name: said for name, said in row.trait_times.items() if said}, "zone": row.zone, "locale": row.locale,
+                    "traits": row.traits, "times": {name: said for name, said in row.trait_times.items() if said},
+                    "zone": row.zone, "locale": row.locale,
                     "seen": (row.first_seen, row.last_seen),
                     "consents": sorted((one.purpose, one.granted, one.at, one.source, one.wording or "") for one in agreed),
                 }

@@ -331,7 +331,8 @@ def test_columns_go_where_their_names_tell_and_where_the_command_line_says(tmp_p
     work_ = work(database, path, mapped={"first": "first_name", "junk": "-"}, types={"address.zip": "text"})
     assert {column: str(target) for column, target in work_.layout().targets.items()} == {
         "Customer ID": "user_id", "E-Mail": "traits.email", "first": "traits.first_name", "code": "traits.code", "spent": "traits.spent",
-        "address.zip": "traits.address.zip", "address.city": "traits.address.city", "Locale": "locale", "firstSeen": "first_seen", "junk": "left out",
+        "address.zip": "traits.address.zip", "address.city": "traits.address.city", "Locale": "locale",
+        "firstSeen": "first_seen", "junk": "left out",
     }  # fmt: skip
     work_.run()
     (ann,) = people(database)
