@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy import Connection, select
 
 from sojourn.store.bulk import insert_new
+from sojourn.store.ids import uuid5_text
 from sojourn.store.tables import consents
 
 SUBSCRIBED, UNSUBSCRIBED = "Subscribed", "Unsubscribed"
@@ -84,7 +85,7 @@ def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 def consent_row(profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None) -> dict[str, Any]:
     """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row."""
     return {
-        "id": str(uuid5(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}")),
+        "id": uuid5_text(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}"),
         "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose, "granted": said.granted,
         "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
     }  # fmt: skip

@@ -94,6 +94,7 @@ def absorb(
     rules: Rules = DEFAULT,
     identity: IdentityRules = DEFAULT_RULES,
     emit: Emit | None = None,
+    history: bool = True,
 ) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
@@ -105,6 +106,7 @@ def absorb(
         rules: how words about people are taken (`customers.declared.rules_of`).
         identity: how identifiers join profiles.
         emit: appends `Location Changed` to the log; without it nobody is told.
+        history: whether the events are kept as the person's history; what a bulk import says of a person is no event.
     """
     before = _absorbed_before(connection, rows)
     people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, identity)
@@ -127,7 +129,7 @@ def absorb(
                 learnt.append((told, found.origin_id))
         heard.append((row, words, found))
     people.flush()
-    history, consents, absorbed = [], [], []
+    kept, consents, absorbed = [], [], []
     for row, words, resolved in heard:
         envelope = row.envelope
         if resolved is None:
@@ -135,10 +137,11 @@ def absorb(
             continue
         owner = people.canonical(resolved.origin_id)
         origin = None if owner == resolved.origin_id else resolved.origin_id
-        history.append(_event(row, owner, origin))
+        kept.append(_event(row, owner, origin))
         consents += [consent.consent_row(owner, one, envelope.time, envelope.message_id, origin) for one in words]
         absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words))
-    insert_new(connection, events, history)
+    if history:
+        insert_new(connection, events, kept)
     consent.record_all(connection, consents)
     owners = [(told, people.canonical(origin_id), origin_id) for told, origin_id in learnt]
     refused.record(connection, [row for told, owner, origin_id in owners for row in told.refusals(owner, origin_id)])

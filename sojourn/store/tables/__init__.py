@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
 from sojourn.store.tables.clusterings import clusterings
+from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
@@ -25,6 +26,7 @@ __all__ = [
     "events",
     "heartbeats",
     "identifiers",
+    "imports",
     "inbound",
     "leases",
     "links",

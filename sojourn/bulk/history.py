@@ -1,0 +1,49 @@
+"""A page of events into the store: into the history of their people, or, where they are to be lived, into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from sojourn.bulk.people import Written
+from sojourn.customers.identity import random_id
+from sojourn.intake.absorb import InboundRow, absorb
+from sojourn.intake.appender import append
+from sojourn.intake.envelope import Envelope
+
+# The order of events of one moment is that of `seq`. Those of an import come before all that the log ever holds,
+# file by file and in the order of each.
+_FIRST = -(2**62)
+_ROWS_OF_A_FILE = 2**36
+
+
+def write_history(
+    connection: Connection,
+    events: Sequence[tuple[int, Envelope]],
+    now: datetime,
+    import_id: int,
+    new_id: Callable[[], str] = random_id,
+) -> Written:
+    """Make events part of their people's history; no journey hears of them.
+
+    Args:
+        connection: of a writing transaction.
+        events: each with its position in the file.
+        now: the shop's present moment.
+        import_id: of the import.
+        new_id: gives the ids of new profiles.
+    """
+    base = _FIRST + import_id * _ROWS_OF_A_FILE
+    absorbed = absorb(connection, [InboundRow(base + position, envelope) for position, envelope in events], now, new_id)
+    written = Written(profile_ids=list(dict.fromkeys(one.profile_id for one in absorbed)))
+    written.new = sum(one.is_new for one in absorbed)
+    written.known = len(absorbed) - written.new
+    return written
+
+
+def write_live(connection: Connection, events: Sequence[tuple[int, Envelope]]) -> Written:
+    """Put events into the log, as if they had just come in; the router makes of them what follows."""
+    fresh = len(append(connection, [envelope for _, envelope in events]))
+    return Written(new=fresh, known=len(events) - fresh)

@@ -1,0 +1,326 @@
+"""An import from its first row to its last: page by page, each in one transaction with the place it came to.
+
+What was killed goes on where the last page ended, and what was done once is not done again. Pages are
+short, so that a router beside it can write between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
+
+from sojourn.bulk.errorsfile import ErrorsFile
+from sojourn.bulk.files import Format, fingerprint, format_of
+from sojourn.bulk.history import write_history, write_live
+from sojourn.bulk.mapping import Columns, Kind, Layout
+from sojourn.bulk.people import Prepared, Written, known_keys, prepare, write_people
+from sojourn.bulk.problems import BadRow, UnreadableFile
+from sojourn.bulk.records import Origin, checked, event, person
+from sojourn.bulk.rows import Place, Row, Rows, open_rows
+from sojourn.clock import monotonic
+from sojourn.customers.segments import due
+from sojourn.errors import Transient
+from sojourn.intake.envelope import Envelope
+from sojourn.store.bulk import insert_if_new
+from sojourn.store.database import Database
+from sojourn.store.ids import OrderedIds
+from sojourn.store.tables import imports
+
+FIRST_PAGE = 500
+SMALLEST_PAGE, LARGEST_PAGE = 100, 5_000
+PAGE_SECONDS = 0.08  # what a transaction is aimed to take; others wait for it
+MAX_TRIES = 5
+
+
+class ElsewhereError(Transient):
+    """Another process imports the same file just now."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be imported, and how.
+
+    Attributes:
+        path: the file.
+        kind: what its rows are.
+        mapped: column to target.
+        types: column to type.
+        format: where the ending does not tell.
+        delimiter: of CSV, where the header does not tell.
+        as_of: the moment of rows that bear none; the import's beginning where it is not given.
+        live: whether events go through the log and start journeys.
+        errors: the file of what could not be taken.
+        error_rows: whether the rows themselves are repeated there.
+    """
+
+    path: Path
+    kind: Kind
+    mapped: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    format: Format | None = None
+    delimiter: str | None = None
+    as_of: datetime | None = None
+    live: bool = False
+    errors: Path | None = None
+    error_rows: bool = False
+
+    @property
+    def errors_path(self) -> Path:
+        """Where what could not be taken is told."""
+        return self.errors or self.path.with_name(self.path.name + ".errors.csv")
+
+    def said(self) -> dict[str, Any]:
+        """Return what makes it another import of the same file."""
+        as_of = None if self.as_of is None else self.as_of.isoformat()
+        return {"columns": self.mapped, "types": self.types, "delimiter": self.delimiter, "as_of": as_of, "live": self.live}
+
+
+@dataclass
+class Told:
+    """How far an import is.
+
+    Attributes:
+        rows: rows settled in all.
+        new: rows of this run that made a person or an event.
+        known: rows of this run about what was known.
+        errors: rows refused in all.
+        resumed: rows that an earlier run had settled.
+        finished: whether all of it is done.
+        read: bytes of the file read.
+    """
+
+    rows: int = 0
+    new: int = 0
+    known: int = 0
+    errors: int = 0
+    resumed: int = 0
+    finished: bool = False
+    read: int = 0
+
+
+class Import:
+    """One import.
+
+    Args:
+        database: the store, its tables made.
+        order: what is to be imported.
+        now: the shop's present moment.
+        advanced: told after each page how far it is.
+        hashed: told how many bytes were hashed.
+
+    Raises:
+        UnreadableFile: the file or its mapping is wrong.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        order: Order,
+        now: Callable[[], datetime],
+        advanced: Callable[[Told], None] = lambda _: None,
+        hashed: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.database, self.order, self.now, self._advanced = database, order, now, advanced
+        self.format = format_of(order.path, order.format)
+        self.content = fingerprint(order.path, hashed)
+        said = orjson.dumps([self.content, order.kind, order.said()], option=orjson.OPT_SORT_KEYS)
+        self.fingerprint = hashlib.sha256(said).hexdigest()
+        self.told = Told()
+        self._new_id = OrderedIds()
+        self._size = FIRST_PAGE
+
+    # -- what the columns are ----------------------------------------------------------------------
+
+    def _open(self, place: Place) -> tuple[Rows, Columns]:
+        rows = open_rows(self.order.path, self.format, place, self.order.delimiter)
+        columns = Columns(self.order.kind, self.order.mapped, self.order.types, rows.textual)
+        names = rows.columns()
+        if names is not None:
+            columns.check(names)
+        return rows, columns
+
+    def layout(self) -> Layout | None:
+        """Return which column goes where; None where each row names its own."""
+        rows, columns = self._open(Place())
+        names = rows.columns()
+        return None if names is None else columns.check(names)
+
+    # -- without writing -----------------------------------------------------------------------------
+
+    def rehearse(self, refused: Callable[[Row, str], None] = lambda row, reason: None) -> Told:
+        """Read all of it, write nothing, and return what would happen."""
+        place = Place()
+        rows, columns = self._open(place)
+        origin = Origin(self.content, self.order.as_of or self.now(), self.now())
+        for page in _pages(self._records(rows, columns, place, origin, refused), lambda: LARGEST_PAGE):
+            if page.people:
+                known = self.database.read_now(known_keys, [key for one in page.people for key in one.keys])
+                self.told.known += sum(not known.isdisjoint(one.keys) for one in page.people)
+            self.told.new += len(page.good)
+            self.told.errors += page.bad
+            self.told.rows, self.told.read = place.rows, rows.read_of_file()
+            self._advanced(self.told)
+        self.told.new -= self.told.known
+        return self.told
+
+    # -- with ----------------------------------------------------------------------------------------
+
+    def run(self) -> Told:
+        """Import what is not yet imported, and return what came of it.
+
+        Raises:
+            ElsewhereError: another process imports the same file.
+        """
+        began = self.database.write_now(self._begin)
+        place = Place(began.position, began.offset, began.line)
+        self.told = Told(rows=place.rows, errors=began.errors, resumed=place.rows, finished=began.finished_at is not None)
+        if self.told.finished:
+            return self.told
+        rows, columns = self._open(place)
+        origin = Origin(self.content, began.as_of, began.started_at)
+        errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
+        before, done = began.position, began.done
+        for page in _pages(self._records(rows, columns, place, origin, errors.add), lambda: self._size):
+            done += len(page.good)
+            self.told.errors += page.bad
+            values = {
+                "position": page.place.rows, "offset": page.place.offset, "line": page.place.line, "done": done,
+                "errors": self.told.errors, "errors_size": errors.write(), "updated_at": self.now(),
+            }  # fmt: skip
+            started = monotonic()
+            written = self._write(began.id, before, values, page, origin)
+            self._size = _next_size(self._size, len(page.good), monotonic() - started)
+            before = page.place.rows
+            self.told.rows, self.told.read = before, rows.read_of_file()
+            self.told.new += written.new
+            self.told.known += written.known
+            self._advanced(self.told)
+        self.database.write_now(self._finish, began.id)
+        self.told.finished = True
+        return self.told
+
+    def _begin(self, connection: Connection) -> Any:
+        now = self.now()
+        row = {
+            "fingerprint": self.fingerprint, "content": self.content, "size": self.order.path.stat().st_size,
+            "file": self.order.path.name[:255], "kind": str(self.order.kind), "mapping": self.order.said(),
+            "as_of": self.order.as_of or now, "position": 0, "offset": 0, "line": 0, "done": 0, "errors": 0, "errors_size": 0,
+            "started_at": now, "updated_at": now,
+        }  # fmt: skip
+        insert_if_new(connection, imports, row)
+        return connection.execute(select(imports).where(imports.c.fingerprint == self.fingerprint)).one()
+
+    def _write(self, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin) -> Written:
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+            except IntegrityError:
+                continue  # the router made one of these people since we looked; now they are known
+        return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+
+    def _write_page(
+        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin
+    ) -> Written:
+        mine = update(imports).where(imports.c.id == import_id, imports.c.position == before, imports.c.finished_at.is_(None))
+        if connection.execute(mine.values(values)).rowcount != 1:
+            raise ElsewhereError("another process imports this file just now; see: sojourn import status")
+        if self.order.kind is Kind.profiles:
+            written = write_people(connection, page.people, origin.now, self._new_id)
+        else:
+            events = page.events
+            written = (
+                write_live(connection, events)
+                if self.order.live
+                else write_history(connection, events, origin.now, import_id, self._new_id)
+            )
+        if written.profile_ids:
+            due.touch(connection, written.profile_ids, self.now())
+        return written
+
+    def _finish(self, connection: Connection, import_id: int) -> None:
+        now = self.now()
+        connection.execute(update(imports).where(imports.c.id == import_id).values(finished_at=now, updated_at=now))
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def _records(
+        self, rows: Rows, columns: Columns, place: Place, origin: Origin, refused: Callable[[Row, str], None]
+    ) -> Iterator[tuple[Place, Prepared | Envelope | None]]:
+        is_people, regular = self.order.kind is Kind.profiles, rows.regular
+        for row in rows:
+            item: Prepared | Envelope | None = None
+            if row.values is None:
+                refused(row, row.reason)
+            else:
+                try:
+                    checked(row.values, regular)
+                    record = columns.layout(tuple(row.values)).record(row.values)
+                    item = (
+                        prepare(person(record, row.line, place.rows, origin), origin.now, self._new_id)
+                        if is_people
+                        else event(record, place.rows, origin)
+                    )
+                except BadRow as error:
+                    refused(row, str(error))
+            yield place, item
+
+
+@dataclass
+class _Page:
+    """Rows that are written together, and where the last of them ends."""
+
+    good: list[Prepared | Envelope] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    bad: int = 0
+    place: Place = field(default_factory=Place)
+
+    @property
+    def people(self) -> list[Prepared]:
+        """The people among the rows."""
+        return [item for item in self.good if isinstance(item, Prepared)]
+
+    @property
+    def events(self) -> list[tuple[int, Envelope]]:
+        """The events among the rows, each with its position."""
+        return [(position, item) for position, item in zip(self.positions, self.good, strict=True) if isinstance(item, Envelope)]
+
+
+def _pages(records: Iterator[tuple[Place, Prepared | Envelope | None]], size: Callable[[], int]) -> Iterator[_Page]:
+    page, wanted = _Page(), size()
+    for place, item in records:
+        if item is None:
+            page.bad += 1
+        else:
+            page.good.append(item)
+            page.positions.append(place.rows)
+        if len(page.good) + page.bad >= wanted:
+            page.place = replace(place)
+            yield page
+            page, wanted = _Page(), size()
+    if page.good or page.bad:
+        page.place = replace(place)
+        yield page
+
+
+def _next_size(size: int, rows: int, seconds: float) -> int:
+    """Return how many rows the next page has, so that its transaction takes as long as it should."""
+    if rows < size // 2:
+        return size
+    aimed = int(rows * PAGE_SECONDS / max(seconds, 0.001))
+    return max(SMALLEST_PAGE, min(LARGEST_PAGE, aimed, size * 2))
+
+
+def listed(connection: Connection, limit: int = 50) -> list[Any]:
+    """Return the latest imports, the latest first."""
+    return list(connection.execute(select(imports).order_by(imports.c.id.desc()).limit(limit)))
+
+
+__all__ = ["Import", "Order", "Told", "UnreadableFile", "listed"]

@@ -1,0 +1,206 @@
+"""People and events as an export writes them, page by page in a stable order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, true, tuple_
+
+from sojourn.store.database import Database
+from sojourn.store.tables import consents, events, identifiers, profiles, segment_members
+from sojourn.store.types import from_micros
+
+PAGE = 1_000
+Record = dict[str, Any]
+_SCALARS = ("zone", "locale", "first_seen", "last_seen")
+EVENT_COLUMNS = ("message_id", "user_id", "anonymous_id", "type", "event", "time", "properties")
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as an export writes it: exact, in UTC."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class PeopleOut:
+    """The people of an export, in the order of their profile ids.
+
+    Args:
+        database: the store.
+        where: whom; a condition in SQL about `profiles`.
+        segment: only its members; each bears since when.
+    """
+
+    def __init__(self, database: Database, where: ColumnElement[bool] | None = None, segment: str | None = None) -> None:
+        self._database = database
+        self._where = and_(profiles.c.merged_into.is_(None), true() if where is None else where)
+        self._segment = segment
+
+    def _select(self, *columns: Any) -> Select[Any]:
+        query = select(*columns).where(self._where)
+        if self._segment is None:
+            return query.select_from(profiles)
+        members = and_(segment_members.c.profile_id == profiles.c.id, segment_members.c.segment == self._segment)
+        return query.select_from(profiles.join(segment_members, members))
+
+    def count(self) -> int:
+        """Return how many people there are."""
+        return int(self._database.read_now(lambda connection: connection.execute(self._select(func.count())).scalar_one()))
+
+    def pages(self) -> Iterator[list[Record]]:
+        """Return the people as full records: what an import makes an equal profile of."""
+        after = ""
+        while page := self._database.read_now(self._page, after):
+            after = page[-1][0]
+            yield [record for _, record in page]
+
+    def traits(self) -> list[str]:
+        """Return the names of all traits that any of them has, sorted."""
+        return sorted(self._database.read_now(self._names, "traits", profiles.c.traits))
+
+    def purposes(self) -> list[str]:
+        """Return the purposes of consent that any of them spoke about, sorted."""
+
+        def work(connection: Connection) -> set[str]:
+            query = self._select(consents.c.purpose).distinct().where(consents.c.profile_id == profiles.c.id)
+            return set(connection.execute(query).scalars())
+
+        return sorted(self._database.read_now(work))
+
+    def _names(self, connection: Connection, name: str, column: ColumnElement[Any]) -> set[str]:
+        keys = _keys(connection, column)
+        return set(connection.execute(self._select(keys.c.key).join(keys, true()).distinct()).scalars())
+
+    def _page(self, connection: Connection, after: str) -> list[tuple[str, Record]]:
+        columns = (profiles,) if self._segment is None else (profiles, segment_members.c.since)
+        query = self._select(*columns).where(profiles.c.id > after).order_by(profiles.c.id).limit(PAGE)
+        rows = connection.execute(query).all()
+        ids = [row.id for row in rows]
+        known: dict[str, list[Row[Any]]] = defaultdict(list)
+        for row in connection.execute(select(identifiers).where(identifiers.c.profile_id.in_(ids)).order_by(*_IDENTIFIER_ORDER)):
+            known[row.profile_id].append(row)
+        agreed: dict[str, list[Row[Any]]] = defaultdict(list)
+        for row in connection.execute(select(consents).where(consents.c.profile_id.in_(ids)).order_by(*_CONSENT_ORDER)):
+            agreed[row.profile_id].append(row)
+        return [(row.id, _full(row, known[row.id], agreed[row.id])) for row in rows]
+
+
+_IDENTIFIER_ORDER = (identifiers.c.since, identifiers.c.kind, identifiers.c.value)
+_CONSENT_ORDER = (consents.c.at, consents.c.granted.desc(), consents.c.id)  # the last of a purpose is the one that stands
+
+
+def _keys(connection: Connection, column: ColumnElement[Any]) -> Any:
+    """Return a table of the keys of each row's JSON object."""
+    if connection.dialect.name == "sqlite":
+        return func.json_each(column).table_valued("key", name="named")
+    return func.jsonb_object_keys(column).table_valued("key", name="named").render_derived()
+
+
+def _full(row: Row[Any], known: Sequence[Row[Any]], agreed: Sequence[Row[Any]]) -> Record:
+    times = row.trait_times
+    record: Record = {
+        "profile_id": row.id,
+        "identifiers": [{"kind": one.kind, "value": one.value, "since": iso(one.since)} for one in known],
+        "traits": row.traits,
+        "trait_times": {name: iso(from_micros(micros)) for name, micros in times.get("traits", {}).items()},
+        "consents": [
+            {"id": one.id, "purpose": one.purpose, "granted": one.granted, "at": iso(one.at), "source": one.source, "wording": one.wording}
+            for one in agreed
+        ],
+        "first_seen": iso(row.first_seen),
+        "last_seen": iso(row.last_seen),
+    }
+    for name in ("zone", "locale"):
+        value = getattr(row, name)
+        if value is not None:
+            record[name] = value
+            if name in times:
+                record[f"{name}_time"] = iso(from_micros(times[name]))
+    if "since" in row._mapping:
+        record["segment_since"] = iso(row.since)
+    return record
+
+
+def flat(record: Record) -> Record:
+    """Return a person's full record as a table shows it: `traits.city`, `consent.marketing`; of several ids, the first.
+
+    Ids beyond the first of a kind, the dates of traits and the history of consent are in the full record alone.
+    """
+    shown: Record = {name: record[name] for name in (*_SCALARS, "profile_id", "segment_since") if name in record}
+    for one in record["identifiers"]:
+        shown.setdefault(one["kind"], one["value"])
+    shown.update({f"traits.{name}": value for name, value in record["traits"].items()})
+    shown.update({f"consent.{one['purpose']}": one["granted"] for one in record["consents"]})
+    return {**record, **shown}
+
+
+def flat_columns(people: PeopleOut, kinds: Sequence[str]) -> list[str]:
+    """Return the columns of a table of people: ids, traits, consents, and what is known beside."""
+    return [*kinds, *(f"traits.{name}" for name in people.traits()), *(f"consent.{name}" for name in people.purposes()), *_SCALARS]
+
+
+class EventsOut:
+    """The events of an export, person by person and in the order in which they happened.
+
+    Args:
+        database: the store.
+        where: of which people; a condition in SQL about `profiles`.
+    """
+
+    def __init__(self, database: Database, where: ColumnElement[bool] | None = None) -> None:
+        self._database = database
+        self._where = true() if where is None else where
+        self._from = events.join(profiles, profiles.c.id == events.c.profile_id)
+
+    def count(self) -> int:
+        """Return how many events there are."""
+        query = select(func.count()).select_from(self._from).where(self._where)
+        return int(self._database.read_now(lambda connection: connection.execute(query).scalar_one()))
+
+    def pages(self) -> Iterator[list[Record]]:
+        """Return the events as records that an import takes."""
+        after: tuple[Any, ...] | None = None
+        while rows := self._database.read_now(self._page, after):
+            yield [record for _, record in rows]
+            after = rows[-1][0]
+
+    def properties(self) -> list[str]:
+        """Return the names of all properties that any of them has, sorted."""
+
+        def work(connection: Connection) -> set[str]:
+            keys = _keys(connection, events.c.properties)
+            return set(
+                connection.execute(select(keys.c.key).select_from(self._from.join(keys, true())).where(self._where).distinct()).scalars()
+            )
+
+        return sorted(self._database.read_now(work))
+
+    def _page(self, connection: Connection, after: tuple[Any, ...] | None) -> list[tuple[tuple[Any, ...], Record]]:
+        order = (events.c.profile_id, events.c.time, events.c.id)
+        query = select(events).select_from(self._from).where(self._where).order_by(*order).limit(PAGE)
+        if after is not None:
+            query = query.where(tuple_(*order) > tuple_(*(literal(value, column.type) for value, column in zip(after, order, strict=True))))
+        rows = connection.execute(query).all()
+        addresses: dict[str, dict[str, str]] = defaultdict(dict)
+        of_these = identifiers.c.profile_id.in_({row.profile_id for row in rows})
+        for row in connection.execute(select(identifiers).where(of_these).order_by(*_IDENTIFIER_ORDER)):
+            addresses[row.profile_id].setdefault(row.kind, row.value)
+        return [((row.profile_id, row.time, row.id), _event(row, addresses[row.profile_id])) for row in rows]
+
+
+def _event(row: Row[Any], address: dict[str, str]) -> Record:
+    record: Record = {"message_id": row.id}
+    kind = next((kind for kind in ("user_id", "anonymous_id") if kind in address), None)
+    if kind is not None:
+        record[kind] = address[kind]
+    record["type"] = row.kind
+    if row.kind == "track":
+        record["event"] = row.name
+    return {**record, "time": iso(row.time), "properties": row.properties}
+
+
+def flat_event(record: Record) -> Record:
+    """Return an event as a table shows it: `properties.price`."""
+    return {**record, **{f"properties.{name}": value for name, value in record["properties"].items()}}

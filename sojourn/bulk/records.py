@@ -1,0 +1,304 @@
+"""What a row says: the identify or track calls that would have said the same through intake.
+
+A row of people is one identify at the row's own time (`time`, else `last_seen`, else the import's). A
+row that dates its parts (an export does: `trait_times`, `identifiers` with `since`, `consents` with
+`at`) is one identify for each moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from sojourn.bulk.cells import truth
+from sojourn.bulk.problems import BadRow
+from sojourn.customers import consent
+from sojourn.customers.traits import MAX_LOCALE, as_zone
+from sojourn.errors import BadEvent
+from sojourn.intake.envelope import KINDS, MAX_EVENT_BYTES, MAX_ID, Envelope, read_event
+from sojourn.intake.strict import fault
+from sojourn.language.identity_rules import ANONYMOUS, USER
+
+IDENTIFIER_KINDS = (USER, ANONYMOUS)
+_DATED = frozenset({"trait_times", "zone_time", "locale_time", "first_seen", "last_seen", "identifiers", "consents"})
+_PROFILE_CALL = {USER: "userId", ANONYMOUS: "anonymousId"}
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A consent with its own date and source."""
+
+    said: consent.Said
+    at: datetime
+    id: str | None
+
+
+@dataclass(slots=True)
+class PersonRow:
+    """What a row says of a person.
+
+    Attributes:
+        line: of the file.
+        calls: the identify and alias calls that say the same; the first tells whose it is.
+        consents: those that bear a date of their own.
+    """
+
+    line: int
+    calls: list[Envelope]
+    consents: list[Dated] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all rows of a file share.
+
+    Attributes:
+        content: the SHA-256 of the file: rows without an id of their own get one from it and their position.
+        as_of: the moment of rows that bear none.
+        now: the shop's present moment; nothing is later.
+    """
+
+    content: str
+    as_of: datetime
+    now: datetime
+
+    def message_id(self, position: int, part: int = 0) -> str:
+        """Return the id of a row's call, the same however often the file is read."""
+        return f"import-{self.content[:32]}-{position}" + (f"-{part}" if part else "")
+
+
+def checked(values: Mapping[str, Any], regular: bool) -> None:
+    """Refuse values that intake would refuse in an event: a NUL, a half surrogate, NaN, too much.
+
+    Raises:
+        BadRow: it does.
+    """
+    if not regular and (found := fault(values)):
+        raise BadRow(found)
+
+
+def person(record: dict[str, Any], line: int, position: int, origin: Origin) -> PersonRow:
+    """Return what a record says of a person.
+
+    Raises:
+        BadRow: a field is not what it should be.
+    """
+    if not _DATED.isdisjoint(record):
+        return _Parts(record, line, position, origin).row()
+    traits = _traits(record) if "consent" in record else record.get("traits", {})
+    context = _place(record) if "zone" in record or "locale" in record else {}
+    user_id, anonymous_id, message_id = record.get(USER), record.get(ANONYMOUS), origin.message_id(position)
+    at = record.get("time")
+    if _is_plain(user_id) and _is_plain(anonymous_id) and (user_id or anonymous_id) and isinstance(at, str | None):
+        time = min(origin.as_of if at is None else moment(at, "time"), origin.now)
+        envelope = Envelope(
+            message_id=message_id, kind="identify", name="identify", user_id=user_id, anonymous_id=anonymous_id,
+            traits=traits, context=context, time=time, received_at=origin.now,
+        )  # fmt: skip
+        return PersonRow(line, [envelope])
+    call = {**_call(record, origin, position), "messageId": message_id, "traits": traits, "context": context}
+    return PersonRow(line, [_envelope(call, "identify", origin)])
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether intake would take an id as it stands: then its reader, which mends others, need not be asked."""
+    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_ID and not value[0].isspace() and not value[-1].isspace())
+
+
+def event(record: dict[str, Any], position: int, origin: Origin) -> Envelope:
+    """Return the event that a record tells.
+
+    Raises:
+        BadRow: a field is not what it should be.
+    """
+    kind = record.get("type", "track")
+    if kind not in KINDS:
+        raise BadRow(f"type must be one of {', '.join(KINDS)}")
+    call = _call(record, origin, position)
+    call["messageId"] = record.get("message_id") or origin.message_id(position)
+    for name in ("event", "properties", "traits", "context"):
+        if name in record:
+            call[name] = record[name]
+    return _envelope(call, kind, origin)
+
+
+def _call(record: Mapping[str, Any], origin: Origin, position: int) -> dict[str, Any]:
+    call: dict[str, Any] = {}
+    for name, theirs in _PROFILE_CALL.items():
+        if name in record:
+            call[theirs] = record[name]
+    call["timestamp"] = record.get("time") or origin.as_of.isoformat()
+    return call
+
+
+def _envelope(call: dict[str, Any], kind: str, origin: Origin) -> Envelope:
+    try:
+        return read_event(call, kind, received_at=origin.now)
+    except BadEvent as error:
+        raise BadRow(_in_our_words(str(error))) from None
+
+
+def _in_our_words(reason: str) -> str:
+    """Return intake's reason with the names of columns."""
+    for theirs, ours in (("userId", USER), ("anonymousId", ANONYMOUS), ("timestamp", "time"), ("messageId", "message_id")):
+        reason = reason.replace(theirs, ours)
+    return reason
+
+
+def _traits(record: Mapping[str, Any]) -> dict[str, Any]:
+    traits = dict(record.get("traits", ()))
+    given = record.get("consent")
+    if given:
+        traits[consent.CONSENT_TRAIT] = {purpose: _agreed(purpose, value) for purpose, value in given.items()}
+    return traits
+
+
+def _agreed(purpose: str, value: Any) -> bool:
+    if len(purpose) > consent.MAX_PURPOSE:
+        raise BadRow(f"the purpose of a consent has at most {consent.MAX_PURPOSE} characters")
+    answer = truth(value)
+    if answer is None:
+        raise BadRow("a consent must be true or false")
+    return answer
+
+
+def _place(record: Mapping[str, Any]) -> dict[str, Any]:
+    context = {}
+    zone, locale = record.get("zone"), record.get("locale")
+    if zone is not None:
+        if not isinstance(zone, str) or as_zone(zone) is None:
+            raise BadRow("zone must be a time zone, such as Europe/Paris")
+        context["timezone"] = zone
+    if locale is not None:
+        if not isinstance(locale, str) or len(locale) > MAX_LOCALE:
+            raise BadRow(f"locale must be one, such as en-GB, of at most {MAX_LOCALE} characters")
+        context["locale"] = locale
+    return context
+
+
+def moment(value: Any, name: str) -> datetime:
+    """Return the moment that a text says.
+
+    Raises:
+        BadRow: it says none.
+    """
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise BadRow(f"{name} must be a moment in ISO 8601, such as 2026-01-05T09:00:00Z")
+
+
+class _Parts:
+    """A row that dates its parts."""
+
+    def __init__(self, record: dict[str, Any], line: int, position: int, origin: Origin) -> None:
+        self.record, self.line, self.position, self.origin = record, line, position, origin
+        self.calls: list[Envelope] = []
+        base = record.get("time") or record.get("last_seen")
+        self.at = moment(base, "time") if base is not None else origin.as_of
+
+    def row(self) -> PersonRow:
+        ids = self._ids()
+        main = next(((kind, value) for kind, value, _ in ids if kind == USER), None) or (ids[0][0], ids[0][1]) if ids else None
+        if main is None:
+            raise BadRow("needs a user_id or an anonymous_id")
+        named = {_PROFILE_CALL[main[0]]: main[1]}
+        for kind, value, since in sorted(ids, key=lambda one: (one[:2] != main, one[0] != USER)):
+            self._identifier(named, main, kind, value, since)
+        for at, said in sorted(self._said().items()):
+            self._add("identify", at, {**named, **said})
+        return PersonRow(self.line, self.calls, self._consents())
+
+    def _add(self, kind: str, at: datetime, call: dict[str, Any]) -> None:
+        call["messageId"] = self.origin.message_id(self.position, len(self.calls))
+        call["timestamp"] = at.isoformat()
+        self.calls.append(_envelope(call, kind, self.origin))
+
+    # -- whose it is ----------------------------------------------------------------------------
+
+    def _ids(self) -> list[tuple[str, str, datetime]]:
+        found: dict[tuple[str, str], datetime] = {}
+        for one in self.record.get("identifiers", ()):
+            if not isinstance(one, Mapping) or not {"kind", "value"} <= one.keys() <= {"kind", "value", "since"}:
+                raise BadRow('each of identifiers must be an object with "kind", "value" and "since"')
+            kind, value = one["kind"], one["value"]
+            if kind not in IDENTIFIER_KINDS:
+                raise BadRow(f"the kind of an identifier must be one of {', '.join(IDENTIFIER_KINDS)}")
+            if not isinstance(value, str) or not value:
+                raise BadRow("the value of an identifier must be text")
+            found[kind, value] = moment(one["since"], "since") if one.get("since") is not None else self.at
+        for kind in (USER, ANONYMOUS):
+            value = self.record.get(kind)
+            if value is not None:
+                value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+                if not isinstance(value, str):
+                    raise BadRow(f"{kind} must be text")
+                found.setdefault((kind, value), self.at)
+        return [(kind, value, since) for (kind, value), since in found.items()]
+
+    def _identifier(self, named: Mapping[str, str], main: tuple[str, str], kind: str, value: str, since: datetime) -> None:
+        if (kind, value) == main:
+            self._add("identify", since, dict(named))
+        elif main[0] != USER:
+            raise BadRow("two anonymous ids without a user id: nothing says that they are one person's")
+        elif kind == ANONYMOUS:
+            self._add("identify", since, {**named, "anonymousId": value})
+        else:
+            self._add("alias", since, {**named, "previousId": value})
+
+    # -- what it says ---------------------------------------------------------------------------
+
+    def _said(self) -> dict[datetime, dict[str, Any]]:
+        said: dict[datetime, dict[str, Any]] = {}
+        times = self.record.get("trait_times", {})
+        traits: dict[str, Any] = {**dict.fromkeys(times), **_traits(self.record)}  # a trait with a time and no value was removed then
+        for name, value in traits.items():
+            at = moment(times[name], f"the time of trait {name!r}") if name in times else self.at
+            said.setdefault(at, {}).setdefault("traits", {})[name] = value
+        place = _place(self.record)
+        for name, dated in (("timezone", "zone_time"), ("locale", "locale_time")):
+            if name in place:
+                at = moment(self.record[dated], dated) if dated in self.record else self.at
+                said.setdefault(at, {}).setdefault("context", {})[name] = place[name]
+        for name in ("first_seen", "last_seen"):
+            if name in self.record:
+                said.setdefault(moment(self.record[name], name), {})
+        return said
+
+    def _consents(self) -> list[Dated]:
+        return [_dated(one) for one in self.record.get("consents", ())]
+
+
+def _dated(one: Any) -> Dated:
+    keys = {"id", "purpose", "granted", "at", "source", "wording"}
+    if not isinstance(one, Mapping) or not {"purpose", "granted", "at"} <= one.keys() <= keys:
+        raise BadRow('each of consents must be an object with "purpose", "granted", "at", and may have "source", "wording" and "id"')
+    purpose, wording, source, id_ = one["purpose"], one.get("wording"), one.get("source") or "import", one.get("id")
+    if not isinstance(purpose, str) or not purpose or not isinstance(source, str) or not isinstance(wording, str | None):
+        raise BadRow("purpose, source and wording of a consent must be text")
+    if wording is not None and len(wording) > consent.MAX_WORDING:
+        raise BadRow(f"the wording of a consent is the name of a version, of at most {consent.MAX_WORDING} characters")
+    if id_ is not None and not _is_uuid(id_):
+        raise BadRow("the id of a consent is a UUID that an export wrote; leave it out")
+    said = consent.Said(purpose, _agreed(purpose, one["granted"]), source[: consent.MAX_SOURCE], wording)
+    return Dated(said, moment(one["at"], "at"), id_)
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def too_large(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record says more than intake takes in one event."""
+    return len(orjson.dumps(record, default=str)) > MAX_EVENT_BYTES

@@ -1,0 +1,279 @@
+"""A file as a stream of rows, each with its line, from the beginning or from where an import stopped.
+
+Memory stays bounded: one row of CSV or JSONL, one batch of a Parquet file.
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+from pyarrow import ArrowException
+
+from sojourn.bulk.files import Format, Source
+from sojourn.bulk.problems import BadRow, UnreadableFile
+from sojourn.errors import BadEvent
+from sojourn.intake.envelope import MAX_EVENT_BYTES
+from sojourn.intake.strict import fault, read_json
+
+_BATCH = 2_000
+_LONGEST_LINE = MAX_EVENT_BYTES * 4  # more than a cell of the csv module may have; longer than any row that is taken
+_DELIMITERS = ",;\t|"
+_TOO_LONG = f"longer than {MAX_EVENT_BYTES} bytes; an event or a profile has at most so many"
+
+
+class Row(NamedTuple):
+    """A row that could be read; or, where `values` is None, could not, for the reason given."""
+
+    line: int  # where it begins
+    values: dict[str, Any] | None
+    reason: str = ""
+
+
+@dataclass
+class Place:
+    """How far a file has been read.
+
+    Attributes:
+        rows: rows read.
+        offset: bytes of the text read.
+        line: lines read.
+    """
+
+    rows: int = 0
+    offset: int = 0
+    line: int = 0
+
+
+class Rows(Protocol):
+    """The rows of a file."""
+
+    textual: bool  # whether every value is a text that stands for one
+    regular: bool  # whether what intake refuses in a value has been looked for
+    place: Place
+
+    def columns(self) -> list[str] | None: ...  # noqa: D102
+    def __iter__(self) -> Iterator[Row]: ...
+    def read_of_file(self) -> int: ...  # noqa: D102
+
+
+def open_rows(path: Path, format_: Format, place: Place, delimiter: str | None = None) -> Rows:
+    """Return the rows of a file after a place.
+
+    Args:
+        path: the file; CSV and JSONL may be gzipped, with the ending .gz.
+        format_: what it is.
+        place: where to begin; it moves on with the rows.
+        delimiter: what parts the cells of a CSV; by its header where it is not given.
+
+    Raises:
+        UnreadableFile: it is not such a file.
+    """
+    if format_ is Format.parquet:
+        return _ParquetRows(path, place)
+    if format_ is Format.csv:
+        return _CsvRows(path, place, delimiter)
+    return _JsonRows(path, place)
+
+
+class _Lines:
+    """The lines of a text, counted, and the place where the last one taken ends."""
+
+    def __init__(self, path: Path, place: Place) -> None:
+        self.path, self.place = path, place
+        self.source = Source(path, place.offset)
+        self.fault = ""  # of the lines since it was last emptied
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.take():
+            if b"\0" in line:
+                self.fault = "holds a NUL character"
+            try:
+                yield line.decode()
+            except UnicodeDecodeError:
+                self.fault = "is not UTF-8"
+                yield line.decode(errors="replace")
+
+    def take(self) -> bytes:
+        """Return the next line; empty at the end. One far too long is cut, and its rest left out."""
+        try:
+            line = part = self.source.stream.readline(_LONGEST_LINE)
+            self.place.offset += len(part)
+            while len(part) == _LONGEST_LINE and not part.endswith(b"\n"):
+                part = self.source.stream.readline(_LONGEST_LINE)
+                self.place.offset += len(part)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"{self.path.name} cannot be read past line {self.place.line}: {error}") from None
+        self.place.line += bool(line)
+        return line
+
+
+class _JsonRows:
+    textual, regular = False, True
+
+    def __init__(self, path: Path, place: Place) -> None:
+        self.place = place
+        self._lines = _Lines(path, place)
+
+    def columns(self) -> None:
+        return None
+
+    def read_of_file(self) -> int:
+        return self._lines.source.read_of_file()
+
+    def __iter__(self) -> Iterator[Row]:
+        while line := self._lines.take():
+            if line.isspace():
+                continue
+            self.place.rows += 1
+            yield self._row(line)
+
+    def _row(self, line: bytes) -> Row:
+        number = self.place.line
+        if len(line) > MAX_EVENT_BYTES:
+            return Row(number, None, _TOO_LONG)
+        try:
+            value, regular = read_json(line)
+        except BadEvent as error:
+            return Row(number, None, str(error))
+        except ValueError:
+            return Row(number, None, "is not JSON; each line is one JSON object")
+        if not isinstance(value, dict):
+            return Row(number, None, "is not a JSON object")
+        if not regular and (found := fault(value)):
+            return Row(number, None, found)
+        return Row(number, value)
+
+
+class _CsvRows:
+    textual, regular = True, True
+
+    def __init__(self, path: Path, place: Place, delimiter: str | None) -> None:
+        self.place = place
+        begin = Place()
+        head = _Lines(path, begin)
+        with head.source:
+            first = head.take()
+            try:
+                text = first.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                raise UnreadableFile(f"{path.name}: its header is not UTF-8; save the file as UTF-8") from None
+            if not text.strip():
+                raise UnreadableFile(f"{path.name}: its first line must name the columns")
+            self._delimiter = delimiter or max(_DELIMITERS, key=text.count)
+            more = (line for line in head)
+            self._header = next(csv.reader(_chain(text, more), delimiter=self._delimiter, strict=True))
+        if place.offset < begin.offset:
+            place.offset, place.line = begin.offset, begin.line
+        self._lines = _Lines(path, place)
+        twice = next((name for i, name in enumerate(self._header) if name in self._header[:i]), None)
+        if twice is not None:
+            raise UnreadableFile(f"{path.name}: two columns have the name {twice!r}; rename one")
+
+    def columns(self) -> list[str]:
+        return self._header
+
+    def read_of_file(self) -> int:
+        return self._lines.source.read_of_file()
+
+    def __iter__(self) -> Iterator[Row]:
+        header, width, lines = self._header, len(self._header), self._lines
+        reader = csv.reader(iter(lines), delimiter=self._delimiter, strict=True)
+        while True:
+            began, at = self.place.line + 1, self.place.offset
+            reason = ""
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                cells, reason = [""], f"is not CSV: {error}"
+            if not cells:
+                continue
+            self.place.rows += 1
+            if lines.fault:
+                lines.fault, reason = "", reason or lines.fault
+            elif self.place.offset - at > MAX_EVENT_BYTES:
+                reason = reason or _TOO_LONG
+            elif not reason and len(cells) != width:
+                reason = f"has {len(cells)} cells; the header has {width}"
+            yield Row(began, None, reason) if reason else Row(began, dict(zip(header, cells, strict=True)))
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+class _ParquetRows:
+    textual, regular = False, False
+
+    def __init__(self, path: Path, place: Place) -> None:
+        self.place = place
+        try:
+            self._file = parquet.ParquetFile(path)
+        except (ArrowException, OSError) as error:
+            raise UnreadableFile(f"{path.name} is not a Parquet file: {error}") from None
+        self._size = path.stat().st_size
+
+    def columns(self) -> list[str]:
+        return list(self._file.schema_arrow.names)
+
+    def read_of_file(self) -> int:
+        return int(self._size * self.place.rows / max(self._file.metadata.num_rows, 1))
+
+    def __iter__(self) -> Iterator[Row]:
+        groups: list[int] = []
+        skip = self.place.rows
+        for group in range(self._file.metadata.num_row_groups):
+            size = self._file.metadata.row_group(group).num_rows
+            if not groups and skip >= size:
+                skip -= size
+            else:
+                groups.append(group)
+        names = self.columns()
+        try:
+            for batch in self._file.iter_batches(_BATCH, row_groups=groups) if groups else ():
+                columns = [column.to_pylist() for column in batch.columns]
+                for cells in zip(*columns, strict=True):
+                    if skip:
+                        skip -= 1
+                        continue
+                    self.place.rows += 1
+                    self.place.line = self.place.rows
+                    yield self._row(dict(zip(names, cells, strict=True)))
+        except (ArrowException, OSError) as error:
+            raise UnreadableFile(f"the Parquet file cannot be read past row {self.place.rows}: {error}") from None
+
+    def _row(self, values: dict[str, Any]) -> Row:
+        try:
+            return Row(self.place.line, {name: _plain(value) for name, value in values.items()})
+        except BadRow as error:
+            return Row(self.place.line, None, str(error))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of Arrow as one of JSON."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    match value:
+        case float():
+            return None if value != value else value  # pandas writes what is missing as NaN
+        case datetime():
+            return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).isoformat()
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case list():
+            return [_plain(each) for each in value]
+        case dict():
+            return {str(name): _plain(each) for name, each in value.items()}
+    raise BadRow(f"holds a value of type {type(value).__name__}, which has no JSON; leave its column out")

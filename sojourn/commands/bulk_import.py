@@ -1,0 +1,202 @@
+"""`sojourn import profiles|events|status`: files of people and events, into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sojourn.bulk.files import Format
+from sojourn.bulk.importing import Import, Order, Told, listed
+from sojourn.bulk.mapping import Kind
+from sojourn.bulk.problems import UnreadableFile
+from sojourn.bulk.records import moment as parse_moment
+from sojourn.clock import SystemClock, monotonic
+from sojourn.commands.opening import bar, writing
+from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.errors import Terminal
+from sojourn.store.database import Database
+
+SHOWN_PROBLEMS = 20
+SHOWN_COLUMNS = 60
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help=".csv, .jsonl (both also .gz) or .parquet.", show_default=False)]
+Mapped = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=TARGET", help="Where a column goes, such as first=first_name; - leaves it out. May be repeated."),
+]
+Typed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type", metavar="COLUMN=TYPE", help="auto, text, number, boolean or json; auto takes 12.5 for a number and 007 for text."
+    ),
+]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="Where the file's ending does not tell.", show_default=False)]
+Delimiter = Annotated[str | None, typer.Option(help="What parts the cells of a CSV.", show_default="the one that the header shows")]
+AsOf = Annotated[str | None, typer.Option(help="When rows without a time of their own were said, in ISO 8601.", show_default="now")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read all of it and say what would happen; write nothing.")]
+Errors = Annotated[Path | None, typer.Option(help="Where rows that cannot be taken are told.", show_default="FILE.errors.csv")]
+ErrorRows = Annotated[bool, typer.Option("--error-rows", help="Repeat those rows there; they may hold personal data.")]
+
+
+def profiles_command(
+    file: File,
+    mapped: Mapped = None,
+    typed: Typed = None,
+    format_: FormatOption = None,
+    delimiter: Delimiter = None,
+    as_of: AsOf = None,
+    dry_run: DryRun = False,
+    errors: Errors = None,
+    error_rows: ErrorRows = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Import people.
+
+    Each row is what an identify would have said at the row's time: `user_id`, `anonymous_id`, `time`, `zone`, `locale`, `first_seen`,
+    `last_seen`, `consent.PURPOSE`; every other column is a trait, dots go inside (`address.city`). Importing a file twice changes nothing;
+    one that was interrupted goes on where it was. Bad rows are told in FILE.errors.csv with line and reason, the others go on.
+
+    `sojourn import profiles customers.csv --map customer=user_id --map first=first_name --dry-run`
+    """
+    order = Order(file, Kind.profiles, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter)
+    _import(order, mapped, typed, as_of, dry_run, data_dir)
+
+
+def events_command(
+    file: File,
+    mapped: Mapped = None,
+    typed: Typed = None,
+    format_: FormatOption = None,
+    delimiter: Delimiter = None,
+    as_of: AsOf = None,
+    dry_run: DryRun = False,
+    live: Annotated[bool, typer.Option("--live", help="Put them into the log as new: journeys start and hear of them.")] = False,
+    errors: Errors = None,
+    error_rows: ErrorRows = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Import events.
+
+    Each row is what a track would have said: `user_id` or `anonymous_id`, `event`, `time`, `message_id`; every other column is a property.
+    They become part of people's history, which conditions and segments ask; no journey starts on them, unless `--live` says so. Rows
+    without `message_id` get one from the file's content and their position, so importing a file twice changes nothing.
+
+    `sojourn import events orders.parquet --map order_date=time --map action=event`
+    """
+    order = Order(file, Kind.events, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter, live=live)
+    _import(order, mapped, typed, as_of, dry_run, data_dir)
+
+
+def status_command(data_dir: DataDir = None) -> None:
+    """Show the latest imports, and how far each has come."""
+    with reading(data_dir) as database:
+        rows = database.read_now(listed)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("file", "kind", "rows", "taken", "refused", "begun (UTC)", "state"):
+        table.add_column(name, justify="right" if name in ("rows", "taken", "refused") else "left")
+    for row in rows:
+        state = f"done {moment(row.finished_at)}" if row.finished_at is not None else f"at line {row.line:,}; the same command goes on"
+        counts = (f"{row.position:,}", f"{row.done:,}", f"{row.errors:,}")
+        table.add_row(escape(row.file), row.kind, *counts, moment(row.started_at), state)
+    if rows:
+        Console().print(table)
+    else:
+        Console().print("nothing was imported yet; begin with: sojourn import profiles FILE", highlight=False)
+
+
+def _import(
+    order: Order, mapped: Sequence[str] | None, typed: Sequence[str] | None, as_of: str | None, dry_run: bool, data_dir: Path | None
+) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    began = monotonic()
+    with writing(data_dir) as database:
+        at = None if as_of is None else _as_of(as_of)
+        given = {"mapped": _pairs("--map", mapped), "types": _pairs("--type", typed), "as_of": at}
+        order = Order(**{**vars(order), **given})
+        told = Told()
+        try:
+            told = _run(database, order, dry_run, console, told)
+        except KeyboardInterrupt:
+            console.print("Stopped. What was read is kept; the same command goes on from there.", highlight=False)
+            raise typer.Exit(130) from None
+    console.print(_sentence(order, told, monotonic() - began, dry_run), highlight=False)
+    if told.errors and not dry_run:
+        console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
+
+
+def _run(database: Database, order: Order, dry_run: bool, console: Console, told: Told) -> Told:
+    with bar(console) as shown:
+        size = order.path.stat().st_size if order.path.exists() else None
+        reading_ = shown.add_task("reading", total=size, rows=0)
+        task = shown.add_task(f"import {order.kind}", total=size, rows=0, visible=False)
+
+        def advanced(told: Told) -> None:
+            shown.update(task, completed=told.read, rows=told.rows, before=told.resumed, visible=True)
+
+        work = Import(database, order, SystemClock().now, advanced, lambda count: shown.advance(reading_, count))
+        shown.update(reading_, visible=False)
+        shown.reset(task, total=size, visible=True)
+        if not dry_run:
+            return work.run()
+        problems: list[tuple[int, str]] = []
+        told = work.rehearse(lambda row, reason: problems.append((row.line, reason)) if len(problems) < SHOWN_PROBLEMS else None)
+    layout = work.layout()
+    if layout is not None:
+        table = Table("column", "goes to", box=None, pad_edge=False, header_style="dim")
+        for column, target in list(layout.targets.items())[:SHOWN_COLUMNS]:
+            table.add_row(escape(column), escape(str(target)))
+        console.print(table)
+    for line, reason in problems:
+        console.print(f"{order.path}:{line}: {reason}", highlight=False, markup=False)
+    return told
+
+
+def _sentence(order: Order, told: Told, seconds: float, dry_run: bool) -> str:
+    what = "people" if order.kind is Kind.profiles else "events"
+    if dry_run:
+        return (
+            f"would import {told.rows:,} rows: {told.new:,} new {what}, {told.known:,} known, {told.errors:,} refused; nothing was written"
+        )
+    settled = told.rows - told.resumed
+    if not settled:
+        return f"{order.path.name} was imported before; nothing is left to do"
+    rate = settled / seconds if seconds else 0.0
+    more = f" (from row {told.resumed + 1:,}, where it was interrupted)" if told.resumed else ""
+    return f"{settled:,} rows in {seconds:.1f} s ({rate:,.0f}/s){more}: {told.new:,} new {what}, {told.known:,} known"
+
+
+def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given or ():
+        column, equals, target = text.rpartition("=")
+        if not equals or not column or not target:
+            raise UnreadableFile(f"{flag} {text}: write COLUMN=TARGET, such as {flag} first=first_name")
+        if column in found:
+            raise UnreadableFile(f"{flag} {column} is given twice")
+        found[column] = target
+    return found
+
+
+def _as_of(text: str) -> datetime:
+    try:
+        return min(parse_moment(text, "--as-of"), SystemClock().now())
+    except Terminal as error:
+        raise UnreadableFile(str(error)) from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add `import` to the console script."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Import people and events from CSV, JSONL or Parquet, resumable.", rich_markup_mode="markdown"
+    )
+    group.command("profiles")(profiles_command)
+    group.command("events")(events_command)
+    group.command("status")(status_command)
+    app.add_typer(group, name="import")

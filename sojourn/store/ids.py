@@ -1,0 +1,35 @@
+"""Ids made fast, for work in bulk."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha1
+from uuid import UUID
+
+from sojourn.clock import real_now
+from sojourn.store.types import to_micros
+
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562: the variant's two bits are 10
+_COUNTED = 1 << 12
+
+
+def uuid5_text(namespace: UUID, name: str) -> str:
+    """Return `str(uuid5(namespace, name))` at a fifth of its price."""
+    digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+
+
+class OrderedIds:
+    """Makes UUIDs of version 7, each greater than those that it made before.
+
+    Rows under ids in order go to the end of an index, where random ones go to a random page of it each.
+    """
+
+    def __init__(self) -> None:
+        self._last = (to_micros(real_now()) // 1000) * _COUNTED
+
+    def __call__(self) -> str:
+        """Return the next id: 48 bits of milliseconds, 12 of a counter that carries into them, 62 random ones."""
+        self._last += 1
+        stamp, rest = f"{self._last:015x}", os.urandom(8).hex()
+        return f"{stamp[:8]}-{stamp[8:12]}-7{stamp[12:]}-{_VARIANTS[rest[0]]}{rest[1:4]}-{rest[4:]}"

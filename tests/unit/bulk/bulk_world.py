@@ -1,0 +1,76 @@
+"""A store to import into, files to import, and what the store then holds, by the ids that the outside knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from sojourn.bulk import importing
+from sojourn.bulk.importing import Import, Order, Told
+from sojourn.bulk.mapping import Kind
+from sojourn.store.database import Database
+from sojourn.store.tables import consents, events, identifiers, metadata, profiles
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def store() -> Database:
+    database = Database("sqlite://")
+    database.write_now(metadata.create_all)
+    return database
+
+
+def work(
+    database: Database, path: Path, kind: Kind = Kind.profiles, advanced: Callable[[Told], None] = lambda _: None, **given: Any
+) -> Import:
+    return Import(database, Order(path, kind, **given), lambda: NOW, advanced)
+
+
+def run(database: Database, path: Path, kind: Kind = Kind.profiles, **given: Any) -> Told:
+    return work(database, path, kind, **given).run()
+
+
+def jsonl(path: Path, rows: list[Any]) -> Path:
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return path
+
+
+def small_pages(monkeypatch: Any, rows: int) -> None:
+    for name in ("FIRST_PAGE", "SMALLEST_PAGE", "LARGEST_PAGE"):
+        monkeypatch.setattr(importing, name, rows)
+
+
+def people(database: Database) -> list[dict[str, Any]]:
+    """Everyone, without ids of our own making, in an order that follows from what they are."""
+
+    def read(connection: Any) -> list[dict[str, Any]]:
+        found = []
+        for row in connection.execute(select(profiles).where(profiles.c.merged_into.is_(None))).all():
+            known = connection.execute(select(identifiers).where(identifiers.c.profile_id == row.id)).all()
+            agreed = connection.execute(select(consents).where(consents.c.profile_id == row.id)).all()
+            found.append(
+                {
+                    "known": sorted((one.kind, one.value, one.since) for one in known),
+                    "traits": row.traits, "times": {name: said for name, said in row.trait_times.items() if said},
+                    "zone": row.zone, "locale": row.locale,
+                    "seen": (row.first_seen, row.last_seen),
+                    "consents": sorted((one.purpose, one.granted, one.at, one.source, one.wording or "") for one in agreed),
+                }
+            )  # fmt: skip
+        return sorted(found, key=lambda person: str(person["known"]))
+
+    return database.read_now(read)
+
+
+def history(database: Database) -> list[Any]:
+    def read(connection: Any) -> list[Any]:
+        columns = (events.c.id, identifiers.c.value, events.c.name, events.c.time, events.c.properties, events.c.machine)
+        joined = events.join(identifiers, identifiers.c.profile_id == events.c.profile_id)
+        return [tuple(row) for row in connection.execute(select(*columns).select_from(joined).order_by(events.c.seq, identifiers.c.value))]
+
+    return database.read_now(read)

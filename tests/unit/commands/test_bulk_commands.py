@@ -1,0 +1,61 @@
+"""`sojourn import` and `sojourn export`, as they are typed."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sojourn.cli import build
+
+
+@pytest.fixture
+def sojourn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOJOURN_DATA_DIR", str(tmp_path / "var"))
+    return lambda *words: CliRunner().invoke(build(), list(words))
+
+
+def test_a_list_goes_in_with_a_mapping_and_comes_out_as_it_was(sojourn) -> None:
+    Path("customers.csv").write_text("customer,first,city,consent.marketing\n1,Ann,Paris,yes\n2,Bob,Rome,perhaps\n")
+    mapped = ("--map", "customer=user_id", "--map", "first=first_name")
+    rehearsed = sojourn("import", "profiles", "customers.csv", *mapped, "--dry-run")
+    assert "would import 2 rows: 1 new people, 0 known, 1 refused" in rehearsed.output
+    assert "customers.csv:3: a consent must be true or false" in rehearsed.output
+    assert not Path("customers.csv.errors.csv").exists()
+    done = sojourn("import", "profiles", "customers.csv", *mapped)
+    assert done.exit_code == 0
+    assert "1 new people" in done.output
+    assert "customers.csv.errors.csv" in done.output
+    assert "imported before" in sojourn("import", "profiles", "customers.csv", *mapped).output
+    assert "customers.csv" in sojourn("import", "status").output
+    assert sojourn("export", "profiles", "out.csv", "--where", 'profile.city == "Paris"').exit_code == 0
+    (row,) = csv.DictReader(Path("out.csv").read_text().splitlines())
+    assert (row["user_id"], row["traits.first_name"], row["consent.marketing"]) == ("1", "Ann", "true")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("import", "profiles", "gone.csv"), "gone.csv cannot be read"),
+        (("import", "profiles", "p.csv", "--map", "x"), "write COLUMN=TARGET"),
+        (("import", "profiles", "p.csv", "--map", "idd=user_id"), "did you mean `id`"),
+        (("import", "profiles", "p.csv", "--as-of", "soon"), "--as-of must be a moment"),
+        (("export", "profiles", "out.csv"), "there is no data"),
+    ],
+)
+def test_a_mistake_ends_with_a_sentence(sojourn, words, said) -> None:
+    Path("p.csv").write_text("id\n1\n")
+    result = sojourn(*words)
+    assert result.exit_code == 1
+    assert said in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("where", "said"), [("profile.city ==", "--where"), ("event.price > 1", "--where asks about people")])
+def test_a_condition_that_cannot_be_asked_is_refused(sojourn, where, said) -> None:
+    Path("p.csv").write_text("id\n1\n")
+    sojourn("import", "profiles", "p.csv")
+    result = sojourn("export", "profiles", "out.csv", "--where", where)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert not Path("out.csv").exists()
