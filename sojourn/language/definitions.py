@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sojourn.language.model import Journey, Segment
+from sojourn.language.problems import Problem
 from sojourn.language.shop import ShopSettings
 
 NOT_OF_THE_VERSION = {"examples", "description", "owner"}
@@ -20,6 +21,7 @@ class Definitions:
     Attributes:
         contents: names of the contents that a `send` may name.
         models: names of the models that a `score` may name.
+        warnings: what is no mistake, but had better be otherwise, each with its place.
     """
 
     journeys: dict[str, Journey]
@@ -28,6 +30,7 @@ class Definitions:
     folder: Path
     contents: frozenset[str] = field(default_factory=frozenset)
     models: frozenset[str] = field(default_factory=frozenset)
+    warnings: tuple[Problem, ...] = ()
 
 
 def version(journey: Journey) -> str:
