@@ -82,7 +82,9 @@ def size_at(connection: Connection, condition: Condition, conditions: Mapping[st
 def list_sizes(connection: Connection, segment: str, at: Sequence[datetime], sample: Sample) -> list[Size]:
     """Return how many people stood on a list at moments, from now backwards: less those who came since, and more those who went."""
     now_on = select(func.count()).select_from(segment_members)
-    standing = connection.execute(now_on.where(segment_members.c.segment == segment, *_in(sample, segment_members.c.profile_id))).scalar_one()
+    standing = connection.execute(
+        now_on.where(segment_members.c.segment == segment, *_in(sample, segment_members.c.profile_id))
+    ).scalar_one()
     since = [
         func.coalesce(func.sum(case((and_(events.c.time > moment, events.c.name == name), 1), else_=0)), 0)
         for moment in at

@@ -40,7 +40,9 @@ def known_by(connection: Connection, kind: str, values: Sequence[str]) -> dict[s
         kind: of identifier, such as user_id; PROFILE_ID for the profiles' own ids.
         values: what stands in a file: spaces around are not meant, nor the capital letters of an address.
     """
-    asked = {value: [form for form in dict.fromkeys((value.strip(), value.strip().casefold())) if form and "\0" not in form] for value in values}
+    asked = {
+        value: [form for form in dict.fromkeys((value.strip(), value.strip().casefold())) if form and "\0" not in form] for value in values
+    }
     forms = sorted({form for some in asked.values() for form in some})
     dialect = connection.dialect.name
     statement = _by_profile(dialect) if kind == PROFILE_ID else _by_identifier(dialect)
@@ -50,7 +52,9 @@ def known_by(connection: Connection, kind: str, values: Sequence[str]) -> dict[s
 
 @cache
 def _names(dialect: str) -> Select[Any]:
-    return select(identifiers.c.profile_id, identifiers.c.kind, identifiers.c.value).where(among(dialect, identifiers.c.profile_id, "people"))
+    return select(identifiers.c.profile_id, identifiers.c.kind, identifiers.c.value).where(
+        among(dialect, identifiers.c.profile_id, "people")
+    )
 
 
 @cache

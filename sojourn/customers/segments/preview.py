@@ -66,7 +66,10 @@ def sweep_page(
         size: how many people at most.
     """
     chosen = (
-        select(profiles.c.id.label("one")).where(profiles.c.id > after, profiles.c.merged_into.is_(None)).order_by(profiles.c.id).limit(size)
+        select(profiles.c.id.label("one"))
+        .where(profiles.c.id > after, profiles.c.merged_into.is_(None))
+        .order_by(profiles.c.id)
+        .limit(size)
     ).subquery()
     asked, last = connection.execute(select(func.count(), func.max(chosen.c.one))).one()
     if not asked:
