@@ -53,7 +53,11 @@ def test_every_command_and_flag_that_a_page_tells_to_type_exists(page: str) -> N
         words = line.split("#")[0].split()
         if words[:1] != ["sojourn"] or len(words) < 2 or not re.fullmatch("[a-z]+", words[1]):
             continue
-        options = {flag for parameter in commands()[words[1]].params for flag in parameter.opts}
+        command = commands()[words[1]]
+        if isinstance(command, TyperGroup) and len(words) > 2:
+            assert words[2] in command.commands, line
+            command = command.commands[words[2]]
+        options = {flag for parameter in command.params for flag in parameter.opts}
         assert {word for word in words[2:] if word.startswith("--")} <= options | {"--help"}, line
 
 
