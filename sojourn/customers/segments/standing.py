@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.segments.lists import StoredLists
 from sojourn.customers.segments.live import ENTERED, EXITED
-from sojourn.language.conditions import Condition, Explanation, Facts
+from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, History
 from sojourn.store.tables import events, profiles, segment_members
 
 
@@ -40,6 +40,18 @@ class Standing:
     moves: tuple[Moved, ...]
 
 
+@dataclass(frozen=True)
+class _Until:
+    """A history as it was at a moment: what came later is not in it, whatever moment is asked about."""
+
+    whole: History
+    at: datetime
+
+    def events(self, name: str, after: datetime | None, until: datetime) -> Sequence[EventFact]:
+        """Return the events of a name in the window that were there."""
+        return self.whole.events(name, after, min(until, self.at))
+
+
 def standing(connection: Connection, segment: str, conditions: Mapping[str, Condition], profile_id: str, at: datetime) -> Standing:
     """Return how a person stands to a segment at a moment.
 
@@ -54,7 +66,8 @@ def standing(connection: Connection, segment: str, conditions: Mapping[str, Cond
     """
     condition = conditions[segment]
     traits = connection.execute(select(profiles.c.traits).where(profiles.c.id == profile_id)).scalar_one()
-    facts = Facts(now=at, profile=traits, history=StoredHistory(connection, profile_id), listed=StoredLists(connection, profile_id))
+    history = _Until(StoredHistory(connection, profile_id), at)
+    facts = Facts(now=at, profile=traits, history=history, listed=StoredLists(connection, profile_id))
     member = (segment_members.c.segment == segment, segment_members.c.profile_id == profile_id)
     told = select(events.c.time, events.c.name, events.c.properties).where(
         events.c.profile_id == profile_id, events.c.name.in_([ENTERED, EXITED])
