@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,7 +77,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     ids = sorted(database.read_now(lambda connection: list(connection.execute(profiles.select()).scalars())))
     segments = {name: Segment(segment=name, description="d", members=text) for name, text in SEGMENTS.items()}
     yield Filled(database, now, conditions_of(segments), ids)
-    database.engine.dispose()
+    asyncio.run(database.close())
 
 
 @pytest.mark.parametrize("text", TRIED)
