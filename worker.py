@@ -131,8 +131,14 @@ async def run_api(house: House) -> None:
 
     settings = house.settings
     appender = Appender(house.database)
+    checked_in = house.registry.loaded
     admin = admin_app(
-        house.database, house.registry.loaded.journeys, house.clock, settings.admin_token, lambda: reachable(settings.temporal_address)
+        house.database,
+        checked_in.journeys,
+        house.clock,
+        settings.admin_token,
+        lambda: reachable(settings.temporal_address),
+        checked_in.segments,
     )
     scale = house.clock.scale.scale
     shop = house.registry.shop.name

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Connection, select
 from sojourn.bulk.files import GZIP, Format, format_of
 from sojourn.bulk.outgoing import EVENT_COLUMNS, EventsOut, PeopleOut, Record, flat, flat_columns, flat_event
 from sojourn.bulk.problems import UnreadableFile
+from sojourn.bulk.records import IDENTIFIER_KINDS
 from sojourn.bulk.writers import STDOUT, open_writer, writing_to
-from sojourn.bulk.records import IDENTIFIER_KINDS as KINDS as IDENTIFIER_KINDS
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition
 from sojourn.language.problems import unknown

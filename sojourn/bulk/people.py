@@ -16,13 +16,14 @@ import orjson
 from sqlalchemy import Connection, and_, select
 
 from sojourn.bulk.loading import load
-from sojourn.bulk.records import ANONYMOUS, IDENTIFIER_KINDS, USER, Dated, PersonRow
+from sojourn.bulk.records import IDENTIFIER_KINDS, Dated, PersonRow
 from sojourn.customers import consent
 from sojourn.customers.declared import DEFAULT
 from sojourn.customers.identity import random_id
 from sojourn.customers.traits import Profile
 from sojourn.intake.absorb import InboundRow, absorb
 from sojourn.intake.learning import learn
+from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.bulk import chunks
 from sojourn.store.tables import consents, identifiers, profiles
 from sojourn.store.types import to_micros
@@ -76,7 +77,9 @@ def known_keys(connection: Connection, keys: Iterable[_Key]) -> set[_Key]:
     """Return which identifiers the store holds."""
     found: set[_Key] = set()
     for some in chunks({value for _, value in keys}):
-        query = select(identifiers.c.kind, identifiers.c.value).where(and_(identifiers.c.kind.in_(IDENTIFIER_KINDS), identifiers.c.value.in_(some)))
+        query = select(identifiers.c.kind, identifiers.c.value).where(
+            and_(identifiers.c.kind.in_(IDENTIFIER_KINDS), identifiers.c.value.in_(some))
+        )
         found.update((row.kind, row.value) for row in connection.execute(query))
     return found
 

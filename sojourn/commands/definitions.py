@@ -89,6 +89,14 @@ def load_everything(folder: Path) -> Definitions:
     return found
 
 
+def tell_warnings(found: Definitions) -> None:
+    """Tell what had better be otherwise in definitions, one line a warning, on standard error."""
+    console = Console(stderr=True, soft_wrap=True)
+    for warning in found.warnings:
+        text = f"{_near(warning.file)}:{warning.line}:{warning.column}: warning: {warning.message}"
+        console.print(text, style="yellow", highlight=False, markup=False)
+
+
 def _near(file: str) -> str:
     """Return a path as seen from here, where that is shorter."""
     relative = os.path.relpath(file)
@@ -99,10 +107,12 @@ def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
     """Check all definitions, and say everything that is wrong.
 
     Reads shop.yaml, profile.yaml and every journey, segment, event, content and model. Each problem comes as file:line:column with
-    what may stand there. Exits with 0 where all is well, with 1 where something is wrong.
+    what may stand there. Exits with 0 where all is well, with 1 where something is wrong. What had better be
+    otherwise, such as a segment that nothing names, comes as a warning and changes nothing of that.
     """
     with told():
         found = load_everything(journeys)
+        tell_warnings(found)
         parts = (("journey", found.journeys), ("segment", found.segments), ("event", found.events), ("content", found.contents))
         count = ", ".join(f"{len(names)} {kind}{'' if len(names) == 1 else 's'}" for kind, names in parts)
         Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)

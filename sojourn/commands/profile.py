@@ -41,7 +41,7 @@ def _card(person: ProfileView) -> Table:
         "traits": ", ".join(f"{name}={value}" for name, value in sorted(person.traits.items())),
         "zone, locale": " ".join(found for found in (person.zone, person.locale) if found),
         "consent": ", ".join(f"{c.purpose}: {'given' if c.granted else 'withdrawn'} {moment(c.at)} ({c.source})" for c in person.consents),
-        "segments": ", ".join(person.segments),
+        "segments": ", ".join(f"{found.segment} (since {moment(found.since)})" for found in person.segments),
         "seen": f"{moment(person.first_seen)} to {moment(person.last_seen)}",
     }
     for name, value in rows.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
@@ -15,9 +16,21 @@ from sojourn.clock import SystemClock
 from sojourn.console import queries
 from sojourn.console.health import health
 from sojourn.console.paging import DEFAULT_LIMIT, MAX_LIMIT, BadCursor, parse_cursor
-from sojourn.console.views import EntryView, Health, JourneyView, Page, Problem, ProfileView, SendDetail, SendView, TimelineItem
+from sojourn.console.views import (
+    EntryView,
+    Health,
+    JourneyView,
+    MemberView,
+    Page,
+    Problem,
+    ProfileView,
+    SegmentView,
+    SendDetail,
+    SendView,
+    TimelineItem,
+)
 from sojourn.errors import NotFound
-from sojourn.language.model import Journey
+from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
 
 _BEARER = HTTPBearer(auto_error=False, description="the admin token, which `sojourn up` shows")
@@ -38,6 +51,7 @@ def admin_app(
     clock: SystemClock,
     admin_token: str,
     temporal: Callable[[], Awaitable[bool]],
+    segments: Mapping[str, Segment] = MappingProxyType({}),
 ) -> FastAPI:
     """Return the application that answers `/api/…`, `/docs` and `/openapi.json`.
 
@@ -47,6 +61,7 @@ def admin_app(
         clock: the shop's.
         admin_token: what a caller must bear.
         temporal: tells whether Temporal answers, such as `lambda: reachable(address)`.
+        segments: as checked in, by name.
     """
 
     def bears_token(given: HTTPAuthorizationCredentials | None) -> bool:
@@ -73,6 +88,16 @@ def admin_app(
     async def list_journeys() -> list[JourneyView]:
         """Every journey that is checked in, with what has come of it."""
         return await database.read(queries.journeys, journeys)
+
+    @app.get("/api/segments", tags=["segments"], **guarded)
+    async def list_segments() -> list[SegmentView]:
+        """Every segment that is checked in, with how many people are in it, and how far its build is."""
+        return await database.read(queries.segments, segments)
+
+    @app.get("/api/segments/{name}/members", tags=["segments"], **guarded)
+    async def list_members(name: str, limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None) -> Page[MemberView]:
+        """Who is in a segment, the latest who came first."""
+        return await database.read(queries.members_page, segments, name, limit, parse_cursor(cursor))
 
     # Before the profile itself: an external id may hold slashes.
     @app.get("/api/profiles/{reference:path}/timeline", tags=["people"], **guarded)

@@ -12,15 +12,19 @@ from sqlalchemy import Column, Connection, Row, Select, func, or_, select
 
 from sojourn.console.paging import Cursor, older_than
 from sojourn.console.views import (
+    BuildView,
     ConsentView,
     DecisionView,
     EntryView,
     IdentifierView,
     JourneyView,
+    MembershipView,
+    MemberView,
     MergeView,
     MessageView,
     Page,
     ProfileView,
+    SegmentView,
     SendDetail,
     SendView,
     TimelineItem,
@@ -29,8 +33,12 @@ from sojourn.console.views import (
 )
 from sojourn.customers import identity_history
 from sojourn.customers.profiles import canonical, find
+from sojourn.customers.segments.guards import sizes
+from sojourn.customers.segments.people import called
+from sojourn.customers.segments.rebuild import builds
 from sojourn.errors import NotFound
-from sojourn.language.model import Journey
+from sojourn.language.model import Journey, Segment
+from sojourn.language.problems import unknown
 from sojourn.store.tables import (
     consents,
     decisions,
@@ -105,7 +113,7 @@ def profile(connection: Connection, reference: str) -> ProfileView:
     latest: dict[str, ConsentView] = {}
     for consent in connection.execute(select(consents).where(consents.c.profile_id.in_(people)).order_by(consents.c.at, consents.c.id)):
         latest[consent.purpose] = ConsentView.model_validate(consent)
-    segments = connection.execute(select(segment_members.c.segment).where(segment_members.c.profile_id == profile_id)).scalars()
+    mine = select(segment_members.c.segment, segment_members.c.since).where(segment_members.c.profile_id == profile_id)
     return ProfileView(
         id=row.id,
         traits=row.traits,
@@ -115,10 +123,46 @@ def profile(connection: Connection, reference: str) -> ProfileView:
         last_seen=row.last_seen,
         identifiers=[IdentifierView.model_validate(found) for found in named],
         consents=[latest[purpose] for purpose in sorted(latest)],
-        segments=sorted(segments),
+        segments=[MembershipView.model_validate(row) for row in connection.execute(mine.order_by(segment_members.c.segment))],
         merged=[other for other in people if other != profile_id],
         merges=[MergeView.model_validate(found) for found in identity_history.merges_of(connection, people)],
     )
+
+
+def segments(connection: Connection, checked_in: Mapping[str, Segment]) -> list[SegmentView]:
+    """Return every segment that is checked in, with how many people are in it."""
+    members = sizes(connection, checked_in)
+    going = {build.segment: BuildView.model_validate(build) for build in builds(connection)}
+    return [
+        SegmentView(
+            name=name,
+            description=segment.description.strip(),
+            condition=segment.members,
+            list=segment.list_,
+            source=segment.source,
+            version=segment.version,
+            members=members[name],
+            build=None if segment.members is None else going.get(name),
+        )
+        for name, segment in sorted(checked_in.items())
+    ]
+
+
+def members_page(
+    connection: Connection, checked_in: Mapping[str, Segment], segment: str, limit: int, cursor: Cursor | None = None
+) -> Page[MemberView]:
+    """Return who is in a segment, the latest who came first.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    if segment not in checked_in:
+        raise NotFound(unknown("segment", segment, checked_in))
+    statement = select(segment_members).where(segment_members.c.segment == segment)
+    rows, following = _page(connection, statement, segment_members.c.since, segment_members.c.profile_id, limit, cursor)
+    names = called(connection, [row.profile_id for row in rows])
+    items = [MemberView(profile_id=row.profile_id, known_as=names[row.profile_id], since=row.since) for row in rows]
+    return Page(items=items, next=following)
 
 
 def timeline(connection: Connection, reference: str, limit: int, cursor: Cursor | None = None) -> Page[TimelineItem]:

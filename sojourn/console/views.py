@@ -71,6 +71,13 @@ class MergeView(View):
     undone_because: str | None
 
 
+class MembershipView(View):
+    """A segment that a person is in."""
+
+    segment: str
+    since: datetime
+
+
 class ProfileView(View):
     """A person."""
 
@@ -82,9 +89,42 @@ class ProfileView(View):
     last_seen: datetime
     identifiers: list[IdentifierView]
     consents: list[ConsentView] = Field(description="the latest of each purpose")
-    segments: list[str]
+    segments: list[MembershipView]
     merged: list[str] = Field(description="ids of the profiles that were found to be the same person")
     merges: list[MergeView] = Field(description="how they were found to be, oldest first, and what was undone")
+
+
+class BuildView(View):
+    """How far everyone has been gone through for a segment whose definition came or changed."""
+
+    state: Literal["building", "live"]
+    done: int = Field(description="people gone through")
+    total: int = Field(description="people there were when it began")
+    entered: int = Field(description="who came into it by that")
+    exited: int = Field(description="who left it by that")
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class SegmentView(View):
+    """A segment as it is checked in now."""
+
+    name: str
+    description: str
+    condition: str | None = Field(description="who is in it; null for a list")
+    list: str | None = Field(description="manual, upload, snapshot or cluster; null for a condition")
+    source: str | None = Field(description="of a list: where it came from")
+    version: str | None = Field(description="of a list: which making of it this is")
+    members: int
+    build: BuildView | None = Field(description="null for a list, and for a segment that is not in force yet")
+
+
+class MemberView(View):
+    """Someone in a segment."""
+
+    profile_id: str
+    known_as: str = Field(description="by the shop: a user id, else another identifier, else the profile id")
+    since: datetime
 
 
 class TimelineItem(View):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
+from sojourn.language.problems import Problem
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
 
@@ -24,6 +25,7 @@ class Definitions:
         models: names of the models that a `score` may name.
         profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
         events: what is declared of events, by their names.
+        warnings: what is no mistake, but had better be otherwise, each with its place.
     """
 
     journeys: dict[str, Journey]
@@ -34,6 +36,7 @@ class Definitions:
     models: frozenset[str] = field(default_factory=frozenset)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     events: dict[str, EventDefinition] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
 
 def version(journey: Journey) -> str:

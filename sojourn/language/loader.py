@@ -15,6 +15,7 @@ journeys/content/*.mjml       contents, known here by their names
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,7 @@ from sojourn.language.problems import DefinitionError, Problem
 from sojourn.language.profile_checks import check_profile, check_traits
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.resolution_model import ResolutionSettings
+from sojourn.language.segment_guards import segment_cautions
 from sojourn.language.shop import ShopSettings
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
@@ -46,6 +48,7 @@ STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
 NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE})
 EVENTS = "events"
 BUILTIN_MODELS = frozenset({"rfm"})
+_SEGMENT = re.compile(r"\bsegment\.([a-z]\w*)")
 _M = TypeVar("_M", bound=Model)
 _Parsed = tuple[str, Node, _M]
 
@@ -119,7 +122,9 @@ def load(folder: Path) -> Definitions:
         problems += _placed(check_asked(definition, events_by_name, undeclared), roots[file], file)
     if problems or shop is None or profile is None:
         raise DefinitionError(problems)
-    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name)
+    cautions = segment_cautions(segments_by_name, journeys_by_name.values(), _mentioned(folder))
+    warnings = tuple(sorted(found for file, root, segment in segments for found in _placed(cautions[segment.name], root, file)))
+    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings)
 
 
 def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
@@ -258,6 +263,13 @@ def _by_name(parsed: list[tuple[str, Node, _M]], kind: str, problems: list[Probl
         else:
             found[name] = (file, node.line, definition)
     return {name: definition for name, (_, _, definition) in found.items()}
+
+
+def _mentioned(folder: Path) -> set[str]:
+    """Segments that anything else names, such as a model's feature: read as text, since only a name is asked for."""
+    places = [path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml", ".mjml", ".txt")]
+    others = (path for path in places if path.parent not in (folder, folder / "segments") and path.is_file())
+    return {name for path in others for name in _SEGMENT.findall(path.read_text("utf-8", errors="replace"))}
 
 
 def _unread(folder: Path, parsed: list[tuple[str, Node, _M]]) -> set[str]:

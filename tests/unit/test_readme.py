@@ -55,6 +55,7 @@ def test_every_command_and_flag_that_a_page_tells_to_type_exists(page: str) -> N
             continue
         command = commands()[words[1]]
         if isinstance(command, TyperGroup) and len(words) > 2:
+            assert words[2] in command.commands, line
             command = command.commands[words[2]]
         options = {flag for parameter in command.params for flag in parameter.opts}
         assert {word for word in words[2:] if word.startswith("--")} <= options | {"--help"}, line

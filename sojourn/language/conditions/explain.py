@@ -37,6 +37,11 @@ class Leaf:
     value: Any
     holds: bool
 
+    @property
+    def shown(self) -> str:
+        """The value as people read it."""
+        return _shown(self.value)
+
     def __str__(self) -> str:
         shown = "" if isinstance(self.value, bool) and self.value is self.holds else f" ({_shown(self.value)})"
         return f"{self.text}{shown}" if self.holds else f"not {self.text}{shown}"

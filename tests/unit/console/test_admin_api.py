@@ -10,19 +10,23 @@ import pytest
 from sqlalchemy import insert
 
 sys.path.insert(0, str(Path(__file__).parent))
-from people import ALICE, BOB, OTHER, SEND, START, settle_in
+from people import ALICE, BOB, OTHER, SEND, START, at, settle_in
 
 from sojourn.clock import SystemClock, TimeScale, real_now
 from sojourn.console.api import admin_app
-from sojourn.language.model import Journey
+from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import beat
-from sojourn.store.tables import inbound
+from sojourn.store.tables import inbound, segment_members
 
 TOKEN = "a-token-of-the-tests"
 JOURNEY = Journey.model_validate(
     {"journey": "cart_abandonment", "description": "Remind once.", "enter": {"on": "Product Added"}, "steps": [{"end": "done"}]}
 )
+SEGMENTS = {
+    name: Segment.model_validate({"segment": name, "description": "Some.", **who})
+    for name, who in (("high_value", {"members": 'did("Order Completed")'}), ("invited", {"list": "upload", "source": "a fair"}))
+}
 
 
 class Served:
@@ -33,7 +37,7 @@ class Served:
         async def temporal() -> bool:
             return self.temporal_answers
 
-        self.app = admin_app(database, {"cart_abandonment": JOURNEY}, clock, TOKEN, temporal)
+        self.app = admin_app(database, {"cart_abandonment": JOURNEY}, clock, TOKEN, temporal, SEGMENTS)
 
     async def get(self, path: str, token: str | None = TOKEN) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -57,7 +61,7 @@ async def test_a_person_is_found_by_every_id_they_ever_had(served: Served, refer
     assert body["merged"] == [OTHER]
     assert {found["value"] for found in body["identifiers"]} == {"alice/1", "anon-1"}
     assert [(consent["granted"], consent["wording"]) for consent in body["consents"]] == [(True, "v2")]
-    assert body["segments"] == ["high_value"]
+    assert body["segments"] == [{"segment": "high_value", "since": START.isoformat().replace("+00:00", "Z")}]
 
 
 async def test_the_timeline_tells_a_merged_persons_whole_story_newest_first(served: Served) -> None:
@@ -172,3 +176,27 @@ async def test_health_is_a_503_when_no_event_can_be_taken(tmp_path: Path) -> Non
     await database.close()
     assert answer.status_code == 503
     assert answer.json()["parts"]["database"]["state"] == "down"
+
+
+async def test_segments_are_listed_with_their_people_and_their_build(served: Served) -> None:
+    high_value, invited = (await served.get("/api/segments")).json()
+    assert (high_value["name"], high_value["condition"], high_value["members"]) == ("high_value", 'did("Order Completed")', 1)
+    assert high_value["build"] is None
+    assert (invited["list"], invited["source"], invited["members"]) == ("upload", "a fair", 0)
+
+
+async def test_the_members_of_a_segment_come_by_the_page_latest_first(served: Served) -> None:
+    await served.database.write(
+        lambda connection: connection.execute(insert(segment_members).values(segment="high_value", profile_id=BOB, since=at(1)))
+    )
+    first = (await served.get("/api/segments/high_value/members?limit=1")).json()
+    assert [(one["profile_id"], one["known_as"]) for one in first["items"]] == [(BOB, "bob")]
+    second = (await served.get(f"/api/segments/high_value/members?limit=1&cursor={first['next']}")).json()
+    assert [(one["profile_id"], one["known_as"]) for one in second["items"]] == [(ALICE, "alice/1")]
+    assert second["next"] is None
+
+
+async def test_a_segment_that_is_not_there_is_said_so_with_the_nearest_name(served: Served) -> None:
+    answer = await served.get("/api/segments/high_valu/members")
+    assert answer.status_code == 404
+    assert "did you mean `high_value`?" in answer.json()["detail"]

@@ -16,6 +16,7 @@ from people import settle_in
 
 from sojourn.clock import SystemClock
 from sojourn.console.api import admin_app
+from sojourn.language.model import Segment
 from sojourn.store.database import Database
 from sojourn.store.tables import metadata
 
@@ -26,6 +27,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 PATHS = (
     "/api/health",
     "/api/journeys",
+    "/api/segments",
+    "/api/segments/{name}/members",
     "/api/profiles/{reference}/timeline",
     "/api/profiles/{reference}",
     "/api/entries",
@@ -43,7 +46,8 @@ def described(tmp_path: Path) -> schemathesis.BaseSchema:
     async def temporal() -> bool:
         return True
 
-    return schemathesis.openapi.from_asgi("/openapi.json", admin_app(database, {}, SystemClock(), TOKEN, temporal))
+    segments = {"high_value": Segment(segment="high_value", description="Some.", members='did("Order Completed")')}
+    return schemathesis.openapi.from_asgi("/openapi.json", admin_app(database, {}, SystemClock(), TOKEN, temporal, segments))
 
 
 def test_all_that_is_described_is_tried(described: schemathesis.BaseSchema) -> None:

@@ -1,0 +1,148 @@
+"""`sojourn segment check`, `rebuild` and `status`: what had better be otherwise, and how far the background work is."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from sqlalchemy import Connection
+
+from sojourn.clock import monotonic
+from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, tell_warnings
+from sojourn.commands.reading import DataDir
+from sojourn.commands.segment_shop import Mistake, Segments, opened, progress
+from sojourn.customers.segments import guards, rebuild
+from sojourn.customers.segments.rebuild import BUILDING, Build
+from sojourn.intake.emit import tell
+
+LOOK_SECONDS = 0.5
+
+
+def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
+    """Say what had better be otherwise with the segments; warnings only, so the exit code stays 0.
+
+    - more than 5 attributes in one condition. An attribute is a trait, a property of an event (of an event without one: the
+      event), or a segment, each once
+    - fewer than 100 members
+    - above 90 % the same people as another segment: of all who are in either of the two, so many are in both
+    - a segment that no journey, segment, model or content names
+
+    The first and the last need no data: `sojourn check` says them as well.
+    """
+    with opened(journeys, data_dir) as shop:
+        tell_warnings(shop.definitions)
+        unfinished = shop.unfinished()
+        names = [name for name in shop.definitions.segments if name not in unfinished]
+        with progress() as bar:
+            task = bar.add_task("comparing", total=None)
+            found = shop.database.read_now(guards.counted, names, lambda done, of: bar.update(task, completed=done, total=of))
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        for guard in sorted(found, key=lambda one: one.segment):
+            console.print(f"{guard.segment}: warning: {guard.message}", style="yellow", markup=False)
+        skipped = guards.not_counted(unfinished)
+        if skipped is not None:
+            console.print(skipped, style="dim", markup=False)
+        count = len(found) + len(shop.definitions.warnings)
+        text = f"{count} warning{'' if count == 1 else 's'} in {len(shop.definitions.segments)} segments" if count else "all is well"
+        Console(soft_wrap=True, highlight=False).print(text, style=None if count else "green")
+
+
+def rebuild_command(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Segments with a condition.", show_default=False)],
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
+    data_dir: DataDir = None,
+) -> None:
+    """Go through everyone once more for segments, from the beginning.
+
+    `sojourn segment rebuild dormant high_value`
+
+    It is not needed in the ordinary course: Sojourn does it by itself when a definition came or changed. It is for data that
+    was changed behind Sojourn's back. Whoever is in the segment rightly stays in it, without an event. Events go on meanwhile.
+    """
+    with opened(journeys, data_dir) as shop:
+        found = shop.builds()
+        for name in names:
+            _may_be_rebuilt(shop, name, found)
+        shop.database.write_now(rebuild.restart, sorted(set(names)), shop.now)
+        size = rebuild.FIRST_PAGE
+        with _bars() as bars:
+            tasks: dict[str, TaskID] = {}
+            while True:
+                began = monotonic()
+                count = shop.database.write_now(_page, shop, size)
+                size = rebuild.next_size(size, monotonic() - began)
+                builds = shop.builds()
+                _show(bars, tasks, [builds[name] for name in dict.fromkeys(names)])
+                if not count or all(builds[name].state != BUILDING for name in names):
+                    break
+        _tell(shop, list(dict.fromkeys(names)))
+
+
+def status_command(
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and show progress until all are live.")] = False,
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
+    data_dir: DataDir = None,
+) -> None:
+    """Show how far Sojourn has gone through everyone for segments that came or changed, and who came and went by that.
+
+    `sojourn segment status --watch`
+    """
+    with opened(journeys, data_dir) as shop:
+        if watch:
+            with _bars() as bars:
+                tasks: dict[str, TaskID] = {}
+                while True:
+                    found = shop.builds()
+                    _show(bars, tasks, [found[name] for name in shop.book.judged if name in found])
+                    if all(build.state != BUILDING for build in found.values()):
+                        break
+                    Event().wait(LOOK_SECONDS)
+        _tell(shop, list(shop.book.judged))
+
+
+def _page(connection: Connection, shop: Segments, size: int) -> int:
+    return rebuild.build_page(connection, shop.book, shop.now, tell, size)
+
+
+def _may_be_rebuilt(shop: Segments, name: str, found: dict[str, Build]) -> None:
+    shop.get(name)
+    if name in shop.book.lists:
+        raise Mistake(f"`{name}` is a list: it has no condition by which it could be built")
+    if name not in found or found[name].version != shop.book.versions[name]:
+        raise Mistake(f"`{name}` is {shop.state(name, found)}: start `sojourn up` (or `router`) with this folder, which builds it")
+
+
+def _bars() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[moves]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _show(bars: Progress, tasks: dict[str, TaskID], found: list[Build]) -> None:
+    for build in found:
+        moves = f"{build.entered:,} entered, {build.exited:,} left"
+        if build.segment not in tasks:
+            tasks[build.segment] = bars.add_task(build.segment, total=max(build.total, 1), moves=moves)
+        done = max(build.total, 1) if build.state != BUILDING else build.done
+        bars.update(tasks[build.segment], completed=done, total=max(build.total, 1), moves=moves)
+
+
+def _tell(shop: Segments, names: list[str]) -> None:
+    console, found = Console(soft_wrap=True, highlight=False), shop.builds()
+    if not names:
+        console.print("no segment has a condition: there is nothing to build")
+    for name in names:
+        build = found.get(name)
+        told = f"; {build.done:,} gone through, {build.entered:,} entered, {build.exited:,} left" if build is not None else ""
+        console.print(f"{name}: {shop.state(name, found)}{told}", markup=False)
+
+
+__all__ = ["check_command", "rebuild_command", "status_command"]

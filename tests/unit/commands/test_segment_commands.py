@@ -1,0 +1,354 @@
+"""`sojourn segment …`, on the data of a shop in virtual time whose clock then stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import Result
+from sqlalchemy import delete, insert, select, update
+from typer.testing import CliRunner
+
+from sojourn.cli import app
+from sojourn.clock import TimeScale, real_now
+from sojourn.customers.segments import live, rebuild
+from sojourn.language.loader import load, load_segment
+from sojourn.store.database import Database
+from sojourn.store.tables import inbound, segment_builds, segment_members
+from sojourn.testing import Shop
+from sojourn.timekeeping import FILE
+
+SETTINGS = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
+JOURNEY = "journey: back\ndescription: d\nenter: {on: Segment Entered, if: event.segment == 'silent'}\nsteps: [{end: done}]\n"
+SEGMENTS = {
+    "buyers": 'segment: buyers\ndescription: Ordered within a month.\nmembers: did("Order Completed", within="30d")\n',
+    "silent": "segment: silent\ndescription: Bought, and was not seen for a week.\n"
+    'members: segment.buyers and not did("Session Started", within="7d")\n',
+    "vip": "segment: vip\ndescription: Chosen by hand.\nlist: manual\n",
+    "fair": "segment: fair\ndescription: Met us at the fair.\nlist: upload\n",
+}
+
+
+@dataclass
+class World:
+    journeys: Path
+    data: Path
+    now: datetime
+    database: Database
+
+    def run(self, *arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(
+            app,
+            ["segment", *arguments, "--journeys", str(self.journeys), "--data-dir", str(self.data)],
+            env={"COLUMNS": "250"},
+        )
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    def members(self, segment: str) -> set[str]:
+        return set(self.database.read_now(live.members, segment))
+
+    def told(self) -> list[tuple[str, str]]:
+        """What of segments waits in the log to be routed."""
+        log = select(inbound.c.name, inbound.c.body).where(inbound.c.name.in_([live.ENTERED, live.EXITED])).order_by(inbound.c.seq)
+        rows = self.database.read_now(lambda connection: connection.execute(log).all())
+        return [(row.name, row.body["properties"]["segment"]) for row in rows]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Ann bought 10 days ago and came yesterday; Bob bought 10 days ago; Cat never did."""
+    for name in ("SOJOURN_DATABASE_URL", "SOJOURN_JOURNEYS_DIR", "SOJOURN_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    folder, data = tmp_path / "journeys", tmp_path / "var"
+    (folder / "segments").mkdir(parents=True)
+    (folder / "shop.yaml").write_text(SETTINGS)
+    (folder / "back.yaml").write_text(JOURNEY)
+    for name, text in SEGMENTS.items():
+        (folder / "segments" / f"{name}.yaml").write_text(text)
+    data.mkdir()
+    url = f"sqlite:///{data}/sojourn.db"
+    with Shop(journeys_dir=folder, database_url=url) as shop:
+        for user in ("ann", "bob", "cat"):
+            shop.identify(user, {"email": f"{user}@example.com"})
+        shop.advance("20d")
+        shop.track("ann", "Order Completed")
+        shop.track("bob", "Order Completed")
+        shop.advance("9d")
+        shop.track("ann", "Session Started")
+        shop.advance("1d")
+        now = shop.now
+    still = TimeScale(scale=1e-9, real_origin=real_now(), shop_origin=now)
+    (data / FILE).write_text(still.model_dump_json())
+    database = Database(url, durable=False)
+    yield World(folder, data, now, database)
+    asyncio.run(database.close())
+
+
+def ids(world: World, *users: str) -> set[str]:
+    from sojourn.console.queries import profile_id_of
+
+    return {world.database.read_now(profile_id_of, user) for user in users}
+
+
+# -- looking ---------------------------------------------------------------------------------------
+
+
+def test_list_says_of_every_segment_how_many_are_in_it_and_how_it_stands(world: World) -> None:
+    said = world.run("list").stdout
+    assert re.search(r"buyers +condition +2 +live", said)
+    assert re.search(r"silent +condition +1 +live", said)
+    assert re.search(r"vip +list: manual +0 +kept", said)
+    assert "Met us at the fair." in said
+
+
+def test_list_says_how_far_a_build_is_and_what_is_not_in_force(world: World) -> None:
+    halfway = update(segment_builds).where(segment_builds.c.segment == "silent").values(state="building", done=42, total=100)
+    world.database.write_now(lambda connection: connection.execute(halfway))
+    (world.journeys / "segments" / "fresh.yaml").write_text('segment: fresh\ndescription: d\nmembers: did("Signed Up")\n')
+    (world.journeys / "segments" / "buyers.yaml").write_text(SEGMENTS["buyers"].replace("30d", "60d"))
+    said = world.run("list").stdout
+    assert re.search(r"silent .* edited, not in force yet", said)  # it names buyers, which was edited
+    assert re.search(r"fresh .* not in force yet", said)
+    (world.journeys / "segments" / "buyers.yaml").write_text(SEGMENTS["buyers"])
+    assert re.search(r"silent .* building 42%", world.run("list").stdout)
+
+
+def test_preview_shows_who_is_in_a_segment_by_the_page(world: World) -> None:
+    said = world.run("preview", "buyers", "--limit", "1").stdout
+    assert "2 of 3 people (66.7%)" in said
+    assert len({"ann", "bob"} & set(said.split())) == 1
+    assert "and 1 more; --page 2" in said
+    second = world.run("preview", "buyers", "--limit", "1", "--page", "2").stdout
+    assert ({"ann", "bob"} & set(said.split())) | ({"ann", "bob"} & set(second.split())) == {"ann", "bob"}
+    assert "there is no page 3; the last is 2" in world.run("preview", "buyers", "--limit", "1", "--page", "3").stdout
+
+
+def test_preview_of_an_edit_shows_who_would_come_and_who_would_go_and_changes_nothing(world: World) -> None:
+    before = world.members("silent"), world.told()
+    said = world.run("preview", "silent", "--members", 'did("Session Started") or profile.email == "cat@example.com"').stdout
+    assert "2 would come" in said
+    assert "1 would go" in said
+    assert {line for line in said.splitlines() if line[:2] in ("+ ", "- ")} == {"+ ann", "+ cat", "- bob"}
+    assert (world.members("silent"), world.told()) == before
+
+
+def test_preview_of_a_condition_that_has_no_segment_yet(world: World) -> None:
+    said = world.run("preview", "--members", 'not segment.buyers and days_since(profile.nothing) < 3 or profile.email == "cat@example.com"')
+    assert "1 of 3 people" in said.stdout
+    assert "has 1 member, fewer than 100" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("preview", "buyer"), "did you mean `buyers`?"),
+        (("preview",), "name a segment, or give a condition"),
+        (("preview", "--members", "event.price > 3"), "no one event"),
+        (("preview", "--members", "days_since(profile.x) == 3"), "holds for an instant only"),
+        (("preview", "--members", "segment.buyerz"), "did you mean `buyers`?"),
+        (("preview", "buyers", "--members", "segment.silent"), "part of its own definition"),
+        (("preview", "--members", 'did("A" and'), "--members, character"),
+        (("size", "silnt"), "did you mean `silent`?"),
+        (("size", "silent", "--over", "a while"), "--over"),
+        (("explain", "silent", "nobody"), "no profile has this id"),
+        (("explain", "silent", "ann", "--at", "yesterday"), "write a moment such as"),
+        (("add", "buyers", "ann"), "is told by its condition"),
+        (("rebuild", "vip"), "is a list"),
+        (("freeze", "buyers", "vip"), "there is a segment `vip` already"),
+        (("freeze", "buyers", "Big Ones"), "cannot be a segment's name"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(world: World, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in world.run(*arguments, code=1).stderr
+
+
+def test_size_tells_how_many_there_were_at_each_moment(world: World, tmp_path: Path) -> None:
+    picture = tmp_path / "buyers.svg"
+    body = json.loads(world.run("size", "buyers", "--over", "20d", "--steps", "5", "--json", "--svg", str(picture)).stdout)
+    assert [one["members"] for one in body["sizes"]] == [0, 0, 2, 2, 2]  # they bought 10 days ago
+    assert datetime.fromisoformat(body["sizes"][-1]["at"]) - datetime.fromisoformat(body["sizes"][0]["at"]) == timedelta(days=20)
+    assert (body["sampled"], {one["error"] for one in body["sizes"]}) == (False, {0})
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    said = world.run("size", "buyers", "--over", "20d", "--steps", "5").stdout
+    assert "█" in said
+    assert "0 → 2 (+2)" in said
+
+
+def test_size_of_a_list_follows_who_came_and_went(world: World) -> None:
+    with_list = [("ann", 3, live.ENTERED), ("bob", 2, live.ENTERED), ("ann", 1, live.EXITED)]
+    from sojourn.store.tables import events
+
+    for i, (user, days, name) in enumerate(with_list):
+        (profile_id,) = ids(world, user)
+        row = {"id": f"x{i}", "seq": 900 + i, "profile_id": profile_id, "kind": "track", "name": name}
+        row |= {"time": world.now - timedelta(days=days), "properties": {"segment": "vip"}}
+        world.database.write_now(lambda connection, row=row: connection.execute(insert(events).values(**row)))
+    (bob,) = ids(world, "bob")
+    world.database.write_now(
+        lambda connection: connection.execute(insert(segment_members).values(segment="vip", profile_id=bob, since=world.now))
+    )
+    body = json.loads(world.run("size", "vip", "--over", "4d", "--steps", "9", "--json").stdout)
+    assert [one["members"] for one in body["sizes"]] == [0, 0, 1, 1, 2, 2, 1, 1, 1]
+
+
+def test_explain_tells_each_leaf_since_when_and_what_comes_next(world: World) -> None:
+    said = world.run("explain", "silent", "bob").stdout
+    assert "bob is in silent" in said
+    bought = world.now - timedelta(days=10)
+    assert f"a member since {bought:%Y-%m-%d %H:%M}" in said
+    for leaf in ("segment.buyers", 'did("Session Started", within="7d")', 'did("Order Completed", within="30d")'):
+        assert leaf in said
+    assert f"changes by itself: {bought + timedelta(days=30):%Y-%m-%d %H:%M}" in said
+    assert "entered" in said
+    assert "bob is not in silent" in world.run("explain", "silent", "bob", "--at", f"{bought - timedelta(hours=1):%Y-%m-%dT%H:%MZ}").stdout
+    assert "a list (manual)" in world.run("explain", "vip", "bob").stdout
+
+
+# -- lists -----------------------------------------------------------------------------------------
+
+
+def test_people_come_onto_a_list_and_off_it_once_each(world: World) -> None:
+    assert "vip: 2 added, 0 removed, 0 unchanged" in world.run("add", "vip", "ann", "bob").stdout
+    assert world.members("vip") == ids(world, "ann", "bob")
+    assert "vip: 1 added, 0 removed, 1 unchanged" in world.run("add", "vip", "ann", "cat").stdout
+    assert "vip: 0 added, 1 removed, 0 unchanged" in world.run("remove", "vip", *ids(world, "ann")).stdout
+    assert "vip: 0 added, 0 removed, 1 unchanged" in world.run("remove", "vip", "ann").stdout
+    told = [one for one in world.told() if one[1] == "vip"]
+    assert told == [(live.ENTERED, "vip")] * 3 + [(live.EXITED, "vip")]
+
+
+def test_if_one_is_not_known_nobody_is_added(world: World) -> None:
+    said = world.run("add", "vip", "ann", "somebody-else", code=1).stderr
+    assert "PERSON 2 of 2" in said
+    assert "somebody-else" not in said
+    assert world.members("vip") == set()
+
+
+def test_upload_adds_whoever_is_known_and_names_the_lines_of_the_others_without_what_stands_there(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "visitors.csv"
+    lines = (
+        b"name,user_id",
+        b'"Ann',
+        b'of two lines", ann ',
+        b"Nobody,secret@example.com",
+        b"Empty,",
+        b"Cat,cat",
+        b"Again,ann",
+    )
+    file.write_bytes(b"\xef\xbb\xbf" + b"\n".join((*lines, b"Bad,\xe9")))  # as spreadsheets write it, with a mark at its beginning
+    result = world.run("upload", "fair", str(file))
+    assert "fair: 2 added, 0 removed, 0 unchanged" in result.stdout
+    assert world.members("fair") == ids(world, "ann", "cat")
+    with (tmp_path / "visitors.errors.csv").open() as errors:
+        assert list(csv.reader(errors)) == [["line", "reason"], ["4", "nobody is known by this"], ["5", "empty"], ["8", "not UTF-8"]]
+    assert "secret@example.com" not in result.output + (tmp_path / "visitors.errors.csv").read_text()
+    assert "3 lines were left out" in result.stderr
+
+
+def test_a_second_upload_changes_nothing_and_replace_takes_off_whoever_is_missing(world: World, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text("user_id\nann\ncat\n")
+    second.write_text("user_id\ncat\nbob\n")
+    world.run("upload", "fair", str(first))
+    assert "fair: 0 added, 0 removed, 2 unchanged" in world.run("upload", "fair", str(first)).stdout
+    assert "fair: 1 added, 1 removed, 1 unchanged" in world.run("upload", "fair", str(second), "--replace").stdout
+    assert world.members("fair") == ids(world, "bob", "cat")
+    assert not (tmp_path / "b.errors.csv").exists()
+
+
+def test_a_file_that_names_nobody_does_not_empty_the_list(world: World, tmp_path: Path) -> None:
+    world.run("add", "fair", "ann")
+    file = tmp_path / "wrong.csv"
+    file.write_text("user_id\nx\ny\n")
+    assert "the list was left as it is" in world.run("upload", "fair", str(file), "--replace", code=1).stderr
+    assert world.members("fair") == ids(world, "ann")
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "sentence"),
+    [
+        ("name,town", (), "no column of"),
+        ("name,user_id", ("--column", "userid"), "did you mean `user_id`?"),
+        ("name,user_id", ("--column", "name"), "nobody is known by this kind of id"),
+    ],
+)
+def test_a_column_that_says_not_who_is_named(world: World, tmp_path: Path, header: str, options: tuple[str, ...], sentence: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"{header}\nAnn,ann\n")
+    assert sentence in world.run("upload", "fair", str(file), *options, code=1).stderr
+
+
+def test_freeze_keeps_the_members_as_a_segment_of_its_own_that_nobody_changes(world: World) -> None:
+    said = world.run("freeze", "buyers", "buyers_in_may", "--description", 'Bought: "in May"').stdout
+    assert "keeps 2 people" in said
+    made = load_segment((world.journeys / "segments" / "buyers_in_may.yaml").read_text())
+    assert (made.list_, made.source, made.description) == ("snapshot", "buyers", 'Bought: "in May"')
+    assert "buyers_in_may" in load(world.journeys).segments
+    assert world.members("buyers_in_may") == world.members("buyers") == ids(world, "ann", "bob")
+    assert world.told()[-2:] == [(live.ENTERED, "buyers_in_may")] * 2
+    assert "is a snapshot" in world.run("add", "buyers_in_may", "cat", code=1).stderr
+    assert "already" in world.run("freeze", "silent", "buyers_in_may", code=1).stderr
+
+
+def test_a_segment_that_is_still_being_built_is_not_frozen(world: World) -> None:
+    world.database.write_now(rebuild.restart, ["buyers"], world.now)
+    assert "`buyers` is building" in world.run("freeze", "buyers", "half", code=1).stderr
+    assert not (world.journeys / "segments" / "half.yaml").exists()
+    assert world.members("half") == set()
+
+
+# -- work ------------------------------------------------------------------------------------------
+
+
+def test_rebuild_puts_right_what_was_changed_behind_its_back_and_leaves_the_rest(world: World) -> None:
+    (ann,) = ids(world, "ann")
+    world.database.write_now(
+        lambda connection: connection.execute(
+            delete(segment_members).where(segment_members.c.segment == "buyers", segment_members.c.profile_id == ann)
+        )
+    )
+    before = world.told()
+    assert "buyers: live; 3 gone through, 1 entered, 0 left" in world.run("rebuild", "buyers").stdout
+    assert world.members("buyers") == ids(world, "ann", "bob")
+    assert world.told()[len(before) :] == [(live.ENTERED, "buyers")]
+    assert "silent: live" in world.run("status", "--watch").stdout
+
+
+def test_a_segment_that_is_not_in_force_is_not_rebuilt(world: World) -> None:
+    (world.journeys / "segments" / "fresh.yaml").write_text('segment: fresh\ndescription: d\nmembers: did("Signed Up")\n')
+    assert "start `sojourn up`" in world.run("rebuild", "fresh", code=1).stderr
+
+
+def test_check_says_every_guard_and_exits_with_0(world: World) -> None:
+    many = " and ".join(f'did("Thing {i}")' for i in range(6))
+    (world.journeys / "segments" / "long.yaml").write_text(f"segment: long\ndescription: d\nmembers: {many}\n")
+    world.run("add", "vip", "ann", "bob")
+    said = world.run("check").stderr
+    assert "long.yaml:3:10: warning: asks 6 attributes" in said
+    assert "long.yaml:1:10: warning: no journey, segment, model or content names `long`" in said
+    assert "silent: warning: has 1 member, fewer than 100" in said
+    assert re.search(r"(vip|buyers): warning: is 100% the same people as `(buyers|vip)`", said)
+    assert "not counted yet, since everyone is still gone through: `long`" in said
+    whole = CliRunner().invoke(app, ["check", "--journeys", str(world.journeys)])
+    assert whole.exit_code == 0
+    assert "warning: asks 6 attributes" in whole.stderr
+    assert "all is well" in whole.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "preview", "size", "explain", "add", "remove", "upload", "freeze", "check", "rebuild", "status"]
+)
+def test_every_command_teaches(command: str) -> None:
+    said = CliRunner().invoke(app, ["segment", command, "--help"], env={"COLUMNS": "120"})
+    assert said.exit_code == 0
+    assert len(said.stdout) > 400
