@@ -281,7 +281,9 @@ class Segment(Model):
         alias="list",
         description="instead of `members`: a kept list, changed by `sojourn segment add`, `upload`, `freeze` or `sojourn cluster`",
     )
-    source: Text | None = Field(default=None, description="where it came from: the segment that it was frozen from, or the command that wrote it")
+    source: Text | None = Field(
+        default=None, description="where it came from: the segment that it was frozen from, or the command that wrote it"
+    )
     version: Text | None = Field(default=None, description="of a list: which making of it this is, such as that of a clustering")
 
     @property

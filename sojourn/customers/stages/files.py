@@ -81,7 +81,8 @@ def described(text: str) -> str:
 
 
 def _text(made: Written, head: Iterable[str]) -> str:
-    text = f"{header(head)}segment: {made.name}\n{described(made.description)}source: sojourn stages fit\nmembers: >\n{indent(made.members, '  ')}\n"
+    described_ = f"{described(made.description)}source: sojourn stages fit\n"
+    text = f"{header(head)}segment: {made.name}\n{described_}members: >\n{indent(made.members, '  ')}\n"
     load_segment(text, f"{made.name}.yaml")  # what is written is read as strictly as what people write
     return text
 
