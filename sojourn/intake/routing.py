@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from sojourn.language.asked import SEGMENT_EVENTS, segments_awaited
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
 from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, meet
@@ -169,6 +170,8 @@ def _enter(
         if live is None:
             continue
         journey, enter = live.journey, live.journey.enter
+        if _of_another_segment(event, enter.if_):
+            continue
         if enter.if_ is not None and event.name != ENTER_REQUESTED:
             answer = ask(enter.if_, event)
             if not answer.holds:
@@ -196,6 +199,17 @@ def _enter(
                 yield Refused(name, f"entered {since} ago, again after {enter.again_after}")
                 continue
         yield _begin(live, event, key, running)
+
+
+def _of_another_segment(event: Happened, condition: str | None) -> bool:
+    """Tell whether someone came into, or left, a segment that a filter does not name: for its journey no trigger at all.
+
+    Else each change of each segment would be kept as a refusal of every journey that listens for one of them.
+    """
+    if condition is None or event.name not in SEGMENT_EVENTS:
+        return False
+    named = segments_awaited(condition)
+    return bool(named) and event.properties.get("segment") not in named
 
 
 def _begin(live: Definition, event: Happened, key: str, replaces: Entry | None) -> Begin:

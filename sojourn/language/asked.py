@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sojourn.language.conditions import Condition, ConditionError, listed, parse, segment_cycle, tree
 from sojourn.language.conditions.turning import unreckonable
@@ -74,6 +75,22 @@ class Asked:
                 case tree.Comparison(left=tree.EventProperty(path=("segment",)), right=tree.Literal(value=str() as name)):
                     if name not in self.segments:
                         self.found.add(("enter", "if"), unknown("segment", name, self.segments), max(text.find(name), 0))
+
+
+@lru_cache(maxsize=1024)
+def segments_awaited(text: str) -> frozenset[str]:
+    """Return the only segments whose events a filter can hold for; empty where it does not say: it may be any.
+
+    `event.segment == "dormant"` says one, alone or as a part of an `and`.
+    """
+    whole = parse(text).tree
+    for part in whole.items if isinstance(whole, tree.And) else (whole,):
+        match part:
+            case tree.Comparison(operator="==", left=tree.EventProperty(path=("segment",)), right=tree.Literal(value=str() as name)):
+                return frozenset({name})
+            case tree.Membership(left=tree.EventProperty(path=("segment",)), right=tree.ListOf(items=items), negated=False):
+                return frozenset(str(item.value) for item in items if isinstance(item, tree.Literal))
+    return frozenset()
 
 
 def understood(text: str, way: Way, found: Findings) -> Condition | None:

@@ -34,7 +34,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     database.write_now(lambda connection: connection.execute(insert(profiles), rows))
     database.write_now(queue.propose, pairs, "v1", now)
     yield tmp_path
-    database.engine.dispose()
+    database.close_now()
 
 
 def resolve(data: Path, *arguments: str, answers: str = "") -> tuple[int, str]:
@@ -45,7 +45,7 @@ def resolve(data: Path, *arguments: str, answers: str = "") -> tuple[int, str]:
 def states(data: Path) -> dict[str, str]:
     database = Database(f"sqlite:///{data / 'sojourn.db'}")
     found = {id_: database.read_now(queue.get, id_).state for id_ in (AB, AC)}
-    database.engine.dispose()
+    database.close_now()
     return found
 
 

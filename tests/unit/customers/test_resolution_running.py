@@ -28,7 +28,7 @@ def database() -> Iterator[Database]:
     database = opened()
     database.write_now(store, customers())
     yield database
-    database.engine.dispose()
+    database.close_now()
 
 
 def scores(**changed: Any) -> Scored:
@@ -148,7 +148,7 @@ def test_too_few_profiles_are_left_alone() -> None:
     database.write_now(store, customers(20, 5))
     with pytest.raises(NotComparable, match="only 25 records"):
         run(database, settings(), NOW, silent, by_identity)
-    database.engine.dispose()
+    database.close_now()
 
 
 def test_a_line_that_gives_too_many_pairs_is_named_before_any_is_made() -> None:

@@ -209,7 +209,7 @@ class TestReengagement:
         shop.advance("59d 23h 59m")
         assert shop.entries("ada") == []
         shop.advance("1m")
-        assert shop.profile("ada").segments == {"dormant"}
+        assert "dormant" in shop.profile("ada").segments
         assert shop.outcome("ada", "reengagement") == "running"
         shop.advance("4d")
         (hello,) = shop.inbox("ada")
@@ -234,7 +234,7 @@ class TestReengagement:
         shop.track("ada", "Session Started")
         assert shop.outcome("ada", "reengagement") == "came_back"
         shop.advance("1h")
-        assert shop.profile("ada").segments == frozenset()
+        assert shop.profile("ada").segments == frozenset({"stage_awareness"})
         assert len(shop.inbox("ada")) == 1
 
     def test_a_click_ends_it(self, shop: Shop) -> None:
