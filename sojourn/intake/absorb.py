@@ -74,6 +74,7 @@ class Absorbed:
         new_profile: it is the first that is known of this person.
         seq: of its row in the log.
         said: its words about consent.
+        told: it spoke of the person's traits, or changed them in passing (a place, the usual hour).
     """
 
     envelope: Envelope
@@ -83,6 +84,7 @@ class Absorbed:
     new_profile: bool
     seq: int
     said: tuple[consent.Said, ...] = ()
+    told: bool = False
 
 
 def absorb(
@@ -110,15 +112,16 @@ def absorb(
     """
     before = _absorbed_before(connection, rows)
     people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, identity)
-    heard: list[tuple[InboundRow, tuple[consent.Said, ...], Resolved | None]] = []
+    heard: list[tuple[InboundRow, tuple[consent.Said, ...], Resolved | None, bool]] = []
     learnt: list[tuple[Learnt, str]] = []  # each beside the profile that it was told of
     for row in rows:
         envelope = row.envelope
         words = tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context))
         if envelope.message_id in before:
-            heard.append((row, words, None))
+            heard.append((row, words, None, False))
             continue
         found = people.resolve(envelope)
+        before_it = dict(found.profile.traits)
         for facts in (found.profile, found.own):
             if facts is None:
                 continue
@@ -127,10 +130,10 @@ def absorb(
                 people.touch(facts)
             if facts is found.profile:
                 learnt.append((told, found.origin_id))
-        heard.append((row, words, found))
+        heard.append((row, words, found, bool(envelope.traits) or found.profile.traits != before_it))
     people.flush()
     kept, consents, absorbed = [], [], []
-    for row, words, resolved in heard:
+    for row, words, resolved, told_traits in heard:
         envelope = row.envelope
         if resolved is None:
             absorbed.append(Absorbed(envelope, people.canonical(before[envelope.message_id]), (), False, False, row.seq, words))
@@ -139,7 +142,7 @@ def absorb(
         origin = None if owner == resolved.origin_id else resolved.origin_id
         kept.append(_event(row, owner, origin))
         consents += [consent.consent_row(owner, one, envelope.time, envelope.message_id, origin) for one in words]
-        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words))
+        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words, told_traits))
     if history:
         insert_new(connection, events, kept)
     consent.record_all(connection, consents)

@@ -100,7 +100,7 @@ def process_batch(
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
-    batch.result.changes = segments.judge(connection, registry.book, dict.fromkeys(_to_judge(happened, registry), now), now, tell)
+    batch.result.changes = segments.judge_touched(connection, registry.book, _to_judge(happened, registry), now, tell)
     connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
     result.events = len(rows)
@@ -108,11 +108,18 @@ def process_batch(
     return result
 
 
-def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> list[str]:
-    """Return whose memberships an event of the batch can have changed."""
+def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> dict[str, frozenset[str] | None]:
+    """Return whose memberships the batch can have changed, each with the names of their new events; None: with more than events."""
     asked = registry.book.needs.names
-    touched = (a for a in absorbed if a.new_profile or a.merges or a.envelope.traits or (a.is_new and a.envelope.name in asked))
-    return list(dict.fromkeys(a.profile_id for a in touched))
+    found: dict[str, frozenset[str] | None] = {}
+    for item in absorbed:
+        one, name = item.profile_id, item.envelope.name
+        if item.new_profile or item.merges or item.told:
+            found[one] = None
+        elif item.is_new and name in asked:
+            before = found.get(one, frozenset())
+            found[one] = None if before is None else before | {name}
+    return found
 
 
 class _Batch:

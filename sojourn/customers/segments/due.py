@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
-from sojourn.store.bulk import chunks, insert_new, upsert
+from sojourn.store.bulk import among, chunks, insert_new, many, upsert
 from sojourn.store.tables import segment_due
 
 _DUE = select(segment_due).where(segment_due.c.at <= bindparam("now")).order_by(segment_due.c.at, segment_due.c.profile)
@@ -37,6 +38,17 @@ def due(connection: Connection, now: datetime, limit: int) -> list[tuple[str, da
 def is_due(connection: Connection, now: datetime) -> bool:
     """Tell whether anyone is due; it needs no lock, so asking often is cheap."""
     return connection.execute(_IS_DUE, {"now": now}).first() is not None
+
+
+def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> set[str]:
+    """Return which of some people are due at a moment."""
+    dialect = connection.dialect.name
+    return {row.profile for row in connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})}
+
+
+@cache
+def _late(dialect: str) -> Select[tuple[str]]:
+    return select(segment_due.c.profile).where(among(dialect, segment_due.c.profile, "people"), segment_due.c.at <= bindparam("now"))
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from sojourn.customers.inner import InnerEvent, Tell
 from sojourn.customers.segments import due
-from sojourn.customers.segments.book import SegmentBook
+from sojourn.customers.segments.book import Part, SegmentBook
 from sojourn.customers.segments.facts import Known, read_known
 from sojourn.language.conditions import Facts
 from sojourn.store.bulk import insert_new
@@ -43,7 +43,7 @@ class Change:
 
 
 def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datetime], now: datetime, tell: Tell) -> list[Change]:
-    """Bring people's memberships up to date, and return what changed.
+    """Bring all memberships of people up to date, and return what changed.
 
     Args:
         connection: of a writing transaction.
@@ -55,15 +55,52 @@ def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datet
     if not moments or not book.judged:
         return []
     serial = begin(connection)
-    known = read_known(connection, book.needs, list(moments), min(moments.values()))
+    changes = _judge(connection, book, book.everything, moments)
+    write(connection, changes, serial, now, tell)
+    return changes
+
+
+def judge_touched(
+    connection: Connection, book: SegmentBook, touched: Mapping[str, frozenset[str] | None], now: datetime, tell: Tell
+) -> list[Change]:
+    """Bring those memberships up to date that events can have changed, and return what changed; other arguments as of `judge`.
+
+    Args:
+        connection: of a writing transaction.
+        book: the segments in force.
+        touched: by person, the names of their new events; None where more than events changed: then all is judged.
+        now: the shop's moment.
+        tell: takes the events of what changed.
+    """
+    if not touched or not book.judged:
+        return []
+    serial = begin(connection)
+    late = due.late(connection, touched, now)  # a window of theirs passed as well: all is judged
+    groups: dict[frozenset[str] | None, dict[str, datetime]] = {}
+    for one, events in touched.items():
+        names = None if events is None or one in late else book.asking(events)
+        if names is None or names:
+            groups.setdefault(names, {})[one] = now
+    changes: list[Change] = []
+    for names, moments in groups.items():
+        changes += _judge(connection, book, book.everything if names is None else book.part(names), moments)
+    write(connection, changes, serial, now, tell)
+    return changes
+
+
+def _judge(connection: Connection, book: SegmentBook, part: Part, moments: Mapping[str, datetime]) -> list[Change]:
+    known = read_known(connection, part.needs, list(moments), min(moments.values()))
     changes: list[Change] = []
     dues: dict[str, datetime | None] = {}
+    whole = part is book.everything
     for one, person in known.items():
-        changed, dues[one] = _judge_one(one, book, person, moments[one])
+        changed, upcoming = _judge_one(one, book, part, person, moments[one])
         changes += changed
+        # What was known of the segments that are not judged now stands: too early at the worst.
+        dues[one] = upcoming if whole else min((at for at in (upcoming, person.due) if at is not None), default=None)
     gone = {one: None for one in moments if one not in known}
-    due.set_due(connection, {**dues, **gone}, {**{one: p.due for one, p in known.items() if p.due}, **dict.fromkeys(gone, now)})
-    write(connection, changes, serial, now, tell)
+    before = {one: person.due for one, person in known.items() if person.due is not None}
+    due.set_due(connection, {**dues, **gone}, {**before, **{one: moments[one] for one in gone}})
     return changes
 
 
@@ -73,12 +110,12 @@ def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: i
     return judge(connection, book, dict(due.due(connection, now, limit)), now, tell)
 
 
-def _judge_one(profile_id: str, book: SegmentBook, person: Known, at: datetime) -> tuple[list[Change], datetime | None]:
+def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at: datetime) -> tuple[list[Change], datetime | None]:
     held: dict[str, bool] = {}
     facts = Facts(now=at, profile=person.traits, history=person.history, listed=person.segments, segments=held)
     upcoming: datetime | None = None
     changes = []
-    for name in book.judged:
+    for name in part.names:
         condition = book.conditions[name]
         holds = held[name] = condition.holds(facts, book.conditions)
         if holds is not (name in person.segments):
