@@ -25,9 +25,10 @@ from sqlalchemy import Connection, select
 from bench.measuring import Report
 from bench.servers import folder
 from sojourn.bulk.exporting import Wanted, export
-from sojourn.bulk.importing import Import, Order
+from sojourn.bulk.importing import Import
 from sojourn.bulk.loading import load
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.ordering import Order
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, identifiers, profiles
 from sojourn.store.types import to_micros

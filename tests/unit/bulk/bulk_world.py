@@ -11,8 +11,10 @@ import orjson
 from sqlalchemy import select
 
 from sojourn.bulk import importing
-from sojourn.bulk.importing import Import, Order, Told
+from sojourn.bulk.importing import Import, Told
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.ordering import Order
+from sojourn.bulk.policy import Policy
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, events, identifiers, metadata, profiles
 
@@ -26,9 +28,14 @@ def store() -> Database:
 
 
 def work(
-    database: Database, path: Path, kind: Kind = Kind.profiles, advanced: Callable[[Told], None] = lambda _: None, **given: Any
+    database: Database,
+    path: Path,
+    kind: Kind = Kind.profiles,
+    advanced: Callable[[Told], None] = lambda _: None,
+    policy: Policy | None = None,
+    **given: Any,
 ) -> Import:
-    return Import(database, Order(path, kind, **given), lambda: NOW, advanced)
+    return Import(database, Order(path, kind, **given), lambda: NOW, advanced, policy=policy)
 
 
 def run(database: Database, path: Path, kind: Kind = Kind.profiles, **given: Any) -> Told:

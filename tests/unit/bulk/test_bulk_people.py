@@ -17,9 +17,11 @@ from sqlalchemy import func, insert, select
 from sojourn.bulk import importing
 from sojourn.bulk.importing import ElsewhereError, listed
 from sojourn.bulk.mapping import Kind
-from sojourn.bulk.people import prepare, write_people
+from sojourn.bulk.people import write_people
+from sojourn.bulk.policy import Policy
+from sojourn.bulk.preparing import prepare
 from sojourn.bulk.problems import UnreadableFile
-from sojourn.bulk.records import Origin, person
+from sojourn.bulk.records import Origin
 from sojourn.customers.identity import random_id
 from sojourn.customers.segments import due
 from sojourn.intake.absorb import InboundRow, absorb
@@ -63,13 +65,13 @@ RECORD = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=30)
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut) -> None:
-    origin = Origin("c" * 64, NOW, NOW)
+    origin, policy = Origin("c" * 64, NOW, NOW), Policy()
     found = []
     for fast in (True, False):
         database = store()
-        prepared = [prepare(person(dict(record), i, i, origin), NOW, random_id) for i, record in enumerate(records, 1)]
+        prepared = [prepare(dict(record), i, i, origin, policy, random_id) for i, record in enumerate(records, 1)]
         for start in range(0, len(prepared), cut):
-            database.write_now(write_people, prepared[start : start + cut], NOW, fast=fast)
+            database.write_now(write_people, prepared[start : start + cut], origin, policy, fast=fast)
         found.append(people(database))
     assert found[0] == found[1]
 
