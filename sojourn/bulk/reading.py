@@ -7,13 +7,15 @@ the order of the file either way, each with the place where it ends, and what co
 from __future__ import annotations
 
 import marshal
-import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection as Pipe
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
@@ -32,6 +34,7 @@ from sojourn.store.ids import OrderedIds
 LARGE_FILE = 8 << 20  # bytes, about 80,000 people; a second process takes a second or two to start
 LARGE_PACKED_FILE = 1 << 20
 BLOCK = 500  # rows that one process hands to the other at once
+_LENGTH = 8  # bytes that say how long a message is
 
 
 class ReaderDied(Transient):
@@ -115,14 +118,11 @@ class Reader:
         if self._order.kind is not Kind.profiles or size < (LARGE_PACKED_FILE if packed else LARGE_FILE):
             yield from self
             return
-        with _reading_beside(self._order, self._format, self._place, self._origin, self._policy) as pipe:
+        with _reading_beside((self._order, self._format, self._place, self._origin, self._policy.texts())) as stream:
             while True:
-                try:
-                    told, self.read, rows = marshal.loads(pipe.recv_bytes())  # noqa: S302 (from a child of ours)
-                except EOFError:
-                    raise ReaderDied("the process that read the file ended; the same command goes on where it was") from None
-                if told is not None:
-                    raise UnreadableFile(told)
+                problem, self.read, rows = _receive(stream)
+                if problem is not None:
+                    raise UnreadableFile(problem)
                 if not rows:
                     return
                 for rows_, offset, line, item, refused, reason in rows:
@@ -146,40 +146,74 @@ def open_file(order: Order, format_: Format, place: Place) -> tuple[Rows, Column
     return rows, columns
 
 
+_Told = tuple[Order, Format, Place, Origin, tuple[str, str | None]]
+"""What the process beside needs to know. A policy's compiled parts do not travel, its texts do."""
+
+
 @contextmanager
-def _reading_beside(order: Order, format_: Format, place: Place, origin: Origin, policy: Policy) -> Iterator[Pipe]:
-    context = multiprocessing.get_context("spawn")  # no lock, thread or connection of ours is taken along
-    ours, theirs = context.Pipe(duplex=False)
-    # The interpreter takes the arguments along as they are; a policy's compiled parts do not travel, its texts do.
-    process = context.Process(target=_read_beside, args=(theirs, order, format_, place, origin, policy.texts()), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield ours
-    finally:
-        ours.close()
-        process.terminate()
-        process.join()
+def _reading_beside(told: _Told) -> Iterator[BinaryIO]:
+    """Start a process that reads a file, and give the stream of what it sends.
+
+    It is a program of its own (`python -m`), not a fork and not multiprocessing's: no thread, lock or connection of ours
+    is taken along, and whatever script called us is not run again.
+    """
+    path = os.pathsep.join(found for found in sys.path if found)
+    with subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with suppress(BrokenPipeError):  # it died at once; reading says so
+                process.stdin.write(pickle.dumps(told))
+                process.stdin.close()
+            yield cast(BinaryIO, process.stdout)
+        finally:
+            process.terminate()
 
 
-def _read_beside(pipe: Pipe, order: Order, format_: Format, place: Place, origin: Origin, texts: tuple[str, str | None]) -> None:
+def read_beside(told: _Told, out: BinaryIO) -> None:
     """Read a file and send its rows in blocks, each as `(problem, bytes read, rows)`; a block without rows is the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    order, format_, place, origin, texts = told
     reader = Reader(order, format_, place, origin, of_texts(*texts))
     block: list[tuple[Any, ...]] = []
+    problem: str | None = None
     try:
         for read in reader:
             item = read.item
-            block.append((*read[:3], tuple(item) if isinstance(item, Prepared) else None, read.refused and tuple(read.refused), read.reason))
+            kept = tuple(item) if isinstance(item, Prepared) else None
+            block.append((*read[:3], kept, None if read.refused is None else tuple(read.refused), read.reason))
             if len(block) >= BLOCK:
-                pipe.send_bytes(marshal.dumps((None, reader.read, block)))
+                _send((None, reader.read, block), out)
                 block = []
-        if block:
-            pipe.send_bytes(marshal.dumps((None, reader.read, block)))
-        pipe.send_bytes(marshal.dumps((None, reader.read, [])))
     except UnreadableFile as error:
-        if block:
-            pipe.send_bytes(marshal.dumps((None, reader.read, block)))
-        pipe.send_bytes(marshal.dumps((str(error), reader.read, [])))
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # nobody reads any more
+        problem = str(error)
+    if block:
+        _send((None, reader.read, block), out)
+    _send((problem, reader.read, []), out)
+
+
+def _send(message: tuple[Any, ...], out: BinaryIO) -> None:
+    body = marshal.dumps(message)
+    out.write(len(body).to_bytes(_LENGTH, "big"))
+    out.write(body)
+    out.flush()
+
+
+def _receive(stream: BinaryIO) -> Any:
+    size = int.from_bytes(stream.read(_LENGTH), "big")
+    body = stream.read(size)
+    if not size or len(body) < size:
+        raise ReaderDied("the process that read the file ended; the same command goes on where it was")
+    return marshal.loads(body)  # noqa: S302 (from a child of ours)
+
+
+def main() -> None:
+    """Read what standard input says, and send it to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    with suppress(BrokenPipeError):  # nobody reads any more
+        read_beside(pickle.load(sys.stdin.buffer), sys.stdout.buffer)  # noqa: S301 (from our parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -104,7 +104,7 @@ def test_a_table_is_imported_to_the_same_values(calls) -> None:
 def told_of(database):
     users = {}
     for one in people(database):
-        (user,) = (value for kind, value, _ in one["known"] if kind == "user_id")
+        (user,) = (value for kind, value, *_ in one["known"] if kind == "user_id")
         users[user] = [one[name] for name in ("traits", "zone", "locale", "seen")]
     return users
 
