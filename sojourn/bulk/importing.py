@@ -6,6 +6,7 @@ short, so that a router beside it can write between them.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from sojourn.bulk.people import Written, known_keys, write_people
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.preparing import Prepared
 from sojourn.bulk.problems import UnreadableFile
-from sojourn.bulk.reading import Read, Reader, open_file
+from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
 from sojourn.bulk.records import Origin
 from sojourn.bulk.rows import Place, Row
 from sojourn.clock import monotonic
@@ -140,6 +141,14 @@ class Import:
         Raises:
             ElsewhereError: another process imports the same file.
         """
+        usual = gc.get_threshold()
+        gc.set_threshold(SELDOM, *usual[1:])
+        try:
+            return self._run()
+        finally:
+            gc.set_threshold(*usual)
+
+    def _run(self) -> Told:
         began = self.database.write_now(self._begin)
         place = Place(began.position, began.offset, began.line)
         self.told = Told(rows=place.rows, errors=began.errors, resumed=place.rows, finished=began.finished_at is not None)

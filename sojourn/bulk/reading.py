@@ -6,6 +6,7 @@ the order of the file either way, each with the place where it ends, and what co
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import pickle
@@ -34,6 +35,7 @@ from sojourn.store.ids import OrderedIds
 LARGE_FILE = 8 << 20  # bytes, about 80,000 people; a second process takes a second or two to start
 LARGE_PACKED_FILE = 1 << 20
 BLOCK = 500  # rows that one process hands to the other at once
+SELDOM = 100_000  # objects between two collections: a page is many small ones and no cycle, and looking through them costs a third
 _LENGTH = 8  # bytes that say how long a message is
 
 
@@ -158,7 +160,7 @@ def _reading_beside(told: _Told) -> Iterator[BinaryIO]:
     is taken along, and whatever script called us is not run again.
     """
     path = os.pathsep.join(found for found in sys.path if found)
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 (our own program)
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
     ) as process:
         assert process.stdin is not None
@@ -211,6 +213,7 @@ def _receive(stream: BinaryIO) -> Any:
 def main() -> None:
     """Read what standard input says, and send it to standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    gc.set_threshold(SELDOM)
     with suppress(BrokenPipeError):  # nobody reads any more
         read_beside(pickle.load(sys.stdin.buffer), sys.stdout.buffer)  # noqa: S301 (from our parent)
 

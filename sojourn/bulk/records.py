@@ -191,7 +191,13 @@ def _envelope(call: dict[str, Any], kind: str, origin: Origin) -> Envelope:
 
 def _in_our_words(reason: str) -> str:
     """Return intake's reason with the names of columns."""
-    for theirs, ours in (("context.externalIds", EXTERNAL), ("userId", USER), ("anonymousId", ANONYMOUS), ("timestamp", "time"), ("messageId", "message_id")):
+    for theirs, ours in (
+        ("context.externalIds", EXTERNAL),
+        ("userId", USER),
+        ("anonymousId", ANONYMOUS),
+        ("timestamp", "time"),
+        ("messageId", "message_id"),
+    ):
         reason = reason.replace(theirs, ours)
     return reason
 

@@ -76,11 +76,15 @@ RECORD = st.fixed_dictionaries(
         "time": st.integers(0, 5).map(lambda day: f"2026-01-0{day + 1}T00:00:00Z"),
         "traits": st.dictionaries(SOME(["city", "age"]), SOME(["Paris", "Rome", 3, True, None]), max_size=2)
         | st.fixed_dictionaries({}, optional={"email": SOME(EMAILS), "phone": SOME(PHONES), "timezone": SOME(["Asia/Tokyo", "Mars"])}),
-        "external_ids": st.dictionaries(SOME(["stripe_id", "email", "loyalty", "crm"]), SOME([*EMAILS, "c1", "c2", ["c1", "c3"]]), max_size=2),
+        "external_ids": st.dictionaries(
+            SOME(["stripe_id", "email", "loyalty", "crm"]), SOME([*EMAILS, "c1", "c2", ["c1", "c3"]]), max_size=2
+        ),
         "identifiers": st.lists(
             st.builds(
                 lambda kind, value, day: {"kind": kind, "value": value, "since": f"2025-11-0{day}T00:00:00Z"},
-                SOME(["user_id", "anonymous_id", "email", "stripe_id"]), SOME(["ann", "a1", "a9", "c1", *EMAILS]), st.integers(1, 5),
+                SOME(["user_id", "anonymous_id", "email", "stripe_id"]),
+                SOME(["ann", "a1", "a9", "c1", *EMAILS]),
+                st.integers(1, 5),
             ),
             max_size=3,
         ),
@@ -90,7 +94,11 @@ RECORD = st.fixed_dictionaries(
         "first_seen": SOME(["2025-12-01T00:00:00Z", "2026-01-03T00:00:00Z"]),
         "trait_times": st.just({"city": "2025-12-24T00:00:00Z"}),
     },
-).filter(lambda record: {"user_id", "anonymous_id", "external_ids", "identifiers"} & record.keys() or {"email", "phone"} & record.get("traits", {}).keys())
+).filter(
+    lambda record: (
+        {"user_id", "anonymous_id", "external_ids", "identifiers"} & record.keys() or {"email", "phone"} & record.get("traits", {}).keys()
+    )
+)
 
 
 @settings(deadline=None, max_examples=30)
