@@ -191,15 +191,15 @@ class Import:
         return connection.execute(select(imports).where(imports.c.fingerprint == self.fingerprint)).one()
 
     def _write(self, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin) -> Written:
-        for _ in range(MAX_TRIES - 1):
+        for number in range(MAX_TRIES - 1):
             try:
-                return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+                return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=number > 0)
             except IntegrityError:
-                continue  # the router made one of these people since we looked; now they are known
-        return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+                continue  # one of these people, or a word about consent, is known since we looked
+        return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=True)
 
     def _write_page(
-        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin
+        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin, *, again: bool
     ) -> Written:
         if not self.order.live:
             locks.router_turn(connection)  # before all else: who is who changes by one transaction at a time
@@ -207,7 +207,7 @@ class Import:
         if connection.execute(mine.values(values)).rowcount != 1:
             raise ElsewhereError("another process imports this file just now; see: sojourn import status")
         if self.order.kind is Kind.profiles:
-            written = write_people(connection, page.people, origin, self.policy, self._new_id)
+            written = write_people(connection, page.people, origin, self.policy, self._new_id, again=again)
         elif self.order.live:
             written = write_live(connection, page.events, page.aside)
         else:

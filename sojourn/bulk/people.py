@@ -69,6 +69,7 @@ def write_people(
     new_id: Callable[[], str] = random_id,
     *,
     fast: bool = True,
+    again: bool = False,
 ) -> Written:
     """Write a page of people.
 
@@ -79,6 +80,7 @@ def write_people(
         policy: how words about people are taken.
         new_id: gives the ids of new profiles.
         fast: whether people who are new may go the fast way.
+        again: it was tried, and a key was taken: one of a consent may be.
     """
     named = Counter(key for one in rows for key in one.keys)
     taken = known_keys(connection, named) if fast else set(named)
@@ -88,18 +90,18 @@ def write_people(
             taken.update(one.keys)
     fresh = [one for one in rows if taken.isdisjoint(one.keys)] if taken else rows
     written = Written()
-    _write_new(connection, fresh, origin.now, written)
+    _write_new(connection, fresh, origin.now, written, ignore=again)
     if len(fresh) < len(rows):
         others = [person(one.record, one.line, one.position, origin) for one in rows if not taken.isdisjoint(one.keys)]
         _write_exactly(connection, others, origin.now, policy, new_id, written)
     return written
 
 
-def _write_new(connection: Connection, rows: Sequence[Prepared], now: datetime, written: Written) -> None:
+def _write_new(connection: Connection, rows: Sequence[Prepared], now: datetime, written: Written, *, ignore: bool) -> None:
     at = to_micros(now)
     load(connection, profiles, _PROFILE, [one.profile for one in rows])
     load(connection, identifiers, _IDENTIFIER, [(*key, one.profile[0], since) for one in rows for key, since in one.keys.items()])
-    load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=True)
+    load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=ignore)
     load(connection, segment_due, _DUE, [(one.profile[0], at) for one in rows])
     written.new += len(rows)
 

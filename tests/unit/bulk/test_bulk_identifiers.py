@@ -71,6 +71,14 @@ def test_the_shops_profile_says_what_is_kept_and_what_it_refuses_is_recorded(tmp
     assert "nowhere" not in refused
 
 
+def test_a_consent_that_is_kept_already_is_left_as_it_is(tmp_path) -> None:
+    kept = {"id": "5e0f6d7e-1b1a-5f0e-9d7a-71756172616e", "purpose": "news", "granted": True, "at": "2026-01-01T00:00:00Z"}
+    database = store()
+    for who in ("ann", "bob"):
+        run(database, jsonl(tmp_path / f"{who}.jsonl", [{"id": who, "consents": [kept]}, {"id": f"{who}2"}]))
+    assert [len(one["consents"]) for one in people(database)] == [1, 0, 0, 0]
+
+
 def test_a_policy_travels_as_texts() -> None:
     policy = Policy(load_profile(PROFILE))
     assert of_texts(*policy.texts()).profile == policy.profile
