@@ -137,7 +137,7 @@ def test_event_definitions_are_asked_as_at_the_door(tmp_path, live) -> None:
         return [connection.execute(select(func.count()).select_from(table)).scalar() for table in (violations, quarantine)]
 
     assert database.read_now(counts) == [1, 1 if live else 0]
-    (header, (line, reason)) = csv.reader((tmp_path / "e.jsonl.errors.csv").open())
+    (_, (line, reason)) = csv.reader((tmp_path / "e.jsonl.errors.csv").open())
     assert line == "4"
     assert reason.startswith("Strict: ")
     assert "much" not in reason

@@ -40,7 +40,8 @@ TRAITS = st.dictionaries(
 )
 CALL = st.builds(
     lambda kind, user, anonymous, traits, time, agreed, zone, locale, keys: Envelope(
-        message_id="", kind=kind, name="Product Viewed" if kind == "track" else kind, user_id=user, anonymous_id=anonymous, keys=tuple(keys),
+        message_id="", kind=kind, name="Product Viewed" if kind == "track" else kind, user_id=user, anonymous_id=anonymous,
+        keys=tuple(keys),
         traits={**traits, **({"consent": agreed} if agreed else {})} if kind == "identify" else {},
         properties={"price": 1.5} if kind == "track" else {},
         context={key: value for key, value in (("timezone", zone), ("locale", locale)) if value}, time=time, received_at=NOW,
@@ -53,7 +54,9 @@ CALL = st.builds(
     st.dictionaries(st.sampled_from(["marketing", "news.weekly"]), st.booleans(), max_size=2),
     st.none() | st.sampled_from(["Europe/Paris", "GMT+0100"]),
     st.none() | st.sampled_from(["en", "fr-FR"]),
-    st.lists(st.sampled_from([("email", "x@shop.example"), ("stripe_id", "c1"), ("stripe_id", "c2"), ("phone", "+49301234560")]), max_size=2),
+    st.lists(
+        st.sampled_from([("email", "x@shop.example"), ("stripe_id", "c1"), ("stripe_id", "c2"), ("phone", "+49301234560")]), max_size=2
+    ),
 )  # fmt: skip
 
 
