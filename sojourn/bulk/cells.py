@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ _GUARDED = re.compile(r"^'+[=+\-@\t\r]")
 _NUMBER = re.compile(r"^-?(?:0|[1-9][0-9]{0,18})(?P<rest>\.[0-9]{1,25})?(?P<power>e[+-]?[0-9]{1,3})?$", re.ASCII)
 _WORDS = {"true": True, "false": False}
 _NO_JSON = object()
+_MEANT = frozenset("'-0123456789{[\"tf")  # what a text begins with that can stand for something else
 _YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
@@ -49,6 +51,8 @@ def read_cell(text: str) -> Any:
     """Return the value that a cell stands for; None where it is empty."""
     if not text:
         return None
+    if text[0] not in _MEANT:
+        return text
     if text[0] == "'":
         return unguard(text)
     return _read(text)
@@ -56,8 +60,9 @@ def read_cell(text: str) -> Any:
 
 def _read(text: str) -> Any:
     first = text[0]
-    if first in "-0123456789" and (found := _NUMBER.match(text)):
-        return _number(text, found)
+    if first in "-0123456789":
+        number = _number(text)
+        return text if isinstance(number, str) else number
     if text in _WORDS:
         return _WORDS[text]
     return _json(text, text) if first in '{["' else text
@@ -80,8 +85,12 @@ def _json(text: str, otherwise: Any) -> Any:
     return value
 
 
-def _number(text: str, found: re.Match[str]) -> Any:
+@lru_cache(maxsize=4096)  # ages, counts and prices repeat
+def _number(text: str) -> Any:
     """Return a number, or the text where it would not keep all of its digits, or where only a program would write it so (`1e5`)."""
+    found = _NUMBER.match(text)
+    if found is None:
+        return text
     try:
         number = orjson.loads(text)
     except orjson.JSONDecodeError:  # beyond any float

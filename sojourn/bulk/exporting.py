@@ -13,16 +13,16 @@ from sqlalchemy import ColumnElement, Connection, select
 from sojourn.bulk.files import GZIP, Format, format_of
 from sojourn.bulk.outgoing import EVENT_COLUMNS, EventsOut, PeopleOut, Record, flat, flat_columns, flat_event
 from sojourn.bulk.problems import UnreadableFile
-from sojourn.bulk.records import IDENTIFIER_KINDS
 from sojourn.bulk.writers import STDOUT, open_writer, writing_to
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition
+from sojourn.language.conditions.expression import Expression
 from sojourn.language.problems import unknown
 from sojourn.store.database import Database
 from sojourn.store.tables import segment_members
 
 PARQUET_PEOPLE = (
-    "profile_id", "user_id", "anonymous_id", "identifiers", "traits", "trait_times", "consents",
+    "profile_id", "user_id", "anonymous_id", "identifiers", "traits", "trait_times", "observed", "consents",
     "zone", "zone_time", "locale", "locale_time", "first_seen", "last_seen",
 )  # fmt: skip
 
@@ -38,6 +38,7 @@ class Wanted:
         columns: of a table, or the keys of a line of JSONL; all where none are given.
         where: of which people.
         segment: members of which segment only.
+        computed: computed traits to work out and show beside the others.
     """
 
     what: str
@@ -46,6 +47,7 @@ class Wanted:
     columns: Sequence[str] | None = None
     where: Condition | None = None
     segment: str | None = None
+    computed: Mapping[str, Expression] | None = None
 
 
 def checked_where(condition: Condition) -> Condition:
@@ -93,7 +95,7 @@ def export(
         source = EventsOut(database, where)
         change: Callable[[Record], Record] = flat_event
     else:
-        source = PeopleOut(database, where, wanted.segment)
+        source = PeopleOut(database, where, wanted.segment, wanted.computed, now)
         change = flat
     begun(source.count())
     columns = list(wanted.columns) if wanted.columns else _columns(source, format_, wanted.segment is not None)
@@ -124,7 +126,7 @@ def _columns(source: PeopleOut | EventsOut, format_: Format, of_segment: bool) -
         if format_ is Format.parquet:
             return list(EVENT_COLUMNS)
         return [*EVENT_COLUMNS[:-1], *(f"properties.{name}" for name in source.properties())]
-    columns = list(PARQUET_PEOPLE) if format_ is Format.parquet else flat_columns(source, IDENTIFIER_KINDS)
+    columns = [*PARQUET_PEOPLE, *(["computed"] if source.computed else [])] if format_ is Format.parquet else flat_columns(source)
     return [*columns, "segment_since"] if of_segment else columns
 
 

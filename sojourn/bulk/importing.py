@@ -6,11 +6,11 @@ short, so that a router beside it can write between them.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,17 +18,22 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sojourn.bulk.errorsfile import ErrorsFile
-from sojourn.bulk.files import Format, fingerprint, format_of
+from sojourn.bulk.files import fingerprint, format_of
 from sojourn.bulk.history import write_history, write_live
-from sojourn.bulk.mapping import Columns, Kind, Layout
-from sojourn.bulk.people import Prepared, Written, known_keys, prepare, write_people
-from sojourn.bulk.problems import BadRow, UnreadableFile
-from sojourn.bulk.records import Origin, checked, event, person
-from sojourn.bulk.rows import Place, Row, Rows, open_rows
+from sojourn.bulk.mapping import Kind, Layout
+from sojourn.bulk.ordering import Order
+from sojourn.bulk.people import Written, known_keys, write_people
+from sojourn.bulk.policy import Policy
+from sojourn.bulk.preparing import Prepared
+from sojourn.bulk.problems import UnreadableFile
+from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
+from sojourn.bulk.records import Origin
+from sojourn.bulk.rows import Place, Row
 from sojourn.clock import monotonic
 from sojourn.customers.segments import due
 from sojourn.errors import Transient
-from sojourn.intake.envelope import Envelope
+from sojourn.intake.envelope import Envelope, Quarantined
+from sojourn.store import locks
 from sojourn.store.bulk import insert_if_new
 from sojourn.store.database import Database
 from sojourn.store.ids import OrderedIds
@@ -42,45 +47,6 @@ MAX_TRIES = 5
 
 class ElsewhereError(Transient):
     """Another process imports the same file just now."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be imported, and how.
-
-    Attributes:
-        path: the file.
-        kind: what its rows are.
-        mapped: column to target.
-        types: column to type.
-        format: where the ending does not tell.
-        delimiter: of CSV, where the header does not tell.
-        as_of: the moment of rows that bear none; the import's beginning where it is not given.
-        live: whether events go through the log and start journeys.
-        errors: the file of what could not be taken.
-        error_rows: whether the rows themselves are repeated there.
-    """
-
-    path: Path
-    kind: Kind
-    mapped: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    format: Format | None = None
-    delimiter: str | None = None
-    as_of: datetime | None = None
-    live: bool = False
-    errors: Path | None = None
-    error_rows: bool = False
-
-    @property
-    def errors_path(self) -> Path:
-        """Where what could not be taken is told."""
-        return self.errors or self.path.with_name(self.path.name + ".errors.csv")
-
-    def said(self) -> dict[str, Any]:
-        """Return what makes it another import of the same file."""
-        as_of = None if self.as_of is None else self.as_of.isoformat()
-        return {"columns": self.mapped, "types": self.types, "delimiter": self.delimiter, "as_of": as_of, "live": self.live}
 
 
 @dataclass
@@ -115,6 +81,7 @@ class Import:
         now: the shop's present moment.
         advanced: told after each page how far it is.
         hashed: told how many bytes were hashed.
+        policy: how words about people and events are taken; as they were said, where it is not given.
 
     Raises:
         UnreadableFile: the file or its mapping is wrong.
@@ -127,29 +94,23 @@ class Import:
         now: Callable[[], datetime],
         advanced: Callable[[Told], None] = lambda _: None,
         hashed: Callable[[int], None] = lambda _: None,
+        policy: Policy | None = None,
     ) -> None:
         self.database, self.order, self.now, self._advanced = database, order, now, advanced
         self.format = format_of(order.path, order.format)
         self.content = fingerprint(order.path, hashed)
         said = orjson.dumps([self.content, order.kind, order.said()], option=orjson.OPT_SORT_KEYS)
         self.fingerprint = hashlib.sha256(said).hexdigest()
+        self.policy = policy or Policy()
         self.told = Told()
         self._new_id = OrderedIds()
         self._size = FIRST_PAGE
 
     # -- what the columns are ----------------------------------------------------------------------
 
-    def _open(self, place: Place) -> tuple[Rows, Columns]:
-        rows = open_rows(self.order.path, self.format, place, self.order.delimiter)
-        columns = Columns(self.order.kind, self.order.mapped, self.order.types, rows.textual)
-        names = rows.columns()
-        if names is not None:
-            columns.check(names)
-        return rows, columns
-
     def layout(self) -> Layout | None:
         """Return which column goes where; None where each row names its own."""
-        rows, columns = self._open(Place())
+        rows, columns = open_file(self.order, self.format, Place())
         names = rows.columns()
         return None if names is None else columns.check(names)
 
@@ -157,16 +118,17 @@ class Import:
 
     def rehearse(self, refused: Callable[[Row, str], None] = lambda row, reason: None) -> Told:
         """Read all of it, write nothing, and return what would happen."""
-        place = Place()
-        rows, columns = self._open(place)
         origin = Origin(self.content, self.order.as_of or self.now(), self.now())
-        for page in _pages(self._records(rows, columns, place, origin, refused), lambda: LARGEST_PAGE):
+        reader = Reader(self.order, self.format, Place(), origin, self.policy)
+        for page in _pages(iter(reader), lambda: LARGEST_PAGE):
+            for row, reason in page.refused:
+                refused(row, reason)
             if page.people:
                 known = self.database.read_now(known_keys, [key for one in page.people for key in one.keys])
                 self.told.known += sum(not known.isdisjoint(one.keys) for one in page.people)
             self.told.new += len(page.good)
-            self.told.errors += page.bad
-            self.told.rows, self.told.read = place.rows, rows.read_of_file()
+            self.told.errors += len(page.refused)
+            self.told.rows, self.told.read = page.place.rows, reader.read
             self._advanced(self.told)
         self.told.new -= self.told.known
         return self.told
@@ -179,18 +141,28 @@ class Import:
         Raises:
             ElsewhereError: another process imports the same file.
         """
+        usual = gc.get_threshold()
+        gc.set_threshold(SELDOM, *usual[1:])
+        try:
+            return self._run()
+        finally:
+            gc.set_threshold(*usual)
+
+    def _run(self) -> Told:
         began = self.database.write_now(self._begin)
         place = Place(began.position, began.offset, began.line)
         self.told = Told(rows=place.rows, errors=began.errors, resumed=place.rows, finished=began.finished_at is not None)
         if self.told.finished:
             return self.told
-        rows, columns = self._open(place)
         origin = Origin(self.content, began.as_of, began.started_at)
         errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
         before, done = began.position, began.done
-        for page in _pages(self._records(rows, columns, place, origin, errors.add), lambda: self._size):
+        reader = Reader(self.order, self.format, place, origin, self.policy)
+        for page in _pages(reader.beside(), lambda: self._size):
             done += len(page.good)
-            self.told.errors += page.bad
+            self.told.errors += len(page.refused)
+            for row, reason in page.refused:
+                errors.add(row, reason)
             values = {
                 "position": page.place.rows, "offset": page.place.offset, "line": page.place.line, "done": done,
                 "errors": self.told.errors, "errors_size": errors.write(), "updated_at": self.now(),
@@ -199,7 +171,7 @@ class Import:
             written = self._write(began.id, before, values, page, origin)
             self._size = _next_size(self._size, len(page.good), monotonic() - started)
             before = page.place.rows
-            self.told.rows, self.told.read = before, rows.read_of_file()
+            self.told.rows, self.told.read = before, reader.read
             self.told.new += written.new
             self.told.known += written.known
             self._advanced(self.told)
@@ -219,58 +191,33 @@ class Import:
         return connection.execute(select(imports).where(imports.c.fingerprint == self.fingerprint)).one()
 
     def _write(self, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin) -> Written:
-        for _ in range(MAX_TRIES - 1):
+        for number in range(MAX_TRIES - 1):
             try:
-                return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+                return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=number > 0)
             except IntegrityError:
-                continue  # the router made one of these people since we looked; now they are known
-        return self.database.write_now(self._write_page, import_id, before, values, page, origin)
+                continue  # one of these people, or a word about consent, is known since we looked
+        return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=True)
 
     def _write_page(
-        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin
+        self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin, *, again: bool
     ) -> Written:
+        if not self.order.live:
+            locks.router_turn(connection)  # before all else: who is who changes by one transaction at a time
         mine = update(imports).where(imports.c.id == import_id, imports.c.position == before, imports.c.finished_at.is_(None))
         if connection.execute(mine.values(values)).rowcount != 1:
             raise ElsewhereError("another process imports this file just now; see: sojourn import status")
         if self.order.kind is Kind.profiles:
-            written = write_people(connection, page.people, origin.now, self._new_id)
+            written = write_people(connection, page.people, origin, self.policy, self._new_id, again=again)
+        elif self.order.live:
+            written = write_live(connection, page.events, page.aside)
         else:
-            events = page.events
-            written = (
-                write_live(connection, events)
-                if self.order.live
-                else write_history(connection, events, origin.now, import_id, self._new_id)
-            )
-        if written.profile_ids:
-            due.touch(connection, written.profile_ids, self.now())
+            written = write_history(connection, page.events, origin.now, import_id, self.policy, self._new_id)
+        due.touch(connection, written.profile_ids, self.now())
         return written
 
     def _finish(self, connection: Connection, import_id: int) -> None:
         now = self.now()
         connection.execute(update(imports).where(imports.c.id == import_id).values(finished_at=now, updated_at=now))
-
-    # -- reading ---------------------------------------------------------------------------------------
-
-    def _records(
-        self, rows: Rows, columns: Columns, place: Place, origin: Origin, refused: Callable[[Row, str], None]
-    ) -> Iterator[tuple[Place, Prepared | Envelope | None]]:
-        is_people, regular = self.order.kind is Kind.profiles, rows.regular
-        for row in rows:
-            item: Prepared | Envelope | None = None
-            if row.values is None:
-                refused(row, row.reason)
-            else:
-                try:
-                    checked(row.values, regular)
-                    record = columns.layout(tuple(row.values)).record(row.values)
-                    item = (
-                        prepare(person(record, row.line, place.rows, origin), origin.now, self._new_id)
-                        if is_people
-                        else event(record, place.rows, origin)
-                    )
-                except BadRow as error:
-                    refused(row, str(error))
-            yield place, item
 
 
 @dataclass
@@ -279,7 +226,8 @@ class _Page:
 
     good: list[Prepared | Envelope] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    bad: int = 0
+    refused: list[tuple[Row, str]] = field(default_factory=list)
+    aside: list[Quarantined] = field(default_factory=list)
     place: Place = field(default_factory=Place)
 
     @property
@@ -293,20 +241,23 @@ class _Page:
         return [(position, item) for position, item in zip(self.positions, self.good, strict=True) if isinstance(item, Envelope)]
 
 
-def _pages(records: Iterator[tuple[Place, Prepared | Envelope | None]], size: Callable[[], int]) -> Iterator[_Page]:
-    page, wanted = _Page(), size()
-    for place, item in records:
-        if item is None:
-            page.bad += 1
-        else:
-            page.good.append(item)
-            page.positions.append(place.rows)
-        if len(page.good) + page.bad >= wanted:
-            page.place = replace(place)
+def _pages(rows: Iterator[Read], size: Callable[[], int]) -> Iterator[_Page]:
+    page, wanted, count = _Page(), size(), 0
+    for read in rows:
+        count += 1
+        if read.item is not None:
+            page.good.append(read.item)
+            page.positions.append(read.rows)
+        elif read.refused is not None:
+            page.refused.append((read.refused, read.reason))
+            if read.aside is not None:
+                page.aside.append(read.aside)
+        if count >= wanted:
+            page.place = Place(read.rows, read.offset, read.line)
             yield page
-            page, wanted = _Page(), size()
-    if page.good or page.bad:
-        page.place = replace(place)
+            page, wanted, count = _Page(), size(), 0
+    if count:
+        page.place = Place(read.rows, read.offset, read.line)
         yield page
 
 

@@ -1,7 +1,7 @@
 """Which column says what: as the command line maps it, else as its name tells.
 
 A target is written as in an export: `user_id`, `time`, `traits.city`, `consent.marketing`,
-`properties.price`. A name that is no other target is a trait, or of events a property; dots go
+`properties.price`, and for ids of a CRM `external.stripe_id`. A name that is no other target is a trait, or of events a property; dots go
 inside (`address.city`).
 """
 
@@ -15,12 +15,16 @@ from typing import Any
 
 from sojourn.bulk.cells import TYPES, read_cell, unguard
 from sojourn.bulk.problems import BadRow, UnreadableFile
+from sojourn.language.identity_rules import EMAIL, KIND_PATTERN, PHONE
 from sojourn.language.problems import nearest
 
 LEFT_OUT = "-"
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BREAKS = re.compile(r"[\s\-./:]+")
 _KEPT_LAYOUTS = 512
+EXTERNAL, EXTERNAL_IDS = "external", "external_ids"
+_KIND = re.compile(KIND_PATTERN)
+_FOLLOWS = ("observed", "computed")  # an export shows it; nobody says it
 
 
 class Kind(StrEnum):
@@ -47,9 +51,9 @@ _LISTS = frozenset({"identifiers", "consents"})
 _FIELDS = {
     Kind.profiles: {
         "user_id", "anonymous_id", "identifiers", "time", "traits", "trait_times", "consent", "consents",
-        "zone", "zone_time", "locale", "locale_time", "first_seen", "last_seen",
+        "external_ids", "zone", "zone_time", "locale", "locale_time", "first_seen", "last_seen",
     },
-    Kind.events: {"message_id", "user_id", "anonymous_id", "type", "event", "time", "properties", "traits", "context"},
+    Kind.events: {"message_id", "user_id", "anonymous_id", "type", "event", "time", "properties", "traits", "context", "external_ids"},
 }  # fmt: skip
 _REST = {Kind.profiles: "traits", Kind.events: "properties"}
 _NAMES = {
@@ -62,6 +66,7 @@ _NAMES_OF = {
     Kind.profiles: {
         "id": "user_id", "e_mail": "email", "mail": "email", "email_address": "email", "phone_number": "phone",
         "firstname": "first_name", "lastname": "last_name",
+        "observed": LEFT_OUT, "computed": LEFT_OUT,
         "type": LEFT_OUT, "message_id": LEFT_OUT, "sent_at": LEFT_OUT, "received_at": LEFT_OUT,
     },
     Kind.events: {
@@ -78,11 +83,21 @@ def parse_target(kind: Kind, text: str) -> Target:
     head, _, rest = text.partition(".")
     if head == "consent" and rest and kind is Kind.profiles:
         return Target("consent", (rest,))  # a purpose may have dots
+    if head in _FOLLOWS and rest and kind is Kind.profiles:
+        return NOWHERE
+    if head == EXTERNAL and rest and (known := external_kind(rest)):
+        return Target(EXTERNAL_IDS, (known,))
     if rest and head in _OBJECTS & _FIELDS[kind]:
         return Target(head, _path(rest))
     if text in _FIELDS[kind]:
         return Target(text)
     return Target(_REST[kind], _path(text))
+
+
+def external_kind(text: str) -> str | None:
+    """Return the kind of identifier that a name means, as `context.externalIds` reads it; None where it means none."""
+    kind = _BREAKS.sub("_", text.strip().lower())
+    return kind if _KIND.match(kind) else None
 
 
 def _path(text: str) -> tuple[str, ...]:
@@ -156,6 +171,14 @@ def _object(value: Any) -> Any:
     return dict(value)
 
 
+def _object_or_list(value: Any) -> Any:
+    if isinstance(value, str):
+        value = TYPES["json"](value)
+    if not isinstance(value, dict | list):
+        raise BadRow("must be a JSON object or list")
+    return value
+
+
 def _list(value: Any) -> Any:
     if isinstance(value, str):
         value = TYPES["json"](value)
@@ -183,6 +206,9 @@ class Columns:
 
     def __init__(self, kind: Kind, mapped: Mapping[str, str], types: Mapping[str, str], textual: bool) -> None:
         self.kind, self.mapped, self.types, self.textual = kind, dict(mapped), dict(types), textual
+        for column, target in mapped.items():
+            if target.startswith(f"{EXTERNAL}.") and parse_target(kind, target).field != EXTERNAL_IDS:
+                raise UnreadableFile(f"--map {column}={target}: a kind of id is small letters, digits and _, such as external.stripe_id")
         self._layouts: dict[tuple[str, ...], Layout] = {}
         for column, named in types.items():
             if named not in TYPES:
@@ -202,8 +228,12 @@ class Columns:
                     )
         layout = self.layout(names)
         there = {target.field for target in layout.targets.values()}
-        if not there & {"user_id", "anonymous_id", "identifiers"}:
-            raise UnreadableFile("no column tells whose a row is; map one, such as --map customer=user_id (or anonymous_id)")
+        by_address = self.kind is Kind.profiles and any(Target("traits", (one,)) in layout.targets.values() for one in (EMAIL, PHONE))
+        if not by_address and not there & {"user_id", "anonymous_id", "identifiers", EXTERNAL_IDS}:
+            more = ", email, phone" if self.kind is Kind.profiles else ""
+            raise UnreadableFile(
+                f"no column tells whose a row is; map one, such as --map customer=user_id (or anonymous_id{more}, external.crm_id)"
+            )
         if self.kind is Kind.events and not there & {"event", "type"}:
             raise UnreadableFile("no column names the event; map one, such as --map action=event")
         return layout
@@ -239,6 +269,10 @@ class Columns:
     def _reader(self, column: str, target: Target) -> _Reader | None:
         if column in self.types:
             return _typed(TYPES[self.types[column]])
+        if target.field == EXTERNAL_IDS:  # an id is text, whatever it looks like
+            if not target.path:
+                return _object_or_list
+            return unguard if self.textual else None
         if not target.path:
             if target.field in _OBJECTS:
                 return _object

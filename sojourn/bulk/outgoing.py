@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, literal, select, true, tuple_
 
+from sojourn.customers.computed import profile_facts
+from sojourn.customers.history import StoredHistory
+from sojourn.customers.identifying import NOBODYS
+from sojourn.customers.place import GUESSED
+from sojourn.customers.traits import USUAL_DEVICE, USUAL_HOUR
+from sojourn.language.conditions.expression import Expression
+from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, events, identifiers, profiles, segment_members
 from sojourn.store.types import from_micros
@@ -16,7 +23,8 @@ from sojourn.store.types import from_micros
 PAGE = 1_000
 Record = dict[str, Any]
 _SCALARS = ("zone", "locale", "first_seen", "last_seen")
-EVENT_COLUMNS = ("message_id", "user_id", "anonymous_id", "type", "event", "time", "properties")
+_OBSERVED, _COUNTRY = (USUAL_DEVICE, USUAL_HOUR), "country"
+EVENT_COLUMNS = ("message_id", "user_id", "anonymous_id", "external_ids", "type", "event", "time", "properties")
 
 
 def iso(moment: datetime) -> str:
@@ -31,9 +39,19 @@ class PeopleOut:
         database: the store.
         where: whom; a condition in SQL about `profiles`.
         segment: only its members; each bears since when.
+        computed: computed traits to work out and show.
+        now: the shop's present moment, that windows of computed traits are relative to.
     """
 
-    def __init__(self, database: Database, where: ColumnElement[bool] | None = None, segment: str | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        where: ColumnElement[bool] | None = None,
+        segment: str | None = None,
+        computed: Mapping[str, Expression] | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self.computed, self._now = computed or {}, now
         self._database = database
         self._where = and_(profiles.c.merged_into.is_(None), true() if where is None else where)
         self._segment = segment
@@ -58,7 +76,23 @@ class PeopleOut:
 
     def traits(self) -> list[str]:
         """Return the names of all traits that any of them has, sorted."""
-        return sorted(self._database.read_now(self._names, "traits", profiles.c.traits))
+        return sorted(self._database.read_now(self._names, profiles.c.traits) - set(_OBSERVED))
+
+    def observed(self) -> list[str]:
+        """Return the names of what follows from the rest and is known of any of them."""
+        names = self._database.read_now(self._names, profiles.c.traits)
+        guessed = self._select(func.count()).where(profiles.c.trait_times["traits"][_COUNTRY].as_integer() == GUESSED)
+        has_guesses = _COUNTRY in names and self._database.read_now(lambda connection: connection.execute(guessed).scalar_one())
+        return [*(name for name in _OBSERVED if name in names), *([_COUNTRY] if has_guesses else [])]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of identifiers that any of them has, beside user ids and anonymous ids, sorted."""
+
+        def work(connection: Connection) -> set[str]:
+            query = self._select(identifiers.c.kind).distinct().where(identifiers.c.profile_id == profiles.c.id)
+            return {kind.removeprefix(NOBODYS) for kind in connection.execute(query).scalars()}
+
+        return sorted(self._database.read_now(work) - {USER, ANONYMOUS})
 
     def purposes(self) -> list[str]:
         """Return the purposes of consent that any of them spoke about, sorted."""
@@ -69,7 +103,7 @@ class PeopleOut:
 
         return sorted(self._database.read_now(work))
 
-    def _names(self, connection: Connection, name: str, column: ColumnElement[Any]) -> set[str]:
+    def _names(self, connection: Connection, column: ColumnElement[Any]) -> set[str]:
         keys = _keys(connection, column)
         return set(connection.execute(self._select(keys.c.key).join(keys, true()).distinct()).scalars())
 
@@ -84,7 +118,14 @@ class PeopleOut:
         agreed: dict[str, list[Row[Any]]] = defaultdict(list)
         for row in connection.execute(select(consents).where(consents.c.profile_id.in_(ids)).order_by(*_CONSENT_ORDER)):
             agreed[row.profile_id].append(row)
-        return [(row.id, _full(row, known[row.id], agreed[row.id])) for row in rows]
+        return [(row.id, {**_full(row, known[row.id], agreed[row.id]), **self._worked_out(connection, row)}) for row in rows]
+
+    def _worked_out(self, connection: Connection, row: Row[Any]) -> Record:
+        if not self.computed or self._now is None:
+            return {}
+        facts = profile_facts(row.traits, self.computed, StoredHistory(connection, row.id), self._now)
+        values = {name: facts[name] for name in self.computed if name in facts}
+        return {"computed": {name: iso(value) if isinstance(value, datetime) else value for name, value in values.items()}}
 
 
 _IDENTIFIER_ORDER = (identifiers.c.since, identifiers.c.kind, identifiers.c.value)
@@ -100,11 +141,17 @@ def _keys(connection: Connection, column: ColumnElement[Any]) -> Any:
 
 def _full(row: Row[Any], known: Sequence[Row[Any]], agreed: Sequence[Row[Any]]) -> Record:
     times = row.trait_times
+    said = times.get("traits", {})
+    observed = {name for name in _OBSERVED if name in row.traits and name not in said}
+    if said.get(_COUNTRY) == GUESSED:
+        observed.add(_COUNTRY)
     record: Record = {
         "profile_id": row.id,
-        "identifiers": [{"kind": one.kind, "value": one.value, "since": iso(one.since)} for one in known],
-        "traits": row.traits,
-        "trait_times": {name: iso(from_micros(micros)) for name, micros in times.get("traits", {}).items()},
+        "identifiers": [
+            {"kind": one.kind, "value": one.value, "since": iso(one.since), **({"shared": True} if one.shared else {})} for one in known
+        ],
+        "traits": {name: value for name, value in row.traits.items() if name not in observed} if observed else row.traits,
+        "trait_times": {name: iso(from_micros(micros)) for name, micros in said.items() if name not in observed},
         "consents": [
             {"id": one.id, "purpose": one.purpose, "granted": one.granted, "at": iso(one.at), "source": one.source, "wording": one.wording}
             for one in agreed
@@ -112,6 +159,8 @@ def _full(row: Row[Any], known: Sequence[Row[Any]], agreed: Sequence[Row[Any]]) 
         "first_seen": iso(row.first_seen),
         "last_seen": iso(row.last_seen),
     }
+    if observed:
+        record["observed"] = {name: row.traits[name] for name in sorted(observed) if name in row.traits}
     for name in ("zone", "locale"):
         value = getattr(row, name)
         if value is not None:
@@ -130,15 +179,23 @@ def flat(record: Record) -> Record:
     """
     shown: Record = {name: record[name] for name in (*_SCALARS, "profile_id", "segment_since") if name in record}
     for one in record["identifiers"]:
-        shown.setdefault(one["kind"], one["value"])
+        kind = one["kind"].removeprefix(NOBODYS)
+        if not one.get("shared"):
+            shown.setdefault(kind if kind in (USER, ANONYMOUS) else f"external.{kind}", one["value"])
+    for group in ("observed", "computed"):
+        shown.update({f"{group}.{name}": value for name, value in record.get(group, {}).items()})
     shown.update({f"traits.{name}": value for name, value in record["traits"].items()})
     shown.update({f"consent.{one['purpose']}": one["granted"] for one in record["consents"]})
     return {**record, **shown}
 
 
-def flat_columns(people: PeopleOut, kinds: Sequence[str]) -> list[str]:
+def flat_columns(people: PeopleOut) -> list[str]:
     """Return the columns of a table of people: ids, traits, consents, and what is known beside."""
-    return [*kinds, *(f"traits.{name}" for name in people.traits()), *(f"consent.{name}" for name in people.purposes()), *_SCALARS]
+    return [
+        USER, ANONYMOUS, *(f"external.{kind}" for kind in people.kinds()), *(f"traits.{name}" for name in people.traits()),
+        *(f"observed.{name}" for name in people.observed()), *(f"computed.{name}" for name in people.computed),
+        *(f"consent.{name}" for name in people.purposes()), *_SCALARS,
+    ]  # fmt: skip
 
 
 class EventsOut:
@@ -184,9 +241,9 @@ class EventsOut:
             query = query.where(tuple_(*order) > tuple_(*(literal(value, column.type) for value, column in zip(after, order, strict=True))))
         rows = connection.execute(query).all()
         addresses: dict[str, dict[str, str]] = defaultdict(dict)
-        of_these = identifiers.c.profile_id.in_({row.profile_id for row in rows})
+        of_these = and_(identifiers.c.profile_id.in_({row.profile_id for row in rows}), identifiers.c.shared == false())
         for row in connection.execute(select(identifiers).where(of_these).order_by(*_IDENTIFIER_ORDER)):
-            addresses[row.profile_id].setdefault(row.kind, row.value)
+            addresses[row.profile_id].setdefault(row.kind.removeprefix(NOBODYS), row.value)
         return [((row.profile_id, row.time, row.id), _event(row, addresses[row.profile_id])) for row in rows]
 
 
@@ -195,6 +252,9 @@ def _event(row: Row[Any], address: dict[str, str]) -> Record:
     kind = next((kind for kind in ("user_id", "anonymous_id") if kind in address), None)
     if kind is not None:
         record[kind] = address[kind]
+    elif address:
+        other = next(iter(address))
+        record["external_ids"] = {other: address[other]}
     record["type"] = row.kind
     if row.kind == "track":
         record["event"] = row.name

@@ -2,7 +2,8 @@
 
 A row of people is one identify at the row's own time (`time`, else `last_seen`, else the import's). A
 row that dates its parts (an export does: `trait_times`, `identifiers` with `since`, `consents` with
-`at`) is one identify for each moment.
+`at`) is one identify for each moment. Ids of a CRM are the call's `context.externalIds`; so are the e-mail
+address and the phone number of a row that names nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +20,25 @@ import orjson
 from sojourn.bulk.cells import truth
 from sojourn.bulk.problems import BadRow
 from sojourn.customers import consent
+from sojourn.customers.identifying import EXTERNAL_IDS, MAX_EXTERNAL_IDS, NOBODYS, keys_of
 from sojourn.customers.traits import MAX_LOCALE, as_zone
 from sojourn.errors import BadEvent
 from sojourn.intake.envelope import KINDS, MAX_EVENT_BYTES, MAX_ID, Envelope, read_event
 from sojourn.intake.strict import fault
-from sojourn.language.identity_rules import ANONYMOUS, USER
+from sojourn.language.identity_rules import ANONYMOUS, EMAIL, PHONE, USER
 
-IDENTIFIER_KINDS = (USER, ANONYMOUS)
 _DATED = frozenset({"trait_times", "zone_time", "locale_time", "first_seen", "last_seen", "identifiers", "consents"})
 _PROFILE_CALL = {USER: "userId", ANONYMOUS: "anonymousId"}
+_ORDER = {USER: 0, ANONYMOUS: 1}
+EXTERNAL = "external_ids"
+Pair = tuple[str, str]
+
+
+def _named(*pairs: Pair) -> dict[str, Any]:
+    """Return the part of a call that names identifiers, of each kind of name at most one but of external ids."""
+    call: dict[str, Any] = {_PROFILE_CALL[kind]: value for kind, value in pairs if kind in _PROFILE_CALL}
+    others = [{"type": kind, "id": value} for kind, value in dict.fromkeys(pairs) if kind not in _PROFILE_CALL]
+    return {**call, "context": {EXTERNAL_IDS: others}} if others else call
 
 
 @dataclass(frozen=True)
@@ -90,22 +102,47 @@ def person(record: dict[str, Any], line: int, position: int, origin: Origin) -> 
     """
     if not _DATED.isdisjoint(record):
         return _Parts(record, line, position, origin).row()
-    traits = _traits(record) if "consent" in record else record.get("traits", {})
-    context = _place(record) if "zone" in record or "locale" in record else {}
+    traits = traits_of(record) if "consent" in record else record.get("traits", {})
+    context = place_of(record) if "zone" in record or "locale" in record else {}
+    if named := _external_ids(record, traits):
+        context[EXTERNAL_IDS] = named
     user_id, anonymous_id, message_id = record.get(USER), record.get(ANONYMOUS), origin.message_id(position)
     at = record.get("time")
-    if _is_plain(user_id) and _is_plain(anonymous_id) and (user_id or anonymous_id) and isinstance(at, str | None):
+    if not named and is_plain(user_id) and is_plain(anonymous_id) and (user_id or anonymous_id) and isinstance(at, str | None):
         time = min(origin.as_of if at is None else moment(at, "time"), origin.now)
         envelope = Envelope(
             message_id=message_id, kind="identify", name="identify", user_id=user_id, anonymous_id=anonymous_id,
-            traits=traits, context=context, time=time, received_at=origin.now,
+            traits=traits, context=context, keys=keys_of("identify", traits, context), time=time, received_at=origin.now,
         )  # fmt: skip
         return PersonRow(line, [envelope])
     call = {**_call(record, origin, position), "messageId": message_id, "traits": traits, "context": context}
     return PersonRow(line, [_envelope(call, "identify", origin)])
 
 
-def _is_plain(value: Any) -> bool:
+def _external_ids(record: Mapping[str, Any], traits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a row is known by beside its user id and anonymous id, as `context.externalIds` says it.
+
+    Raises:
+        BadRow: it is neither `{"stripe_id": "cus_1"}` nor a list of `{"type": …, "id": …}`.
+    """
+    given, found = record.get(EXTERNAL), []
+    if isinstance(given, Mapping):
+        for kind, values in given.items():
+            found += [{"type": kind, "id": value} for value in (values if isinstance(values, list) else [values]) if value is not None]
+    elif isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
+        found = [dict(one) for one in given]
+    elif given is not None:
+        raise BadRow('external_ids must be an object, such as {"stripe_id": "cus_1"}, or a list of objects with "type" and "id"')
+    if any(isinstance(one.get("id"), bool) or not isinstance(one.get("id"), str | int) for one in found):
+        raise BadRow("an external id must be text")
+    if len(found) > MAX_EXTERNAL_IDS:
+        raise BadRow(f"a row has at most {MAX_EXTERNAL_IDS} external ids")
+    if not found and not record.get(USER) and not record.get(ANONYMOUS):
+        found = [{"type": kind, "id": traits[kind]} for kind in (EMAIL, PHONE) if isinstance(traits.get(kind), str)]
+    return found
+
+
+def is_plain(value: Any) -> bool:
     """Tell whether intake would take an id as it stands: then its reader, which mends others, need not be asked."""
     return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_ID and not value[0].isspace() and not value[-1].isspace())
 
@@ -121,9 +158,16 @@ def event(record: dict[str, Any], position: int, origin: Origin) -> Envelope:
         raise BadRow(f"type must be one of {', '.join(KINDS)}")
     call = _call(record, origin, position)
     call["messageId"] = record.get("message_id") or origin.message_id(position)
+    named = _external_ids(record, {})
     for name in ("event", "properties", "traits", "context"):
         if name in record:
             call[name] = record[name]
+    if named:
+        context = call.setdefault("context", {})
+        if not isinstance(context, Mapping):
+            raise BadRow("context must be a JSON object")
+        beside = context.get(EXTERNAL_IDS)
+        call["context"] = {**context, EXTERNAL_IDS: [*named, *(beside if isinstance(beside, list) else ())]}
     return _envelope(call, kind, origin)
 
 
@@ -138,27 +182,45 @@ def _call(record: Mapping[str, Any], origin: Origin, position: int) -> dict[str,
 
 def _envelope(call: dict[str, Any], kind: str, origin: Origin) -> Envelope:
     try:
-        return read_event(call, kind, received_at=origin.now)
+        envelope = read_event(call, kind, received_at=origin.now)
     except BadEvent as error:
         raise BadRow(_in_our_words(str(error))) from None
+    keys = keys_of(envelope.kind, envelope.traits, envelope.context)
+    return envelope.model_copy(update={"keys": keys}) if keys else envelope
 
 
 def _in_our_words(reason: str) -> str:
     """Return intake's reason with the names of columns."""
-    for theirs, ours in (("userId", USER), ("anonymousId", ANONYMOUS), ("timestamp", "time"), ("messageId", "message_id")):
+    for theirs, ours in (
+        ("context.externalIds", EXTERNAL),
+        ("userId", USER),
+        ("anonymousId", ANONYMOUS),
+        ("timestamp", "time"),
+        ("messageId", "message_id"),
+    ):
         reason = reason.replace(theirs, ours)
     return reason
 
 
-def _traits(record: Mapping[str, Any]) -> dict[str, Any]:
+def traits_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's traits, its consents among them as an identify says them.
+
+    Raises:
+        BadRow: a consent is none.
+    """
     traits = dict(record.get("traits", ()))
     given = record.get("consent")
     if given:
-        traits[consent.CONSENT_TRAIT] = {purpose: _agreed(purpose, value) for purpose, value in given.items()}
+        traits[consent.CONSENT_TRAIT] = {purpose: agreed(purpose, value) for purpose, value in given.items()}
     return traits
 
 
-def _agreed(purpose: str, value: Any) -> bool:
+def agreed(purpose: str, value: Any) -> bool:
+    """Return a yes or a no to a purpose.
+
+    Raises:
+        BadRow: it is neither.
+    """
     if len(purpose) > consent.MAX_PURPOSE:
         raise BadRow(f"the purpose of a consent has at most {consent.MAX_PURPOSE} characters")
     answer = truth(value)
@@ -167,7 +229,12 @@ def _agreed(purpose: str, value: Any) -> bool:
     return answer
 
 
-def _place(record: Mapping[str, Any]) -> dict[str, Any]:
+def place_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return zone and locale as a call's context says them.
+
+    Raises:
+        BadRow: they are none.
+    """
     context = {}
     zone, locale = record.get("zone"), record.get("locale")
     if zone is not None:
@@ -188,12 +255,19 @@ def moment(value: Any, name: str) -> datetime:
         BadRow: it says none.
     """
     if isinstance(value, str):
-        try:
-            found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
+        found = _read_moment(value)
+        if found is not None:
+            return found
     raise BadRow(f"{name} must be a moment in ISO 8601, such as 2026-01-05T09:00:00Z")
+
+
+@lru_cache(maxsize=1024)  # neighbours often bear the same
+def _read_moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 class _Parts:
@@ -202,19 +276,23 @@ class _Parts:
     def __init__(self, record: dict[str, Any], line: int, position: int, origin: Origin) -> None:
         self.record, self.line, self.position, self.origin = record, line, position, origin
         self.calls: list[Envelope] = []
+        self._bridge: Pair | None = None  # joins two anonymous ids
         base = record.get("time") or record.get("last_seen")
         self.at = moment(base, "time") if base is not None else origin.as_of
 
     def row(self) -> PersonRow:
-        ids = self._ids()
-        main = next(((kind, value) for kind, value, _ in ids if kind == USER), None) or (ids[0][0], ids[0][1]) if ids else None
-        if main is None:
-            raise BadRow("needs a user_id or an anonymous_id")
-        named = {_PROFILE_CALL[main[0]]: main[1]}
-        for kind, value, since in sorted(ids, key=lambda one: (one[:2] != main, one[0] != USER)):
-            self._identifier(named, main, kind, value, since)
+        ids = sorted(self._ids(), key=lambda one: _ORDER.get(one[0], len(_ORDER)))
+        if not ids:
+            raise BadRow(f"needs a {USER}, an {ANONYMOUS}, or another of identifiers and {EXTERNAL}")
+        main = ids[0][:2]
+        self._bridge = next((one[:2] for one in ids if one[0] not in _PROFILE_CALL), None)
+        # Whom it is first; what joins two anonymous ids before the second of them.
+        for kind, value, since in sorted(ids, key=lambda one: (one[:2] != main, one[0] == ANONYMOUS)):
+            self._identifier(main, kind, value, since)
         for at, said in sorted(self._said().items()):
-            self._add("identify", at, {**named, **said})
+            context = said.setdefault("context", {})
+            call = _named(main)
+            self._add("identify", at, {**call, **said, "context": {**context, **call.get("context", {})}})
         return PersonRow(self.line, self.calls, self._consents())
 
     def _add(self, kind: str, at: datetime, call: dict[str, Any]) -> None:
@@ -227,13 +305,14 @@ class _Parts:
     def _ids(self) -> list[tuple[str, str, datetime]]:
         found: dict[tuple[str, str], datetime] = {}
         for one in self.record.get("identifiers", ()):
-            if not isinstance(one, Mapping) or not {"kind", "value"} <= one.keys() <= {"kind", "value", "since"}:
+            if not isinstance(one, Mapping) or not {"kind", "value"} <= one.keys() <= {"kind", "value", "since", "shared"}:
                 raise BadRow('each of identifiers must be an object with "kind", "value" and "since"')
             kind, value = one["kind"], one["value"]
-            if kind not in IDENTIFIER_KINDS:
-                raise BadRow(f"the kind of an identifier must be one of {', '.join(IDENTIFIER_KINDS)}")
-            if not isinstance(value, str) or not value:
-                raise BadRow("the value of an identifier must be text")
+            if not isinstance(kind, str) or not isinstance(value, str) or not value:
+                raise BadRow("kind and value of an identifier must be text")
+            if one.get("shared"):
+                continue  # it tells nobody apart
+            kind = kind.removeprefix(NOBODYS)
             found[kind, value] = moment(one["since"], "since") if one.get("since") is not None else self.at
         for kind in (USER, ANONYMOUS):
             value = self.record.get(kind)
@@ -242,28 +321,31 @@ class _Parts:
                 if not isinstance(value, str):
                     raise BadRow(f"{kind} must be text")
                 found.setdefault((kind, value), self.at)
+        for one in _external_ids(self.record, self.record.get("traits", {}) if not found else {}):
+            found.setdefault((str(one.get("type")), str(one["id"])), self.at)
         return [(kind, value, since) for (kind, value), since in found.items()]
 
-    def _identifier(self, named: Mapping[str, str], main: tuple[str, str], kind: str, value: str, since: datetime) -> None:
-        if (kind, value) == main:
-            self._add("identify", since, dict(named))
-        elif main[0] != USER:
-            raise BadRow("two anonymous ids without a user id: nothing says that they are one person's")
-        elif kind == ANONYMOUS:
-            self._add("identify", since, {**named, "anonymousId": value})
+    def _identifier(self, main: Pair, kind: str, value: str, since: datetime) -> None:
+        """Say that an identifier is the person's, by the call that says the same."""
+        if kind == USER and main != (kind, value):
+            self._add("alias", since, {**_named(main), "previousId": value})
+        elif kind == ANONYMOUS == main[0] and main[1] != value:
+            if self._bridge is None:
+                raise BadRow("two anonymous ids and nothing else: nothing says that they are one person's")
+            self._add("identify", since, _named((kind, value), self._bridge))
         else:
-            self._add("alias", since, {**named, "previousId": value})
+            self._add("identify", since, _named(main, (kind, value)))
 
     # -- what it says ---------------------------------------------------------------------------
 
     def _said(self) -> dict[datetime, dict[str, Any]]:
         said: dict[datetime, dict[str, Any]] = {}
         times = self.record.get("trait_times", {})
-        traits: dict[str, Any] = {**dict.fromkeys(times), **_traits(self.record)}  # a trait with a time and no value was removed then
+        traits: dict[str, Any] = {**dict.fromkeys(times), **traits_of(self.record)}  # a trait with a time and no value was removed then
         for name, value in traits.items():
             at = moment(times[name], f"the time of trait {name!r}") if name in times else self.at
             said.setdefault(at, {}).setdefault("traits", {})[name] = value
-        place = _place(self.record)
+        place = place_of(self.record)
         for name, dated in (("timezone", "zone_time"), ("locale", "locale_time")):
             if name in place:
                 at = moment(self.record[dated], dated) if dated in self.record else self.at
@@ -288,7 +370,7 @@ def _dated(one: Any) -> Dated:
         raise BadRow(f"the wording of a consent is the name of a version, of at most {consent.MAX_WORDING} characters")
     if id_ is not None and not _is_uuid(id_):
         raise BadRow("the id of a consent is a UUID that an export wrote; leave it out")
-    said = consent.Said(purpose, _agreed(purpose, one["granted"]), source[: consent.MAX_SOURCE], wording)
+    said = consent.Said(purpose, agreed(purpose, one["granted"]), source[: consent.MAX_SOURCE], wording)
     return Dated(said, moment(one["at"], "at"), id_)
 
 

@@ -105,7 +105,7 @@ _TEXT_COLUMNS = frozenset({"user_id", "anonymous_id", "event", "type", "message_
 
 
 def _text_cell(column: str, value: Any) -> str:
-    return guard(value) if column in _TEXT_COLUMNS and isinstance(value, str) else write_cell(value)
+    return guard(value) if (column in _TEXT_COLUMNS or column.startswith("external.")) and isinstance(value, str) else write_cell(value)
 
 
 class _ParquetWriter:

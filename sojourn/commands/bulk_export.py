@@ -15,7 +15,7 @@ from sojourn.bulk.writers import STDOUT
 from sojourn.clock import SystemClock, monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar
-from sojourn.commands.reading import DataDir, reading
+from sojourn.commands.reading import DataDir, policy_of, reading
 from sojourn.language.conditions import Condition, ConditionError, parse
 from sojourn.language.loader import load
 
@@ -26,6 +26,7 @@ Where = Annotated[
     str | None,
     typer.Option(help='Only people of whom a condition holds, such as \'profile.city == "Paris" and not did("Order Completed")\'.'),
 ]
+Computed = Annotated[bool, typer.Option("--computed", help="Work out the computed traits of profile.yaml too, for each person.")]
 Columns = Annotated[
     str | None, typer.Option(help="Only these, such as user_id,traits.city,consent.marketing.", show_default="all", metavar="NAME,…")
 ]
@@ -36,19 +37,21 @@ def profiles_command(
     file: File,
     where: Where = None,
     columns: Columns = None,
+    computed: Computed = False,
     format_: FormatOption = None,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
 ) -> None:
     """Export people.
 
-    JSONL and Parquet hold everything: an import of them makes equal profiles, with every id, the dates of traits and all consents. CSV
-    is for spreadsheets: one column a trait and a purpose of consent; a text that a spreadsheet would run as a formula bears an apostrophe,
-    which an import takes off again.
+    JSONL and Parquet hold everything that was said: an import of them makes equal profiles, with ids of every kind, the dates of traits
+    and all consents. What follows from events (`observed.…`, `computed.…`) is shown, and left out by an import. CSV is for spreadsheets:
+    one column a kind of id (`external.email`), a trait and a purpose of consent; a text that a spreadsheet would run as a formula bears
+    an apostrophe, which an import takes off again.
 
     `sojourn export profiles paris.csv --where 'profile.city == "Paris"' --columns user_id,traits.email`
     """
-    _export("profiles", file, where, columns, format_, journeys, data_dir)
+    _export("profiles", file, where, columns, format_, journeys, data_dir, computed=computed)
 
 
 def events_command(
@@ -73,6 +76,7 @@ def segment_command(
     file: File,
     where: Where = None,
     columns: Columns = None,
+    computed: Computed = False,
     format_: FormatOption = None,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
@@ -81,7 +85,7 @@ def segment_command(
 
     `sojourn export segment high_value members.csv`
     """
-    _export("profiles", file, where, columns, format_, journeys, data_dir, name)
+    _export("profiles", file, where, columns, format_, journeys, data_dir, name, computed)
 
 
 def _export(
@@ -93,6 +97,7 @@ def _export(
     journeys: Path,
     data_dir: Path | None,
     segment: str | None = None,
+    computed: bool = False,
 ) -> None:
     console, began = Console(stderr=True, soft_wrap=True), monotonic()
     with reading(data_dir) as database, bar(console) as shown:
@@ -101,7 +106,8 @@ def _export(
         if condition is not None and condition.names.segments:
             segments = {name: parse(found.members) for name, found in load(journeys).segments.items() if found.members}
         chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-        wanted = Wanted(what, file, format_, chosen, condition, segment)
+        worked_out = policy_of(journeys).profile.expressions if computed else None
+        wanted = Wanted(what, file, format_, chosen, condition, segment, worked_out)
         task = shown.add_task(f"export {segment or what}", total=None, rows=0)
 
         def advanced(count: int) -> None:

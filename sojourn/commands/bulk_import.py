@@ -13,13 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from sojourn.bulk.files import Format
-from sojourn.bulk.importing import Import, Order, Told, listed
+from sojourn.bulk.importing import Import, Told, listed
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.ordering import Order
+from sojourn.bulk.policy import Policy
 from sojourn.bulk.problems import UnreadableFile
 from sojourn.bulk.records import moment as parse_moment
 from sojourn.clock import SystemClock, monotonic
+from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar, writing
-from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.commands.reading import DataDir, moment, policy_of, reading
 from sojourn.errors import Terminal
 from sojourn.store.database import Database
 
@@ -55,18 +58,22 @@ def profiles_command(
     dry_run: DryRun = False,
     errors: Errors = None,
     error_rows: ErrorRows = False,
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
 ) -> None:
     """Import people.
 
     Each row is what an identify would have said at the row's time: `user_id`, `anonymous_id`, `time`, `zone`, `locale`, `first_seen`,
-    `last_seen`, `consent.PURPOSE`; every other column is a trait, dots go inside (`address.city`). Importing a file twice changes nothing;
+    `last_seen`, `consent.PURPOSE`, ids of a CRM as `external.KIND`; every other column is a trait, dots go inside (`address.city`). The
+    traits `email` and `phone` are identifiers too, and enough where a row has no other. What profile.yaml declares holds.
+
+    Importing a file twice changes nothing;
     one that was interrupted goes on where it was. Bad rows are told in FILE.errors.csv with line and reason, the others go on.
 
-    `sojourn import profiles customers.csv --map customer=user_id --map first=first_name --dry-run`
+    `sojourn import profiles customers.csv --map customer=user_id --map crm=external.stripe_id --dry-run`
     """
     order = Order(file, Kind.profiles, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter)
-    _import(order, mapped, typed, as_of, dry_run, data_dir)
+    _import(order, mapped, typed, as_of, dry_run, journeys, data_dir)
 
 
 def events_command(
@@ -80,18 +87,20 @@ def events_command(
     live: Annotated[bool, typer.Option("--live", help="Put them into the log as new: journeys start and hear of them.")] = False,
     errors: Errors = None,
     error_rows: ErrorRows = False,
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
 ) -> None:
     """Import events.
 
-    Each row is what a track would have said: `user_id` or `anonymous_id`, `event`, `time`, `message_id`; every other column is a property.
+    Each row is what a track would have said: `user_id`, `anonymous_id` or `external.KIND` (such as `external.email`), `event`, `time`,
+    `message_id`; every other column is a property. journeys/events is asked as at intake: what it sets aside is told in the errors file.
     They become part of people's history, which conditions and segments ask; no journey starts on them, unless `--live` says so. Rows
     without `message_id` get one from the file's content and their position, so importing a file twice changes nothing.
 
     `sojourn import events orders.parquet --map order_date=time --map action=event`
     """
     order = Order(file, Kind.events, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter, live=live)
-    _import(order, mapped, typed, as_of, dry_run, data_dir)
+    _import(order, mapped, typed, as_of, dry_run, journeys, data_dir)
 
 
 def status_command(data_dir: DataDir = None) -> None:
@@ -112,7 +121,13 @@ def status_command(data_dir: DataDir = None) -> None:
 
 
 def _import(
-    order: Order, mapped: Sequence[str] | None, typed: Sequence[str] | None, as_of: str | None, dry_run: bool, data_dir: Path | None
+    order: Order,
+    mapped: Sequence[str] | None,
+    typed: Sequence[str] | None,
+    as_of: str | None,
+    dry_run: bool,
+    journeys: Path,
+    data_dir: Path | None,
 ) -> None:
     console = Console(stderr=True, soft_wrap=True)
     began = monotonic()
@@ -122,7 +137,7 @@ def _import(
         order = Order(**{**vars(order), **given})
         told = Told()
         try:
-            told = _run(database, order, dry_run, console, told)
+            told = _run(database, order, policy_of(journeys), dry_run, console, told)
         except KeyboardInterrupt:
             console.print("Stopped. What was read is kept; the same command goes on from there.", highlight=False)
             raise typer.Exit(130) from None
@@ -131,7 +146,7 @@ def _import(
         console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
 
 
-def _run(database: Database, order: Order, dry_run: bool, console: Console, told: Told) -> Told:
+def _run(database: Database, order: Order, policy: Policy, dry_run: bool, console: Console, told: Told) -> Told:
     with bar(console) as shown:
         size = order.path.stat().st_size if order.path.exists() else None
         reading_ = shown.add_task("reading", total=size, rows=0)
@@ -140,7 +155,7 @@ def _run(database: Database, order: Order, dry_run: bool, console: Console, told
         def advanced(told: Told) -> None:
             shown.update(task, completed=told.read, rows=told.rows, before=told.resumed, visible=True)
 
-        work = Import(database, order, SystemClock().now, advanced, lambda count: shown.advance(reading_, count))
+        work = Import(database, order, SystemClock().now, advanced, lambda count: shown.advance(reading_, count), policy)
         shown.update(reading_, visible=False)
         shown.reset(task, total=size, visible=True)
         if not dry_run:

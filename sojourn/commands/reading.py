@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from sojourn.bulk.policy import Policy
 from sojourn.errors import SettingsError, SojournError
 from sojourn.language.identity_rules import IdentityRules
-from sojourn.language.loader import PROFILE_FILE, load_profile
+from sojourn.language.loader import EVENTS, PROFILE_FILE, SHOP_FILE, load_events, load_profile, load_shop
+from sojourn.language.profile_model import ProfileSettings
 from sojourn.settings import load_settings
 from sojourn.store.database import SQLITE, Database
 
@@ -51,6 +53,22 @@ def identity_rules(data_dir: Path | None = None) -> IdentityRules:
     """
     path = load_settings(keys=False, data_dir=data_dir).journeys_dir / PROFILE_FILE
     return load_profile(path.read_bytes(), str(path)).identity if path.is_file() else IdentityRules()
+
+
+def policy_of(journeys: Path) -> Policy:
+    """Return how words about people and events are taken, as a folder of definitions says; as they were said, where it says nothing.
+
+    Reads profile.yaml, shop.yaml and events/, whatever the rest of the folder says.
+
+    Raises:
+        DefinitionError: one of them is wrong.
+    """
+    profile, shop = journeys / PROFILE_FILE, journeys / SHOP_FILE
+    return Policy(
+        load_profile(profile.read_bytes(), str(profile)) if profile.is_file() else ProfileSettings(),
+        load_shop(shop.read_bytes(), str(shop)) if shop.is_file() else None,
+        {name: event for name, (_, event) in load_events(journeys).items()} if (journeys / EVENTS).is_dir() else {},
+    )
 
 
 def moment(at: datetime) -> str:

@@ -62,7 +62,7 @@ def append(connection: Connection, envelopes: Sequence[Envelope], quarantined: S
     accepted = list(reversed(fresh.values()))
     if accepted:
         _insert(connection, accepted)
-        insert_new(connection, violations, [row for envelope in accepted if envelope.faults for row in _violations(envelope)])
+        note_violations(connection, accepted)
     return [envelope.message_id for envelope in accepted]
 
 
@@ -78,6 +78,11 @@ def _set_aside(bad: Quarantined) -> dict[str, Any]:
         "time": None if envelope is None else envelope.time,
         "envelope": None if envelope is None else envelope.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def note_violations(connection: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Keep what their definitions find wrong with events that are taken in."""
+    insert_new(connection, violations, [row for envelope in envelopes if envelope.faults for row in _violations(envelope)])
 
 
 def _violations(envelope: Envelope) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ import orjson
 from sqlalchemy import select
 
 from sojourn.bulk import importing
-from sojourn.bulk.importing import Import, Order, Told
+from sojourn.bulk.importing import Import, Told
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.ordering import Order
+from sojourn.bulk.policy import Policy
 from sojourn.store.database import Database
-from sojourn.store.tables import consents, events, identifiers, metadata, profiles
+from sojourn.store.tables import consents, events, identifiers, metadata, profiles, refused_merges, trait_refusals
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -26,9 +28,14 @@ def store() -> Database:
 
 
 def work(
-    database: Database, path: Path, kind: Kind = Kind.profiles, advanced: Callable[[Told], None] = lambda _: None, **given: Any
+    database: Database,
+    path: Path,
+    kind: Kind = Kind.profiles,
+    advanced: Callable[[Told], None] = lambda _: None,
+    policy: Policy | None = None,
+    **given: Any,
 ) -> Import:
-    return Import(database, Order(path, kind, **given), lambda: NOW, advanced)
+    return Import(database, Order(path, kind, **given), lambda: NOW, advanced, policy=policy)
 
 
 def run(database: Database, path: Path, kind: Kind = Kind.profiles, **given: Any) -> Told:
@@ -55,7 +62,7 @@ def people(database: Database) -> list[dict[str, Any]]:
             agreed = connection.execute(select(consents).where(consents.c.profile_id == row.id)).all()
             found.append(
                 {
-                    "known": sorted((one.kind, one.value, one.since) for one in known),
+                    "known": sorted((one.kind, one.value, one.since, one.shared) for one in known),
                     "traits": row.traits, "times": {name: said for name, said in row.trait_times.items() if said},
                     "zone": row.zone, "locale": row.locale,
                     "seen": (row.first_seen, row.last_seen),
@@ -63,6 +70,17 @@ def people(database: Database) -> list[dict[str, Any]]:
                 }
             )  # fmt: skip
         return sorted(found, key=lambda person: str(person["known"]))
+
+    return database.read_now(read)
+
+
+def refusals(database: Database) -> list[Any]:
+    """What was refused of people's traits and identifiers, without ids of our own making."""
+
+    def read(connection: Any) -> list[Any]:
+        traits = select(trait_refusals.c.message_id, trait_refusals.c.trait, trait_refusals.c.reason, trait_refusals.c.at)
+        merges = select(refused_merges.c.kind, refused_merges.c.value, refused_merges.c.reason, refused_merges.c.message_id)
+        return sorted(map(str, [*connection.execute(traits), *connection.execute(merges)]))
 
     return database.read_now(read)
 

@@ -9,12 +9,14 @@ from sqlalchemy import func, select
 
 from sojourn.bulk import importing
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.policy import Policy
 from sojourn.bulk.problems import UnreadableFile
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.profiles import find
 from sojourn.intake.process import waits
 from sojourn.language.conditions import Facts, parse
-from sojourn.store.tables import events, inbound
+from sojourn.language.events.model import EventDefinition
+from sojourn.store.tables import events, inbound, quarantine, violations
 
 AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ROWS = [
@@ -116,3 +118,36 @@ def test_pages_are_short_enough_for_others_to_write_between() -> None:
     assert importing._next_size(1000, 1000, 0.8) == importing.SMALLEST_PAGE
     assert importing._next_size(5000, 5000, 0.001) == importing.LARGEST_PAGE
     assert importing._next_size(500, 3, 0.04) == 500
+
+
+DECLARED = {
+    name: EventDefinition(event=name, description="test", policy=policy, properties={"properties": {"total": {"type": "number"}}})
+    for name, policy in (("Flagged", "flag"), ("Strict", "quarantine"))
+}
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_event_definitions_are_asked_as_at_the_door(tmp_path, live) -> None:
+    rows = [{"user_id": "ann", "event": name, "total": total} for name in DECLARED for total in (1, "much")]
+    database = store()
+    told = run(database, jsonl(tmp_path / "e.jsonl", rows), Kind.events, live=live, policy=Policy(events=DECLARED))
+    assert (told.new, told.errors) == (3, 1)
+
+    def counts(connection):
+        return [connection.execute(select(func.count()).select_from(table)).scalar() for table in (violations, quarantine)]
+
+    assert database.read_now(counts) == [1, 1 if live else 0]
+    (_, (line, reason)) = csv.reader((tmp_path / "e.jsonl.errors.csv").open())
+    assert line == "4"
+    assert reason.startswith("Strict: ")
+    assert "much" not in reason
+
+
+def test_an_event_names_its_person_by_an_id_of_a_crm(tmp_path) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text("event,external.email,external.stripe_id,total\nSeen,Ann@Shop.example,c1,5\nSeen,,c1,6\n")
+    database = store()
+    assert run(database, path, Kind.events).new == 2
+    (ann,) = people(database)
+    assert [(kind, value) for kind, value, *_ in ann["known"]] == [("email", "ann@shop.example"), ("stripe_id", "c1")]
+    assert {properties["total"] for *_, properties, _ in history(database)} == {5, 6}

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pyarrow.parquet as parquet
 import pytest
-from bulk_world import NOW, history, jsonl, people, run, store
+from bulk_world import NOW, history, jsonl, people, refusals, run, store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
@@ -18,11 +18,13 @@ from sojourn.bulk import outgoing
 from sojourn.bulk.exporting import Wanted, checked_where, export
 from sojourn.bulk.files import Format
 from sojourn.bulk.mapping import Kind
+from sojourn.bulk.policy import Policy
 from sojourn.bulk.problems import UnreadableFile
 from sojourn.errors import NotFound
 from sojourn.intake.absorb import InboundRow, absorb
 from sojourn.intake.envelope import Envelope
 from sojourn.language.conditions import parse
+from sojourn.language.loader import load_profile
 from sojourn.store.tables import identifiers, profiles, segment_members
 
 DAYS = st.integers(0, 5).map(lambda day: datetime(2026, 1, 1 + day, 3, 4, 5, 678901, tzinfo=UTC))
@@ -37,8 +39,9 @@ TRAITS = st.dictionaries(
     max_size=3,
 )
 CALL = st.builds(
-    lambda kind, user, anonymous, traits, time, agreed, zone, locale: Envelope(
+    lambda kind, user, anonymous, traits, time, agreed, zone, locale, keys: Envelope(
         message_id="", kind=kind, name="Product Viewed" if kind == "track" else kind, user_id=user, anonymous_id=anonymous,
+        keys=tuple(keys),
         traits={**traits, **({"consent": agreed} if agreed else {})} if kind == "identify" else {},
         properties={"price": 1.5} if kind == "track" else {},
         context={key: value for key, value in (("timezone", zone), ("locale", locale)) if value}, time=time, received_at=NOW,
@@ -51,6 +54,9 @@ CALL = st.builds(
     st.dictionaries(st.sampled_from(["marketing", "news.weekly"]), st.booleans(), max_size=2),
     st.none() | st.sampled_from(["Europe/Paris", "GMT+0100"]),
     st.none() | st.sampled_from(["en", "fr-FR"]),
+    st.lists(
+        st.sampled_from([("email", "x@shop.example"), ("stripe_id", "c1"), ("stripe_id", "c2"), ("phone", "+49301234560")]), max_size=2
+    ),
 )  # fmt: skip
 
 
@@ -104,7 +110,7 @@ def test_a_table_is_imported_to_the_same_values(calls) -> None:
 def told_of(database):
     users = {}
     for one in people(database):
-        (user,) = (value for kind, value, _ in one["known"] if kind == "user_id")
+        (user,) = (value for kind, value, *_ in one["known"] if kind == "user_id")
         users[user] = [one[name] for name in ("traits", "zone", "locale", "seen")]
     return users
 
@@ -210,3 +216,42 @@ def test_merged_people_are_exported_once(tmp_path) -> None:
     assert len(database.read_now(lambda c: c.execute(select(profiles)).all())) == 2
     (row,) = exported(database, tmp_path / "p.jsonl").read_bytes().splitlines()
     assert [one["value"] for one in orjson.loads(row)["identifiers"]] == ["a1", "ann"]
+
+
+def test_what_follows_from_events_is_shown_apart_and_is_no_word_of_the_person(tmp_path) -> None:
+    settings_ = load_profile(b'observe: [place, usual_hour]\ncomputed: {views: count("Product Viewed")}\n')
+    policy = Policy(settings_)
+    said = {"message_id": "m1", "user_id": "ann", "time": NOW - timedelta(days=1), "received_at": NOW}
+    call = Envelope(kind="track", name="Product Viewed", context={"timezone": "Europe/Paris"}, **said)
+    first, second = store(), store()
+    first.write_now(absorb, [InboundRow(1, call)], NOW, rules=policy.rules)
+    path = exported(first, tmp_path / "p.jsonl", computed=settings_.expressions)
+    (row,) = map(orjson.loads, path.read_bytes().splitlines())
+    assert row["observed"] == {"country": "FR", "usual_hour": 14}
+    assert row["computed"] == {"views": 1}
+    assert row["traits"] == {}
+    assert run(second, path, policy=policy).errors == 0
+    assert refusals(second) == []
+    assert people(second)[0]["traits"] == {"country": "FR"}  # hours are counted by events, and an export of them brings those
+    (cells,) = csv.DictReader(io.StringIO(exported(first, tmp_path / "p.csv", computed=settings_.expressions).read_text()))
+    assert (cells["observed.usual_hour"], cells["observed.country"], cells["computed.views"]) == ("14", "FR", "1")
+    assert run(store(), tmp_path / "p.csv", policy=policy).errors == 0
+
+
+def test_a_table_has_a_column_for_each_kind_of_id_and_people_known_by_an_address_alone_come_back(tmp_path) -> None:
+    first, second = store(), store()
+    rows = [{"id": "ann", "external_ids": {"stripe_id": "007", "email": "a@shop.example"}}, {"email": "b@shop.example"}]
+    run(first, jsonl(tmp_path / "in.jsonl", rows))
+    path = exported(first, tmp_path / "p.csv")
+    header = path.read_text().splitlines()[0].split(",")
+    assert header[:4] == ["user_id", "anonymous_id", "external.email", "external.stripe_id"]
+    run(second, path)
+    assert [[one[:2] for one in person["known"]] for person in people(second)] == [
+        [one[:2] for one in person["known"]] for person in people(first)
+    ]
+    events_ = jsonl(tmp_path / "e.jsonl", [{"event": "Seen", "external_ids": {"email": "b@shop.example"}}])
+    run(first, events_, Kind.events)
+    (event,) = map(orjson.loads, exported(first, tmp_path / "out.jsonl", "events").read_bytes().splitlines())
+    assert event["external_ids"] == {"email": "b@shop.example"}
+    assert run(second, tmp_path / "out.jsonl", Kind.events).new == 1
+    assert len(people(second)) == 2
