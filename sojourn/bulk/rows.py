@@ -14,9 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import pyarrow.parquet as parquet  # type: ignore[import-untyped]
-from pyarrow import ArrowException
-
 from sojourn.bulk.files import Format, Source
 from sojourn.bulk.problems import BadRow, UnreadableFile
 from sojourn.errors import BadEvent
@@ -217,9 +214,14 @@ class _ParquetRows:
 
     def __init__(self, path: Path, place: Place) -> None:
         self.place = place
+        # Imported here: no other command should pay for it when it starts.
+        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+        from pyarrow import ArrowException
+
+        self._fault = ArrowException
         try:
             self._file = parquet.ParquetFile(path)
-        except (ArrowException, OSError) as error:
+        except (self._fault, OSError) as error:
             raise UnreadableFile(f"{path.name} is not a Parquet file: {error}") from None
         self._size = path.stat().st_size
 
@@ -249,7 +251,7 @@ class _ParquetRows:
                     self.place.rows += 1
                     self.place.line = self.place.rows
                     yield self._row(dict(zip(names, cells, strict=True)))
-        except (ArrowException, OSError) as error:
+        except (self._fault, OSError) as error:
             raise UnreadableFile(f"the Parquet file cannot be read past row {self.place.rows}: {error}") from None
 
     def _row(self, values: dict[str, Any]) -> Row:

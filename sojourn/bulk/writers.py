@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
-import pyarrow as arrow  # type: ignore[import-untyped]
-import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
 from sojourn.bulk.cells import guard, write_cell
 from sojourn.bulk.files import GZIP, Format
@@ -113,11 +111,17 @@ class _ParquetWriter:
 
     def __init__(self, out: BinaryIO, columns: Sequence[str]) -> None:
         self._columns = list(columns)
+        # Imported here: no other command should pay for it when it starts.
+        import pyarrow as arrow  # type: ignore[import-untyped]
+        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+
+        self._arrow = arrow
         self._schema = arrow.schema([(column, arrow.string()) for column in columns])
         self._file = parquet.ParquetWriter(out, self._schema, compression="zstd")
 
     def write(self, records: Sequence[dict[str, Any]]) -> None:
         cells = [[_json_cell(record.get(column)) for record in records] for column in self._columns]
+        arrow = self._arrow
         self._file.write_table(arrow.table([arrow.array(column, arrow.string()) for column in cells], schema=self._schema))
 
     def close(self) -> None:

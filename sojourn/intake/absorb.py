@@ -130,6 +130,8 @@ def absorb(
                 people.touch(facts)
             if facts is found.profile:
                 learnt.append((told, found.origin_id))
+        if found.merges and found.profile.settle(rules):  # of two histograms came one
+            people.touch(found.profile)
         heard.append((row, words, found, bool(envelope.traits) or found.profile.traits != before_it))
     people.flush()
     kept, consents, absorbed = [], [], []

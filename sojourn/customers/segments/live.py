@@ -52,7 +52,7 @@ def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datet
         now: the shop's moment.
         tell: takes the events of what changed.
     """
-    if not moments or not book.judged:
+    if not moments:
         return []
     serial = begin(connection)
     changes = _judge(connection, book, book.everything, moments)

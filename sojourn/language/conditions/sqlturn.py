@@ -70,11 +70,18 @@ def _at_once(facts: Facts) -> Moment:
     return literal(to_micros(facts.now) + 1, BigInteger())
 
 
+def _is_long(node: Node) -> bool:
+    """Tell whether a node's SQL is so long that, written several times over, SQLite's parser would not take it."""
+    if isinstance(node, tree.Past) and node.function in ("first", "last") and not isinstance(node.of, tree.EventTime):
+        return True
+    return any(map(_is_long, tree.children(node)))
+
+
 def _crossing(node: tree.Comparison, facts: Facts, segments: Segments) -> Moment:
     """Return when one side passes the other: a moment beside `now`, or days since a moment beside a number."""
     query = SqlQuery(facts, segments)
     one, other = (node.left, node.right) if runs(node.left) else (node.right, node.left)
-    if runs(other):
+    if runs(other) or _is_long(one) or _is_long(other):
         return _at_once(facts)
     meets: ColumnElement[Any] | None
     if isinstance(one, tree.Now):
