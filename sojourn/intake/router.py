@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, monotonic
+from sojourn.customers import retention
 from sojourn.customers.segments import Change, due, live, rebuild
 from sojourn.errors import SojournError
 from sojourn.intake import outbox
@@ -33,6 +35,8 @@ IDLE_POLL = 0.05
 BUSY_FOR = 1.0  # seconds after the last event
 CALLS_FOR = 1.0  # seconds of calls between two marks of what was answered
 CALL_RETRY = 0.5  # seconds before calls that failed are made again
+EXPIRE_EVERY = timedelta(days=1)  # of the shop's time
+EXPIRE_AT_MOST_EVERY = 60.0  # real seconds
 DUE_POLL = 0.1  # seconds between two looks at whom a window passed
 BUILD_POLL = 2.0  # seconds between two looks for definitions to go through everyone for
 DUE_AT_ONCE = 500  # people judged in one transaction
@@ -77,6 +81,7 @@ class Router:
                     tasks.create_task(repeat("segments due", self._judge_due))
                 await self.database.write(rebuild.sync, self.registry.book, self.clock.now())
                 tasks.create_task(repeat("segments", self._build))
+                tasks.create_task(repeat("retention", self._expire))
         finally:
             with suppress(SojournError, SQLAlchemyError):  # it runs out by itself
                 await self._lease.give_up()
@@ -132,6 +137,23 @@ class Router:
         mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed") for entry in made.closed], self.clock.now())
 
     # -- segments --------------------------------------------------------------------------------
+
+    # -- retention -------------------------------------------------------------------------------
+
+    async def _expire(self) -> None:
+        """Forget what was kept long enough, a page of people at a time, once a day."""
+        after: str | None = ""
+        while after is not None:
+            now = self.clock.now()
+            page = await self.database.write(self._expire_page, now, after)
+            after = page.after
+        await asyncio.sleep(max(self.clock.scale.real_duration(EXPIRE_EVERY).total_seconds(), EXPIRE_AT_MOST_EVERY))
+
+    def _expire_page(self, connection: Connection, now: datetime, after: str) -> retention.Expired:
+        locks.router_turn(connection)
+        page = retention.expire(connection, now, self.registry.rules, after)
+        due.touch(connection, page.profile_ids, now)
+        return page
 
     async def _judge_due(self) -> None:
         """Judge whom a window passed, within a second of it."""

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 
 from sojourn.clock import REAL_TIME, VirtualClock
+from sojourn.customers import identity
 from sojourn.customers.segments import due, live, rebuild
 from sojourn.delivery import settling
 from sojourn.delivery.providers.memory import Memory
@@ -28,6 +29,7 @@ from sojourn.intake.envelope import read_call
 from sojourn.intake.process import BATCH, process_batch, waits
 from sojourn.language.events.schemas import EventSchemas
 from sojourn.store.tables import metadata, profiles
+from sojourn.testing import reading
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
@@ -123,6 +125,29 @@ class Engine:
         accepted = await self.store.write(append, read.envelopes)
         await self.settle()
         return Taken(read.envelopes[0].message_id, bool(accepted))
+
+    async def merge(self, winner: str, loser: str) -> None:
+        """Merge two people by hand, as `sojourn identity merge` does.
+
+        Raises:
+            NotFound: one of them is not known.
+            SojournError: identity refuses it.
+        """
+        goes, stays = await self.store.read(reading.person, loser), await self.store.read(reading.person, winner)
+        rules, because = self.registry.loaded.profile.identity, "merged by hand in a test"
+        done = await self.store.write(identity.merge, goes, stays, because, self.clock.now(), rules=rules)
+        if isinstance(done, identity.Refused):
+            raise SojournError(f"not merged: {done.because}")
+        await self.settle()
+
+    async def unmerge(self, profile_id: str) -> None:
+        """Take a merge back, as `sojourn identity unmerge` does.
+
+        Raises:
+            NotFound: there is no such profile, or it was not merged.
+        """
+        await self.store.write(identity.unmerge, profile_id, "taken back in a test", self.clock.now())
+        await self.settle()
 
     async def request(self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:
         """Call one of the addresses that stand in messages, as a reader's program would."""

@@ -192,6 +192,25 @@ class Shop:
         self._take("alias", user_id, None, at, message_id, previousId=previous_id)
         return self.profile(user_id)
 
+    def merge(self, user_id: str, other: str) -> Profile:
+        """Say by hand that two people are one, and return the profile: `user_id`'s lives on with all that is the other's.
+
+        Raises:
+            NotFound: one of them is not known.
+            SojournError: identity refuses it, and says why.
+        """
+        self._run(self._engine.merge(user_id, other))
+        return self.profile(user_id)
+
+    def unmerge(self, profile_id: str) -> Profile:
+        """Take a merge back, and return the profile that was merged: `profile_id` is its id from before.
+
+        Raises:
+            NotFound: there is no such profile, or it was not merged.
+        """
+        self._run(self._engine.unmerge(profile_id))
+        return self.profile(profile_id)
+
     def _take(self, kind: str, user_id: str | None, anonymous_id: str | None, at: datetime | None, key: str | None, **said: Any) -> Taken:
         if at is not None and at.tzinfo is None:
             raise ValueError("`at` needs a time zone, such as datetime(2026, 1, 5, 9, tzinfo=UTC); `shop.now` has one")
