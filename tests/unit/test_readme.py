@@ -109,7 +109,7 @@ def test_every_path_that_contributing_names_exists() -> None:
 
 
 def test_the_journey_of_the_readme_does_what_it_says() -> None:
-    (text,) = blocks("yaml")
+    text, _ = blocks("yaml")
     journey = load_journey(text)
     with Shop(journeys_dir=ROOT / "journeys", journeys=[text]) as shop:
         shop.identify("ann", {"email": "ann@example.com"})
@@ -118,6 +118,17 @@ def test_the_journey_of_the_readme_does_what_it_says() -> None:
         shop.advance("1d")
         assert shop.outcome("ann", journey.journey) == "greeted"
         assert [send.content for send in shop.inbox("ann")] == ["whats_new"]
+
+
+def test_the_segment_of_the_readme_is_live_as_it_says() -> None:
+    _, text = blocks("yaml")
+    with Shop(journeys_dir=ROOT / "journeys", segments=[text]) as shop:
+        for _ in range(3):
+            shop.track("ann", "Order Completed", {"order_id": "o", "revenue": 20})
+        shop.advance("59d 23h")
+        assert not shop.in_segment("ann", "slipping_away")
+        shop.advance("1h")
+        assert shop.in_segment("ann", "slipping_away")
 
 
 def shown_on(page: str) -> dict[str, Callable[..., Any]]:
