@@ -31,7 +31,7 @@ def profile_id(number: int) -> str:
 def populate(connection: Connection, first: int, people: int, events_each: int, now: datetime) -> None:
     """Write customers `first` to `first + people - 1`, known by user ids `u<number>`, with their events of the past year."""
     dialect = connection.dialect.name
-    series = _SERIES[dialect]
+    series, now_, year = _SERIES[dialect], "CAST(:now AS bigint)", "CAST(:year AS bigint)"
     bounds = {"first": first, "last": first + people - 1, "now": to_micros(now), "year": 365 * DAY}
     one, json = _ID[dialect].format(n="n"), _JSON[dialect].format
     traits = json(
@@ -41,15 +41,18 @@ def populate(connection: Connection, first: int, people: int, events_each: int, 
     connection.execute(
         text(
             f"INSERT INTO profiles (id, traits, trait_times, first_seen, last_seen) {series} "
-            f"SELECT {one}, {traits}, {empty}, :now - :year, :now FROM s"
+            f"SELECT {one}, {traits}, {empty}, {now_} - {year}, {now_} FROM s"
         ),
         bounds,
     )
     connection.execute(
-        text(f"INSERT INTO identifiers (kind, value, profile_id, since) {series} SELECT 'user_id', 'u' || n, {one}, :now - :year FROM s"),
+        text(
+            f"INSERT INTO identifiers (kind, value, profile_id, since) {series} "
+            f"SELECT 'user_id', 'u' || n, {one}, {now_} - {year} FROM s"
+        ),
         {key: bounds[key] for key in ("first", "last", "now", "year")},
     )
-    whose = _ID[dialect].format(n="(n / :each)")
+    whose = _ID[dialect].format(n="(n / CAST(:each AS bigint))")
     limits = zip((6, 14, 17, 18), NAMES, strict=False)  # of twenty events; the others are orders
     cases = " ".join(f"WHEN n % 20 < {limit} THEN '{name}'" for limit, name in limits)
     name = f"CASE {cases} ELSE '{NAMES[-1]}' END"
@@ -58,7 +61,7 @@ def populate(connection: Connection, first: int, people: int, events_each: int, 
     connection.execute(
         text(
             f"INSERT INTO events (id, seq, profile_id, kind, name, time, properties, machine) {series} "
-            f"SELECT 'e' || n, 0, {whose}, 'track', {name}, :now - (n * 2654435761) % :year, {properties}, {machine} FROM s"
+            f"SELECT 'e' || n, 0, {whose}, 'track', {name}, {now_} - (n * 2654435761) % {year}, {properties}, {machine} FROM s"
         ),
         {**bounds, "first": first * events_each, "last": (first + people) * events_each - 1, "each": events_each},
     )
