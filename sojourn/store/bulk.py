@@ -44,7 +44,9 @@ def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]])
 def _upsert(dialect: str, table: Table) -> Insert:
     made: Any = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     keys = [column.name for column in table.primary_key]
-    return typed(Insert, made.on_conflict_do_update(keys, set_={c.name: made.excluded[c.name] for c in table.c if c.name not in keys}))
+    return typed(
+        Insert, made.on_conflict_do_update(index_elements=keys, set_={c.name: made.excluded[c.name] for c in table.c if c.name not in keys})
+    )
 
 
 def upsert_from(connection: Connection, table: Table, columns: Sequence[str], rows: Select[Any], *, only_if_less: str) -> None:
@@ -52,7 +54,7 @@ def upsert_from(connection: Connection, table: Table, columns: Sequence[str], ro
     made: Any = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
     keys, less = [column.name for column in table.primary_key], made.excluded[only_if_less]
     made = made.from_select(columns, rows)
-    connection.execute(made.on_conflict_do_update(keys, set_={only_if_less: less}, where=less < table.c[only_if_less]))
+    connection.execute(made.on_conflict_do_update(index_elements=keys, set_={only_if_less: less}, where=less < table.c[only_if_less]))
 
 
 def among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:

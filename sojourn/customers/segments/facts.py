@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, Text, and_, bindparam, false, func, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, bindparam, cast, false, func, or_, select
 
 from sojourn.customers.segments.needs import Needs
 from sojourn.language.conditions import EventFact
@@ -121,7 +121,7 @@ def _events(connection: Connection, needs: Needs, asked: dict[str, Any], earlies
     return found
 
 
-_EVENT = (events.c.id, events.c.profile_id, events.c.name, events.c.time, type_coerce(events.c.properties, Text).label("properties"))
+_EVENT = (events.c.id, events.c.profile_id, events.c.name, events.c.time, cast(events.c.properties, Text).label("properties"))
 
 
 @cache

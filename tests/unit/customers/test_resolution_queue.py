@@ -29,7 +29,6 @@ def database() -> Iterator[Database]:
     database.write_now(store, {name: {"last_name": name} for name in "abcd"})
     database.write_now(queue.propose, [(pair("a", "b"), None), (pair("b", "c", 0.6), "a chain")], "v1", NOW)
     yield database
-    database.close_now()
 
 
 def states(database: Database) -> dict[str, str]:

@@ -28,7 +28,6 @@ def database() -> Iterator[Database]:
     database = opened()
     database.write_now(store, customers())
     yield database
-    database.close_now()
 
 
 def scores(**changed: Any) -> Scored:
