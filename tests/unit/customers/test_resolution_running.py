@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,10 +23,10 @@ def opened() -> Database:
 
 
 @pytest.fixture
-def database() -> Iterator[Database]:
+def database() -> Database:
     database = opened()
     database.write_now(store, customers())
-    yield database
+    return database
 
 
 def scores(**changed: Any) -> Scored:
