@@ -41,7 +41,7 @@ from sojourn.travel.registry import Registry
 EVENTS = 20_000
 EXPIRIES = 10_000
 MINUTE = 60.0
-PREPARING = 15.0  # seconds; until then ten thousand people are got ready
+PREPARING = 60.0  # seconds; until then ten thousand people are got ready
 ONE_SEGMENT = "high_value"
 
 
