@@ -101,7 +101,6 @@ def _hear(profile: Profile, envelope: Envelope, age: timedelta, rules: Rules, le
     traits = envelope.traits
     if isinstance(traits.get(consent.CONSENT_TRAIT), dict):  # kept as consent, with its date and source
         traits = {name: value for name, value in traits.items() if name != consent.CONSENT_TRAIT}
-    hints = Hints()
     hints = NO_HINTS
     if rules.place or rules.declared:
         said = place.said(traits, envelope.context)

@@ -96,7 +96,7 @@ class Profile(Answer):
     Attributes:
         identifiers: kind and value of every name the outside has for them, user ids first.
         consents: the word that stands, by purpose.
-        segments: those that the last sweep found them in.
+        segments: those that they are in now.
     """
 
     id: str

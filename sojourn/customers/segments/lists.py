@@ -13,7 +13,7 @@ from sojourn.customers.segments import due
 from sojourn.customers.segments.live import Change, begin, members, write
 from sojourn.store.bulk import chunks
 from sojourn.store.locks import router_turn
-from sojourn.store.tables import profiles, segment_members
+from sojourn.store.tables import segment_members
 
 _IN = select(segment_members.c.profile_id).where(
     segment_members.c.segment == bindparam("whichever"), segment_members.c.profile_id.in_(bindparam("people", expanding=True))
@@ -103,12 +103,3 @@ class StoredLists(Container[str]):
             mine = select(segment_members.c.segment).where(segment_members.c.profile_id == self._profile_id)
             self._segments = frozenset(self._connection.execute(mine).scalars())
         return segment in self._segments
-
-
-def living(connection: Connection, profile_ids: Iterable[str]) -> set[str]:
-    """Return the canonical profiles that these ids lead to."""
-    found: set[str] = set()
-    for some in chunks(set(profile_ids)):
-        rows = connection.execute(select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(some)))
-        found.update(row.merged_into or row.id for row in rows)
-    return found

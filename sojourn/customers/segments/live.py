@@ -7,7 +7,7 @@ transaction, so that each change is told once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -174,11 +174,3 @@ def members(connection: Connection, segment: str) -> list[str]:
     """Return the profiles in a segment, by id."""
     query = select(segment_members.c.profile_id).where(segment_members.c.segment == segment).order_by(segment_members.c.profile_id)
     return list(connection.execute(query).scalars())
-
-
-def segments_of(connection: Connection, profile_id: str, among: Iterable[str] | None = None) -> set[str]:
-    """Return the segments that a profile is in; only those among some where they are given."""
-    query = select(segment_members.c.segment).where(segment_members.c.profile_id == profile_id)
-    if among is not None:
-        query = query.where(segment_members.c.segment.in_(list(among)))
-    return set(connection.execute(query).scalars())

@@ -204,12 +204,12 @@ class TestReengagement:
         shop.identify("ada", ADA)
         shop.track("ada", "Product Viewed", {"sku": "throw"})
 
-    def test_sixty_days_of_silence_begin_it_at_the_next_hour_and_it_writes_on_a_weekday_morning(self, shop: Shop) -> None:
+    def test_sixty_days_of_silence_begin_it_at_that_moment_and_it_writes_on_a_weekday_morning(self, shop: Shop) -> None:
         self.fall_silent(shop)
         shop.advance("59d 23h 59m")
         assert shop.entries("ada") == []
         shop.advance("1m")
-        assert "dormant" in shop.profile("ada").segments
+        assert shop.profile("ada").segments == {"dormant", "stage_awareness"}
         assert shop.outcome("ada", "reengagement") == "running"
         shop.advance("4d")
         (hello,) = shop.inbox("ada")
