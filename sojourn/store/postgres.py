@@ -38,6 +38,7 @@ LIMITS = {
 COMMAND_LIMIT_S = STATEMENT_LIMIT_MS / 1000 + 10  # the server gives up first, and says why
 CONFLICT_PAUSES_S = (0.005, 0.02, 0.08, 0.3, 1.0)  # between attempts of a transaction that another one stood in the way of
 CLOSE_LIMIT_S = 10.0
+LOST = "the connection to the database was lost; try again"
 
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: nothing was written, and the next attempt may go through
 _TOO_SLOW = {"57014", "55P03", "25P03", "25P04"}  # a time limit of a statement, of a lock, of an idle or long transaction
@@ -50,6 +51,10 @@ _REFUSED = {
 # What a URL may say after its `?`, and what asyncpg calls it.
 _OPTIONS = {"host": "host", "port": "port", "ssl": "ssl", "sslmode": "ssl", "passfile": "passfile"}
 _SERVER_OPTIONS = ("application_name", "search_path")
+
+
+class _Lost(Exception):
+    """The connection was lost before the commit was asked for: nothing was written."""
 
 
 class Postgres:
@@ -153,9 +158,15 @@ class Postgres:
     # -- one transaction -------------------------------------------------------------------------
 
     async def _transaction(self, work: Callable[[Connection], T], writes: bool) -> T:
+        lost = 0
         for pause in (*CONFLICT_PAUSES_S, None):
             try:
                 return await self._attempt(work, writes)
+            except _Lost as error:
+                lost += 1
+                if pause is None or lost > 1:  # after the first, the pool has forgotten all that the server closed meanwhile
+                    raise StoreUnavailable(LOST) from error
+                continue
             except DBAPIError as error:
                 if pause is None or not _is_conflict(error):
                     raise _said(error) from error
@@ -167,7 +178,12 @@ class Postgres:
         connection = await self._connect(writes)
         try:
             async with connection.begin():
-                return await connection.run_sync(work)
+                try:
+                    return await connection.run_sync(work)
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        raise _Lost from error
+                    raise
         finally:
             await connection.close()
 
@@ -225,5 +241,5 @@ def _said(error: DBAPIError) -> Exception:
     if code in _TOO_SLOW or code in _CONFLICTS:
         return StoreUnavailable(f"the database was too busy to answer in time ({code}); try again")
     if error.connection_invalidated or code.startswith(("08", "57P")) or isinstance(error, InterfaceError):
-        return StoreUnavailable("the connection to the database was lost; try again")
+        return StoreUnavailable(LOST)
     return error

@@ -108,6 +108,18 @@ async def test_a_connection_that_was_lost_is_transient_and_the_next_call_has_a_n
 
 
 @on_postgresql
+async def test_a_connection_that_the_server_closed_between_two_calls_is_not_noticed(store_url: str) -> None:
+    database = Database(store_url)
+    backend = await database.write(lambda c: c.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+    other = Database(store_url)
+    await other.write(lambda c: c.exec_driver_sql(f"SELECT pg_terminate_backend({backend})"))
+    await other.close()
+    await database.write(lambda c: c.execute(insert(cursors).values(name="kept", seq=1)))
+    assert await database.read(lambda c: list(c.execute(select(cursors.c.name)).scalars())) == ["kept"]
+    await database.close()
+
+
+@on_postgresql
 async def test_a_caller_that_goes_away_does_not_end_its_transaction(store_url: str) -> None:
     database = Database(store_url)
     begun = threading.Event()
