@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python
 
 UV ?= $(shell command -v uv 2>/dev/null || echo .venv-lock/bin/uv)
 
-.PHONY: help up demo test lint bench lock install clean
+.PHONY: help up demo test quick lint bench lock install clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and p
 test: $(STAMP) ## run the tests, and those of the store once more on PostgreSQL; TESTS="tests/unit -k router" narrows them
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m store $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
+
+quick: $(STAMP) ## run the tests that take no seconds
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not real" $(TESTS)
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .

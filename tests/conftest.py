@@ -28,7 +28,11 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the store: by itself, by a helper that it imports, or by the fixture `shop`. Real ones say so themselves."""
+    """Mark what depends on the store, and let the quick ones come first.
+
+    It depends on it by itself, by a helper that it imports, or by the fixture `shop`. Real ones say so themselves.
+    """
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is not None for mark in ("real", "slow")])
     for item in items:
         module = getattr(item, "module", None)
         fixtures = getattr(item, "fixturenames", ())

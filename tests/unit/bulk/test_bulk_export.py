@@ -27,6 +27,8 @@ from sojourn.language.conditions import parse
 from sojourn.language.loader import load_profile
 from sojourn.store.tables import identifiers, profiles, segment_members
 
+pytestmark = pytest.mark.slow
+
 DAYS = st.integers(0, 5).map(lambda day: datetime(2026, 1, 1 + day, 3, 4, 5, 678901, tzinfo=UTC))
 TRAITS = st.dictionaries(
     st.sampled_from(["city", "=cmd", "a.b", "tags", "Zoë"]),

@@ -10,6 +10,8 @@ from sojourn.bulk.problems import UnreadableFile
 from sojourn.bulk.reading import ReaderDied
 from sojourn.language.loader import load_profile
 
+pytestmark = pytest.mark.slow
+
 PROFILE = b"""
 undeclared: drop
 traits:

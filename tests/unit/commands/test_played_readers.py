@@ -13,6 +13,8 @@ import pytest
 from sojourn.commands.playing import BROWSER, FOLLOWING, PlayedReaders, reading
 from sojourn.delivery import machine
 
+pytestmark = pytest.mark.slow
+
 BASE = "http://127.0.0.1:8080"
 
 

@@ -20,6 +20,8 @@ from sojourn.language.model import Segment
 from sojourn.store.database import Database
 from sojourn.store.tables import metadata
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-token-of-the-tests"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

@@ -25,6 +25,8 @@ from sojourn.language.loader import load_clusters
 from sojourn.store.database import Database
 from sojourn.store.tables import clusterings, events, metadata, profiles, segment_members
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 FILE = (ROOT / "journeys" / "clusters.yaml").read_bytes()
 SHARED = ROOT.parent / "shared" / "data"

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -16,6 +17,8 @@ from identity_shop import People, event
 from sojourn.customers.identity import Merged
 from sojourn.language.identity_rules import IdentityRules
 from sojourn.store import tables as t
+
+pytestmark = pytest.mark.slow
 
 _traits = st.dictionaries(st.sampled_from(["plan", "city"]), st.sampled_from(["a", "b", 1, None]), max_size=2)
 _contexts = st.fixed_dictionaries(

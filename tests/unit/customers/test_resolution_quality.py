@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data" / "identity"
 SETTINGS = ROOT / "bench" / "resolution_settings"
 THRESHOLD = 0.5  # the best on the part of 30 %
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the labelled records are not beside this folder (../shared/data/identity)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the labelled records are not beside this folder (../shared/data/identity)"),
+]
 
 
 def judged(name: str) -> Judgement:

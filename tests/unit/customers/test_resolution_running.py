@@ -15,6 +15,8 @@ from sojourn.customers.resolution.running import Outcome, Scored, act, decide, r
 from sojourn.store.database import Database
 from sojourn.store.tables import profiles
 
+pytestmark = pytest.mark.slow
+
 
 def opened() -> Database:
     database = Database("sqlite://")

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -11,6 +12,8 @@ from sojourn.customers.history import StoredHistory
 from sojourn.language.conditions.facts import EventFact, ListHistory
 from sojourn.store.database import Database
 from sojourn.store.tables import events, metadata, profiles
+
+pytestmark = pytest.mark.slow
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -26,6 +26,8 @@ from sojourn.language.loader import load
 from sojourn.store.database import Database
 from sojourn.travel.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 END = datetime(2026, 3, 2, tzinfo=UTC)
 PERIOD = Period(END - timedelta(days=28), END)
 SHOP = "name: A\nsender: {name: A, address: a@shop.example}\npostal_address: A\n"

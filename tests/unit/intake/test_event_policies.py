@@ -24,6 +24,8 @@ from sojourn.language.loader import load_event
 from sojourn.store.database import Database
 from sojourn.store.tables import inbound, quarantine, violations
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 KEY = "a-write-key"
 

@@ -20,6 +20,8 @@ from sojourn.store.database import Database
 from sojourn.store.tables import inbound, metadata, trait_refusals
 from sojourn.store.tables import profiles as profiles_table
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NOW = START + timedelta(days=30)
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148"

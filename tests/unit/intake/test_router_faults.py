@@ -25,6 +25,8 @@ from sojourn.store.tables import entries
 from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Arrived
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "real/journeys_faults"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PEOPLE = 120

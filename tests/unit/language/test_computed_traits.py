@@ -19,6 +19,8 @@ from sojourn.language.loader import load_profile
 from sojourn.language.profile_model import labels
 from sojourn.store.database import Database
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fresh_database"]
 
 WRITTEN = (

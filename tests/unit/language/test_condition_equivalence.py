@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from condition_asking import NOW, ask_sql, fresh_database
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from sojourn.language.conditions import EventFact, Facts, ListHistory, parse, tr
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
 from sojourn.language.durations import format_duration
 from sojourn.store.database import Database
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["fresh_database"]
 

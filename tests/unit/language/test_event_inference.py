@@ -19,6 +19,8 @@ from sojourn.language.events.seen import observe_all
 from sojourn.language.events.writing import stem, write_event
 from sojourn.language.loader import load_event
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 PAYLOADS = ROOT.parent / "shared/data/segment_spec/payloads.json"
 

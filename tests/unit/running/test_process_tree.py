@@ -14,6 +14,8 @@ import pytest
 
 from sojourn.process_tree import Interrupted, Part, PartFailed, ProcessTree
 
+pytestmark = pytest.mark.slow
+
 SLEEPS = "import time; time.sleep(60)"
 STUBBORN = (
     "import signal, sys, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN); pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_definitions import small_shop
 
 from sojourn.testing import Shop
+
+pytestmark = pytest.mark.slow
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 JOURNEY = """\

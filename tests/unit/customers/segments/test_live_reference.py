@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference_segments import Happened, Known, Rule, holds, written
@@ -16,6 +17,8 @@ from sqlalchemy import select
 from sojourn.customers.segments import ENTERED
 from sojourn.store.tables import events as events_table
 from sojourn.testing import Shop
+
+pytestmark = pytest.mark.slow
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HORIZON = 90  # seconds

@@ -28,6 +28,8 @@ from sojourn.store.database import Database
 from sojourn.store.tables import events, metadata, profiles
 from sojourn.store.types import to_micros
 
+pytestmark = pytest.mark.slow
+
 SOON = tuple(timedelta(microseconds=step) for step in range(-3, 4))
 GENERATED = settings(
     max_examples=80,
