@@ -108,8 +108,10 @@ def measure(store: str, database: Database, people: int, each: int, clock: Clock
         report.goal(f"{case}: 10,000 windows that pass in a minute, each heeded within 1 s (worst, s)", max(late), max(late) <= 1.0)
 
     report.advance(f"{case}: rebuild")
-    seconds, spent, pages = _rebuild(database, with_segments.book, clock)
-    report.case(f"{case}: rebuild of `{ONE_SEGMENT}`", seconds=seconds, cpu_s=spent, pages=pages, people_per_s=people / seconds)
+    # At first nearly half of all come in, and each is told as an event; then the same once more, and nobody does.
+    for which in ("first build", "rebuild"):
+        seconds, spent, pages = _rebuild(database, with_segments.book, clock)
+        report.case(f"{case}: {which} of `{ONE_SEGMENT}`", seconds=seconds, cpu_s=spent, pages=pages, people_per_s=people / seconds)
     if people >= 1_000_000:
         report.goal(f"{case}: live segments add at most 1 ms of processor time to an event", added, added <= 1.0)
         if store == "postgresql":

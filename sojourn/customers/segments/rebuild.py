@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     update,
 )
 
@@ -133,11 +134,10 @@ def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: T
     start = behind[0].cursor
     names = [row.segment for row in behind if row.cursor == start][:AT_ONCE]
     serial = begin(connection)
-    page_.create(connection, checkfirst=True)
-    connection.execute(delete(page_))
+    _empty(connection)
     connection.execute(insert(page_).from_select(["id", "bits", "due"], _page(book, names, start, now, size)))
     last, count = connection.execute(select(func.max(page_.c.id), func.count())).one()
-    changes = _changes(connection, names, now) if count else []
+    changes = _changes(connection, names, start, last, now) if count else []
     write(connection, changes, serial, now, tell)
     if count:
         _remember_due(connection)
@@ -183,13 +183,20 @@ def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, si
     return select(profiles.c.id, bits, soonest).where(profiles.c.id.in_(select(chosen.subquery().c.one)))
 
 
-def _changes(connection: Connection, names: Sequence[str], now: datetime) -> list[Change]:
+def _empty(connection: Connection) -> None:
+    page_.create(connection, checkfirst=True)
+    # PostgreSQL would go through all pages that came before, and SQLite knows no TRUNCATE.
+    connection.execute(text("TRUNCATE segment_page") if connection.dialect.name == "postgresql" else delete(page_))
+
+
+def _changes(connection: Connection, names: Sequence[str], start: str, last: str, now: datetime) -> list[Change]:
     places = {name: 1 << place for place, name in enumerate(names)}
     bit = case(places, value=segment_members.c.segment, else_=0)
+    # Of the ids of the page, and not of its rows: the store knows nothing of how many these are.
+    of_these = (segment_members.c.segment.in_(names), segment_members.c.profile_id > start, segment_members.c.profile_id <= last)
     were = (
         select(segment_members.c.profile_id, func.sum(bit).label("bits"))
-        .join(page_, page_.c.id == segment_members.c.profile_id)
-        .where(segment_members.c.segment.in_(names))
+        .where(*of_these)
         .group_by(segment_members.c.profile_id)
         .subquery()
     )
