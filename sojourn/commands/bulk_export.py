@@ -12,10 +12,10 @@ from sojourn.bulk.exporting import Wanted, checked_where, export
 from sojourn.bulk.files import Format
 from sojourn.bulk.problems import UnreadableFile
 from sojourn.bulk.writers import STDOUT
-from sojourn.clock import SystemClock, monotonic
+from sojourn.clock import monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar
-from sojourn.commands.reading import DataDir, policy_of, reading
+from sojourn.commands.reading import DataDir, policy_of, reading, shop_clock
 from sojourn.language.conditions import Condition, ConditionError, parse
 from sojourn.language.loader import load
 
@@ -114,7 +114,7 @@ def _export(
             shown.advance(task, count)
             shown.update(task, rows=shown.tasks[task].completed)
 
-        written = export(database, wanted, SystemClock().now(), segments, lambda total: shown.update(task, total=total), advanced)
+        written = export(database, wanted, shop_clock(data_dir).now(), segments, lambda total: shown.update(task, total=total), advanced)
     seconds = monotonic() - began
     where_to = "standard output" if file == STDOUT else str(file)
     rate = written / seconds if seconds else 0.0

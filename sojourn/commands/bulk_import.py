@@ -22,7 +22,7 @@ from sojourn.bulk.records import moment as parse_moment
 from sojourn.clock import SystemClock, monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar, writing
-from sojourn.commands.reading import DataDir, moment, policy_of, reading
+from sojourn.commands.reading import DataDir, moment, policy_of, reading, shop_clock
 from sojourn.errors import Terminal
 from sojourn.store.database import Database
 
@@ -132,12 +132,13 @@ def _import(
     console = Console(stderr=True, soft_wrap=True)
     began = monotonic()
     with writing(data_dir) as database:
-        at = None if as_of is None else _as_of(as_of)
+        clock = shop_clock(data_dir)
+        at = None if as_of is None else _as_of(as_of, clock)
         given = {"mapped": _pairs("--map", mapped), "types": _pairs("--type", typed), "as_of": at}
         order = Order(**{**vars(order), **given})
         told = Told()
         try:
-            told = _run(database, order, policy_of(journeys), dry_run, console, told)
+            told = _run(database, order, clock, policy_of(journeys), dry_run, console, told)
         except KeyboardInterrupt:
             console.print("Stopped. What was read is kept; the same command goes on from there.", highlight=False)
             raise typer.Exit(130) from None
@@ -146,7 +147,7 @@ def _import(
         console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
 
 
-def _run(database: Database, order: Order, policy: Policy, dry_run: bool, console: Console, told: Told) -> Told:
+def _run(database: Database, order: Order, clock: SystemClock, policy: Policy, dry_run: bool, console: Console, told: Told) -> Told:
     with bar(console) as shown:
         size = order.path.stat().st_size if order.path.exists() else None
         reading_ = shown.add_task("reading", total=size, rows=0)
@@ -155,7 +156,7 @@ def _run(database: Database, order: Order, policy: Policy, dry_run: bool, consol
         def advanced(told: Told) -> None:
             shown.update(task, completed=told.read, rows=told.rows, before=told.resumed, visible=True)
 
-        work = Import(database, order, SystemClock().now, advanced, lambda count: shown.advance(reading_, count), policy)
+        work = Import(database, order, clock.now, advanced, lambda count: shown.advance(reading_, count), policy)
         shown.update(reading_, visible=False)
         shown.reset(task, total=size, visible=True)
         if not dry_run:
@@ -199,9 +200,9 @@ def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:
     return found
 
 
-def _as_of(text: str) -> datetime:
+def _as_of(text: str, clock: SystemClock) -> datetime:
     try:
-        return min(parse_moment(text, "--as-of"), SystemClock().now())
+        return min(parse_moment(text, "--as-of"), clock.now())
     except Terminal as error:
         raise UnreadableFile(str(error)) from None
 

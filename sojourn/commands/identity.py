@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sojourn.clock import SystemClock
-from sojourn.commands.reading import DataDir, identity_rules, moment, reading
+from sojourn.commands.reading import DataDir, identity_rules, moment, reading, shop_clock
 from sojourn.console import queries
 from sojourn.customers import identity, identity_history
 from sojourn.customers.identity import Refused
@@ -74,7 +73,8 @@ def merge(
     """
     with reading(data_dir) as database:
         one, other = (database.read_now(queries.profile_id_of, reference) for reference in (loser, winner))
-        done = database.write_now(identity.merge, one, other, because, SystemClock().now(), force=force, rules=identity_rules(data_dir))
+        now = shop_clock(data_dir).now()
+        done = database.write_now(identity.merge, one, other, because, now, force=force, rules=identity_rules(data_dir))
     if isinstance(done, Refused):
         hint = "; --force does it all the same" if done.reason == "too_many" else ""
         Console(stderr=True).print(f"not merged: {done.because}{hint}", style="red", highlight=False)
@@ -95,7 +95,7 @@ def unmerge(
     The two stay apart from then on, until someone merges them by hand.
     """
     with reading(data_dir) as database:
-        done = database.write_now(identity.unmerge, profile_id, because, SystemClock().now())
+        done = database.write_now(identity.unmerge, profile_id, because, shop_clock(data_dir).now())
     Console().print(f"{done.profile_id} stands for itself again, with {done.events} events; it was part of {done.from_id}", highlight=False)
 
 

@@ -13,12 +13,14 @@ from rich.console import Console
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sojourn.bulk.policy import Policy
+from sojourn.clock import SystemClock
 from sojourn.errors import SettingsError, SojournError
 from sojourn.language.identity_rules import IdentityRules
 from sojourn.language.loader import EVENTS, PROFILE_FILE, SHOP_FILE, load_events, load_profile, load_shop
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.settings import load_settings
 from sojourn.store.database import SQLITE, Database
+from sojourn.timekeeping import read_clock
 
 DataDir = Annotated[Path | None, typer.Option(help="The folder of the data, as `up` has it.", show_default="var, or SOJOURN_DATA_DIR")]
 
@@ -43,6 +45,15 @@ def reading(data_dir: Path | None = None) -> Iterator[Database]:
     finally:
         if database is not None:
             database.close_now()
+
+
+def shop_clock(data_dir: Path | None = None) -> SystemClock:
+    """Return the shop's clock, as its data folder has it: a fast one is not the real one.
+
+    Raises:
+        SettingsError: the file that says so is damaged.
+    """
+    return read_clock(load_settings(keys=False, data_dir=data_dir).data_dir)
 
 
 def identity_rules(data_dir: Path | None = None) -> IdentityRules:

@@ -19,8 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.prompt import Prompt
 from rich.table import Table
 
-from sojourn.clock import SystemClock
-from sojourn.commands.reading import DataDir, identity_rules, moment, reading
+from sojourn.commands.reading import DataDir, identity_rules, moment, reading, shop_clock
 from sojourn.customers.resolution import merging, queue, records
 from sojourn.customers.resolution.pairs import Pair, Tell
 from sojourn.errors import SettingsError, SojournError
@@ -61,7 +60,7 @@ def run_command(
     with reading(data_dir) as database, _progress() as tell:
         chosen = _settings(settings, database, data_dir)
         merge = partial(merging.by_identity, rules=identity_rules(data_dir))
-        outcome = run(database, chosen, SystemClock().now(), tell, merge, dry_run=dry_run)
+        outcome = run(database, chosen, shop_clock(data_dir).now(), tell, merge, dry_run=dry_run)
     console = Console()
     linked = outcome.linked
     for note in linked.scored.learned.notes:
@@ -116,7 +115,7 @@ def accept_command(ids: Ids, by: By = None, data_dir: DataDir = None) -> None:
 @app.command("reject")
 def reject_command(ids: Ids, by: By = None, data_dir: DataDir = None) -> None:
     """Say of pairs that they are two persons; no later run proposes or merges them."""
-    _decide(ids, data_dir, lambda database, id_: database.write_now(queue.reject, id_, _who(by), SystemClock().now()))
+    _decide(ids, data_dir, lambda database, id_: database.write_now(queue.reject, id_, _who(by), shop_clock(data_dir).now()))
 
 
 @app.command("evaluate")
@@ -195,7 +194,7 @@ def _who(by: str | None) -> str:
 
 def _accept(database: Database, id_: str, by: str, data_dir: Path | None) -> queue.Candidate:
     merge = partial(merging.by_identity, rules=identity_rules(data_dir))
-    return database.write_now(queue.accept, id_, by, SystemClock().now(), merge)
+    return database.write_now(queue.accept, id_, by, shop_clock(data_dir).now(), merge)
 
 
 def _decide(ids: list[str], data_dir: Path | None, decide: Callable[[Database, str], queue.Candidate]) -> None:
@@ -227,7 +226,7 @@ def _ask(database: Database, console: Console, found: list[queue.Candidate], by:
                 decided = _accept(database, each.id, by, data_dir)
                 console.print(f"{decided.state}{f': {decided.reason}' if decided.reason else ''}", highlight=False, markup=False)
             elif answer == "n":
-                database.write_now(queue.reject, each.id, by, SystemClock().now())
+                database.write_now(queue.reject, each.id, by, shop_clock(data_dir).now())
         except SojournError as error:
             console.print(f"error: {error}", style="red", highlight=False, markup=False)
 

@@ -17,14 +17,16 @@ from sojourn.store.types import to_micros
 PAGE = 1000
 REFUSALS_KEPT_FOR = timedelta(days=90)
 _PAGE = (
-    select(profiles.c.id, profiles.c.traits, profiles.c.trait_times)
+    select(profiles.c.id, profiles.c.traits, profiles.c.trait_times, profiles.c.own)
     .where(profiles.c.id > bindparam("after"))
     .order_by(profiles.c.id)
     .limit(bindparam("page"))
     .with_for_update()
 )
 _UPDATE = (
-    update(profiles).where(profiles.c.id == bindparam("b_id")).values(traits=bindparam("b_traits"), trait_times=bindparam("b_trait_times"))
+    update(profiles)
+    .where(profiles.c.id == bindparam("b_id"))
+    .values(traits=bindparam("b_traits"), trait_times=bindparam("b_trait_times"), own=bindparam("b_own"))
 )
 
 
@@ -66,9 +68,11 @@ def expire(connection: Connection, now: datetime, rules: Rules, after: str = "",
     values = 0
     for row in rows:
         old = _past(row.trait_times, limits)
-        if old:
+        own = _own_without(row.own, limits)  # else an unmerge would bring back what was taken away
+        if old or own != row.own:
             values += len(old & row.traits.keys())
-            changed.append({"b_id": row.id, "b_traits": _without(row.traits, old), "b_trait_times": _times_without(row.trait_times, old)})
+            traits, times = _without(row.traits, old), _times_without(row.trait_times, old)
+            changed.append({"b_id": row.id, "b_traits": traits, "b_trait_times": times, "b_own": own})
     if changed:
         connection.execute(_UPDATE, changed)
     return Expired(tuple(row["b_id"] for row in changed), values, rows[-1].id if len(rows) == page else None)
@@ -77,6 +81,13 @@ def expire(connection: Connection, now: datetime, rules: Rules, after: str = "",
 def _past(times: Mapping[str, Any], limits: Mapping[str, int]) -> set[str]:
     said = times.get("traits", {})
     return {name for name, limit in limits.items() if GUESSED < said.get(name, GUESSED) < limit}
+
+
+def _own_without(own: Mapping[str, Any] | None, limits: Mapping[str, int]) -> Mapping[str, Any] | None:
+    old = _past(own["times"], limits) if own is not None else set()
+    if own is None or not old:
+        return own
+    return {**own, "traits": _without(own["traits"], old), "times": _times_without(own["times"], old)}
 
 
 def _without(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

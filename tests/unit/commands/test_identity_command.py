@@ -7,12 +7,13 @@ import typer
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from sojourn.clock import TimeScale
 from sojourn.commands import identity
 from sojourn.intake.absorb import InboundRow, absorb
 from sojourn.intake.appender import append
 from sojourn.intake.envelope import Envelope
 from sojourn.store.database import Database
-from sojourn.store.tables import inbound, metadata
+from sojourn.store.tables import inbound, merges, metadata
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -50,6 +51,14 @@ def test_show_draws_the_merges_and_what_was_undone_with_its_because(run):
     for part in ("ann@shop.example", "she wrote to us (hand)", "undone: her brother", "both are known users", "≠", lost):
         assert part in said
     assert "bob@shop.example" not in said.split("✗")[0]
+
+
+def test_a_merge_is_of_the_shops_moment_where_its_clock_is_fast(run, tmp_path):
+    scale = TimeScale(scale=3600, real_origin=datetime(2026, 1, 1, tzinfo=UTC), shop_origin=datetime(2036, 1, 1, tzinfo=UTC))
+    (tmp_path / "clock.json").write_text(scale.model_dump_json())
+    assert run("merge", "bob@shop.example", "ann", "--because", "she wrote to us").exit_code == 0
+    made = Database(f"sqlite:///{tmp_path}/sojourn.db").read_now(lambda c: c.execute(select(merges.c.at)).scalar_one())
+    assert made.year >= 2036
 
 
 def test_refused_and_separated_list_everyone_or_one_person(run):

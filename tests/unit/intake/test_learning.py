@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from sojourn.customers import profiles, refused, tallies
+from sojourn.customers import identity, profiles, refused, tallies
 from sojourn.customers.declared import rules_of
 from sojourn.customers.retention import expire
 from sojourn.intake.absorb import InboundRow, absorb
@@ -169,6 +169,19 @@ def test_what_is_past_its_retention_is_taken_away_once_and_does_not_come_back(pe
     assert "hint" not in people.person("u3").traits
     people.take(event("old", "identify", user_id="u3", traits={"hint": "older"}))
     assert "hint" not in people.person("u3").traits, "said 30 days ago"
+
+
+def test_what_was_taken_away_does_not_come_back_by_an_unmerge(people):
+    """The winner's own facts stand beside what it shows; the loser's in its row."""
+    for user in "uv":
+        said = event(f"m{user}", "identify", user_id=user, traits={"hint": user, "plan": user})
+        people.take(said.model_copy(update={"time": NOW - timedelta(days=9)}))
+    winner, loser = people.person("u").id, people.person("v").id
+    people.db.write_now(identity.merge, loser, winner, "they said so", NOW)
+    assert "hint" in people.person("v").traits
+    expire_all(people, NOW + timedelta(days=20))
+    people.db.write_now(identity.unmerge, loser, "it was wrong", NOW)
+    assert [(people.person(user).id, people.person(user).traits) for user in "uv"] == [(winner, {"plan": "u"}), (loser, {"plan": "v"})]
 
 
 def test_old_refusals_go_too(people):
