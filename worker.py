@@ -17,13 +17,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
 from temporalio.service import RPCError
 
+from activities.broadcast import BroadcastActivities
 from activities.journey import JourneyActivities
+from sojourn.broadcasts import standing
+from sojourn.broadcasts.sending import Broadcasting
 from sojourn.clock import SystemClock, real_now
 from sojourn.content import Contents
 from sojourn.delivery import sending
@@ -46,7 +49,7 @@ from sojourn.timekeeping import read_clock
 from sojourn.tracing import configure_tracing
 from sojourn.travel.registry import Registry
 from sojourn.travel.stored import StoredJourneys
-from workflows.client import JourneyCalls
+from workflows.client import BroadcastCalls, JourneyCalls
 from workflows.ending import EndingObserver, closed_since
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
@@ -61,6 +64,7 @@ CLOSED_RETRY = 1.0  # seconds; where Temporal did not answer
 CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
+BROADCASTS_EVERY = 0.5  # seconds; how often broadcasts that were scheduled, paused, resumed or stopped are looked for
 STOP_LIMIT = 10.0  # seconds
 
 ROLES = ("api", "router", "worker", "all")
@@ -195,7 +199,10 @@ async def run_worker(house: House) -> None:
     await ensure_search_attributes(client)
     observer = EndingObserver()
     activities = JourneyActivities(house.journeys)
-    worker = make_worker(client, [activities.decide, activities.send], interceptors=[observer])
+    broadcasts = BroadcastActivities(Broadcasting(house.journeys))
+    doing: list[Callable[..., Any]] = [activities.decide, activities.send, broadcasts.gather, broadcasts.send, broadcasts.finish]
+    worker = make_worker(client, doing, interceptors=[observer])
+    broadcast_calls = BroadcastCalls(client, house.clock.scale)
 
     unwritten: list[Ending] = []
     window = CLOSED_AT_START
@@ -227,8 +234,14 @@ async def run_worker(house: House) -> None:
             log.warning("gave up on sends that nobody settled", count=given_up)
         await asyncio.sleep(ABANDON_EVERY)
 
+    async def tell_broadcasts() -> None:
+        for broadcast_id, serial in await house.database.read(standing.unheard):
+            await broadcast_calls.tell(await house.database.read(standing.look, broadcast_id), serial)
+            await house.database.write(standing.heard, broadcast_id, serial)
+        await asyncio.sleep(BROADCASTS_EVERY)
+
     async with worker, asyncio.TaskGroup() as tasks:
-        for job in (write_endings, find_missed_endings, abandon):
+        for job in (write_endings, find_missed_endings, abandon, tell_broadcasts):
             tasks.create_task(repeat(job.__name__, job))
         say_ready()
 

@@ -1,4 +1,4 @@
-"""The adapter by which the router starts, signals and terminates journeys.
+"""The adapter by which journeys are started, signalled and terminated, and broadcasts told of changes.
 
 Each call carries a request id of its own (the entry's, the event's), so that a call repeated after a
 crash is recognised by the server and changes nothing.
@@ -7,6 +7,7 @@ crash is recognised by the server and changes nothing.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from textwrap import shorten
@@ -22,17 +23,20 @@ from temporalio.api.workflowservice.v1 import (
     TerminateWorkflowExecutionRequest,
 )
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.converter import encode_search_attributes
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from sojourn.broadcasts.gathering import LANES
+from sojourn.broadcasts.standing import Standing
 from sojourn.clock import REAL_TIME, TimeScale, monotonic
 from sojourn.intake.outbox import StartCall
 from sojourn.travel.program import Program
 from sojourn.travel.registry import Definition
 from sojourn.travel.state import Arrived
 from workflows import names, policies
-from workflows.messages import JourneyInput
+from workflows.messages import BroadcastInput, JourneyInput
 
 _REQUESTS = UUID("0b8e7b0e-52ab-5d0a-8f56-7265717565ff")
 SUMMARY_LIMIT = 200  # characters; Temporal keeps 400 bytes
@@ -152,6 +156,42 @@ class JourneyCalls:
 
     async def _payload(self, value: Any) -> Payload:
         return (await self.client.data_converter.encode([value]))[0]
+
+
+@dataclass(frozen=True)
+class BroadcastCalls:
+    """Starts broadcasts on one Temporal server, and tells them that something changed."""
+
+    client: Client
+    scale: TimeScale = REAL_TIME
+
+    async def tell(self, standing: Standing, serial: int) -> None:
+        """Start a broadcast's workflow where it has none, and have it look anew; one that has closed is left alone.
+
+        Args:
+            standing: the broadcast.
+            serial: the number of the change that it is told of.
+        """
+        begin = BroadcastInput(
+            broadcast_id=standing.id,
+            name=standing.name,
+            begins_at=standing.begins_at,
+            lanes=LANES,
+            time_scale=self.scale if self.scale != REAL_TIME else None,
+        )
+        with suppress(WorkflowAlreadyStartedError):
+            await self.client.start_workflow(
+                names.BROADCAST,
+                begin,
+                id=f"broadcast:{standing.name}:{standing.id}",
+                task_queue=names.TASK_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                task_timeout=policies.TASK_TIMEOUT,
+                rpc_timeout=policies.RPC_TIMEOUT,
+                start_signal=names.CHANGED,
+                start_signal_args=[serial],
+                static_summary=shorten(standing.broadcast.description, SUMMARY_LIMIT, placeholder=" …"),
+            )
 
 
 def _summary(program: Program) -> str:

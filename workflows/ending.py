@@ -43,6 +43,8 @@ class EndingObserver(Interceptor):
 
         class Observing(WorkflowInboundInterceptor):
             async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+                if workflow.info().workflow_type == names.BROADCAST:  # it keeps its own end
+                    return await self.next.execute_workflow(input)
                 entry_id = workflow.memo_value(names.MEMO_ENTRY, type_hint=str)
                 try:
                     result: JourneyResult = await self.next.execute_workflow(input)

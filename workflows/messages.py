@@ -57,3 +57,42 @@ class Standing(BaseModel):
     trail: list[str] = Field(default_factory=list)
     path: list[Trail] = Field(default_factory=list)  # the trail with its because, branches and moments
     outcome: str | None = None
+
+
+class BroadcastInput(BaseModel):
+    """Begins, or continues, a broadcast."""
+
+    broadcast_id: str
+    name: str
+    begins_at: AwareDatetime
+    lanes: int
+    time_scale: TimeScale | None = None
+    gathered: bool = False  # where it continues as new
+    sent: int = 0
+
+    def scale(self) -> TimeScale:
+        """Return how the shop's time runs."""
+        return self.time_scale or REAL_TIME
+
+
+class BroadcastAsk(BaseModel):
+    """Asks an activity for a share of a broadcast."""
+
+    broadcast_id: str
+    lane: int = 0
+
+
+class BroadcastTold(BaseModel):
+    """What an activity came to."""
+
+    state: str  # of the broadcast
+    done: bool = False  # of gathering
+    sent: int = 0
+    next_due: AwareDatetime | None = None  # when the lane goes on; None: it is done
+
+
+class BroadcastResult(BaseModel):
+    """How a broadcast ended."""
+
+    state: str
+    dealt_with: int

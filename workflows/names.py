@@ -10,6 +10,12 @@ DECIDE = "decide"  # local activity: scores, conditions, splits
 SEND = "send"  # activity: the same, up to and including one effect
 PROGRESS = "progress"  # query
 
+BROADCAST = "Broadcast"  # workflow type; no journey can be called so
+GATHER = "gather_recipients"
+SEND_LANE = "send_lane"
+FINISH = "finish_broadcast"
+CHANGED = "changed"  # signal: paused, resumed or stopped
+
 JOURNEY = SearchAttributeKey.for_keyword("SojournJourney")
 STEP = SearchAttributeKey.for_keyword("SojournStep")
 PROFILE = SearchAttributeKey.for_keyword("SojournProfile")

@@ -17,6 +17,10 @@ SEND_ATTEMPT = timedelta(seconds=60)
 SEND_HEARTBEAT = timedelta(seconds=5)  # a killed worker's send is taken up again after this
 SEND_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5))
 
+BROADCAST_ATTEMPT = timedelta(minutes=2)  # an activity sends for a while, then says how far it is; the last page may take long
+BROADCAST_HEARTBEAT = timedelta(seconds=5)
+BROADCAST_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1))
+
 TASK_TIMEOUT = timedelta(seconds=5)  # of a workflow task: a killed worker's task is given to another after this
 STICKY_SCHEDULE_TO_START = timedelta(seconds=1)  # a killed worker's sticky queue is left after this
 RPC_TIMEOUT = timedelta(seconds=10)

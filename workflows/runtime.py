@@ -19,6 +19,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from sojourn.clock import monotonic
 from sojourn.errors import SojournError
 from workflows import names, policies
+from workflows.broadcast import BroadcastWorkflow
 from workflows.journey import JourneyWorkflow
 
 CONNECT_LIMIT = 60.0  # seconds to wait for a server that is starting
@@ -89,11 +90,11 @@ def make_worker(
     runner: WorkflowRunner | None = None,
     task_queue: str = names.TASK_QUEUE,
 ) -> Worker:
-    """Return a worker for every journey.
+    """Return a worker for every journey and broadcast.
 
     Args:
         client: connected.
-        activities: decide and send.
+        activities: of journeys and broadcasts.
         interceptors: such as the observer of endings.
         runner: None is the unsandboxed one: the interpreter is ours and checked in, definitions are data.
         task_queue: where it takes its work from.
@@ -101,7 +102,7 @@ def make_worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[JourneyWorkflow],
+        workflows=[JourneyWorkflow, BroadcastWorkflow],
         activities=activities,
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         interceptors=interceptors,

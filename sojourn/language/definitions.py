@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
 from sojourn.language.problems import Problem
@@ -37,6 +38,7 @@ class Definitions:
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     events: dict[str, EventDefinition] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    broadcasts: dict[str, Broadcast] = field(default_factory=dict)
 
 
 def version(journey: Journey) -> str:

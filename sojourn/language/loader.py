@@ -7,6 +7,7 @@ journeys/stages.yaml          RFM groups and life-cycle stages (may be left out)
 journeys/clusters.yaml        how clusters are made (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
+journeys/broadcasts/*.yaml    broadcasts
 journeys/events/*.yaml        events: what their properties must be
 journeys/models/*.yaml        models, known here by their names
 journeys/content/*.mjml       contents, known here by their names
@@ -23,6 +24,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from sojourn.language.asked import check_segments
+from sojourn.language.broadcast_checks import as_segment, as_written, check_broadcast
+from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.checks import check_journey
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.definitions import Definitions
@@ -47,6 +50,7 @@ RESOLUTION_FILE = "resolution.yaml"
 STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
 NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE})
 EVENTS = "events"
+BROADCASTS = "broadcasts"
 BUILTIN_MODELS = frozenset({"rfm"})
 _SEGMENT = re.compile(r"\bsegment\.([a-z]\w*)")
 _M = TypeVar("_M", bound=Model)
@@ -57,6 +61,7 @@ __all__ = [
     "Definitions",
     "Problem",
     "load",
+    "load_broadcast",
     "load_clusters",
     "load_event",
     "load_events",
@@ -82,6 +87,7 @@ def load(folder: Path) -> Definitions:
     journeys = _read_all(sorted(path for path in _yaml(folder) if path.name not in NOT_JOURNEYS), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
+    broadcasts = _read_all(sorted(_yaml(folder / BROADCASTS)), folder, Broadcast, problems)
     shop = _read_shop(folder, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
@@ -104,27 +110,33 @@ def load(folder: Path) -> Definitions:
     )
     for file, root, journey in journeys:
         problems += _placed(check_journey(journey, known), root, file)
+    broadcasts_by_name = _by_name(broadcasts, "broadcast", problems)
+    for file, root, broadcast in broadcasts:
+        problems += _placed(check_broadcast(broadcast, known, journeys_by_name), root, file)
     for name, findings in check_segments({segment.name: segment for _, _, segment in segments}, known.segments).items():
         for file, root, segment in segments:
             if segment.name == name:
                 problems += _placed(findings, root, file)
     for file, root, event in events:
         problems += _placed(check_event(event), root, file)
-    roots = {file: root for file, root, _ in [*journeys, *segments]}
+    roots = {file: root for file, root, _ in [*journeys, *segments, *broadcasts]}
     every: dict[str, Journey | Segment] = {file: journey for file, _, journey in journeys}
     every |= {file: segment for file, _, segment in segments}
+    every |= {file: as_segment(broadcast) for file, _, broadcast in broadcasts}
     for file, findings in misspelt(every, events_by_name).items():
-        problems += _placed(findings, roots[file], file)
+        problems += _placed(as_written(findings), roots[file], file)
     for file, findings in check_traits(every, profile).items() if profile is not None else ():
-        problems += _placed(findings, roots[file], file)
+        problems += _placed(as_written(findings), roots[file], file)
     undeclared = "accept" if shop is None or _unread(folder / EVENTS, events) else shop.undeclared_events
     for file, definition in every.items():
-        problems += _placed(check_asked(definition, events_by_name, undeclared), roots[file], file)
+        problems += _placed(as_written(check_asked(definition, events_by_name, undeclared)), roots[file], file)
     if problems or shop is None or profile is None:
         raise DefinitionError(problems)
     cautions = segment_cautions(segments_by_name, journeys_by_name.values(), _mentioned(folder))
     warnings = tuple(sorted(found for file, root, segment in segments for found in _placed(cautions[segment.name], root, file)))
-    return Definitions(journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings)
+    return Definitions(
+        journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings, broadcasts_by_name
+    )
 
 
 def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
@@ -144,6 +156,11 @@ def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING
 def load_segment(text: str | bytes, file: str = "<text>") -> Segment:
     """Return the segment that a YAML text defines; raises DefinitionError with every problem."""
     return _load(text, file, Segment, lambda segment: check_segments({segment.name: segment}, None).get(segment.name, []))
+
+
+def load_broadcast(text: str | bytes, file: str = "<text>") -> Broadcast:
+    """Return the broadcast that a YAML text defines; raises DefinitionError with every problem."""
+    return _load(text, file, Broadcast, lambda broadcast: check_broadcast(broadcast, NOTHING_KNOWN))
 
 
 def load_event(text: str | bytes, file: str = "<text>") -> EventDefinition:

@@ -67,7 +67,7 @@ def next_local(text: str, after: datetime, zone: tzinfo | str) -> datetime:
     where = zone_named(zone) if isinstance(zone, str) else zone
     for day in _days_from(after, where, back=1):
         if day.weekday() in moment.days:
-            instant = _instant(day, moment.at, where)
+            instant = local_instant(day, moment.at, where)
             if instant > after:
                 return instant
     raise ValueError(f"{text!r} never comes in {where}")
@@ -117,7 +117,7 @@ class Hours:
     def _windows(self, now: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
         for day in _days_from(now, zone, back=2):
             last = day if self.start < self.end else day + timedelta(days=1)
-            start, end = _instant(day, self.start, zone), _instant(last, self.end, zone)
+            start, end = local_instant(day, self.start, zone), local_instant(last, self.end, zone)
             if start < end:
                 yield start, end
 
@@ -149,7 +149,7 @@ def _days_from(moment: datetime, zone: tzinfo, back: int) -> Iterator[date]:
 
 
 @lru_cache(maxsize=8192)
-def _instant(day: date, at: time, zone: tzinfo) -> datetime:
+def local_instant(day: date, at: time, zone: tzinfo) -> datetime:
     """Return the first instant of a day whose wall clock has reached a time."""
     local = datetime.combine(day, at, tzinfo=zone)
     late = local.astimezone(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
@@ -15,6 +16,7 @@ from sojourn.language.stages_model import StagesModel
 SCHEMAS: dict[str, type[Model]] = {
     "journey": Journey,
     "segment": Segment,
+    "broadcast": Broadcast,
     "event": EventDefinition,
     "shop": ShopSettings,
     "profile": ProfileSettings,

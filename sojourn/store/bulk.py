@@ -27,6 +27,12 @@ def insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> 
     return connection.execute(_statement(connection.dialect.name, table), row).rowcount > 0
 
 
+def insert_from(connection: Connection, table: Table, columns: Sequence[str], rows: Select[Any]) -> None:
+    """Insert the rows of a query that are new; one whose key is taken is left as it is."""
+    made: Any = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+    connection.execute(made.from_select(columns, rows).on_conflict_do_nothing())
+
+
 @cache
 def _statement(dialect: str, table: Table) -> Insert:
     if dialect == "postgresql":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
+from sojourn.store.tables.broadcasts import broadcast_recipients, broadcasts
 from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
@@ -16,6 +17,8 @@ from sojourn.store.tables.sends import engagements, links, messages, sends, tran
 from sojourn.store.tables.violations import violations
 
 __all__ = [
+    "broadcast_recipients",
+    "broadcasts",
     "clusterings",
     "consents",
     "cursors",

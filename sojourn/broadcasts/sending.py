@@ -1,0 +1,136 @@
+"""Sends to one lane of a broadcast for a while: pages of recipients, paced, until it is paused, done, or its time is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, select
+
+from sojourn.broadcasts.gathering import LANES, gather_page
+from sojourn.broadcasts.recipients import Came, Taken, settle, soon, take
+from sojourn.broadcasts.standing import State, begin_gathering, finish, look, state_of
+from sojourn.clock import monotonic
+from sojourn.errors import NotCaughtUp, Transient
+from sojourn.language.moments import zone_named
+from sojourn.store.tables import sends
+from sojourn.travel.state import Advance, Progress
+from sojourn.travel.stored import StoredJourneys
+
+PAGE = 100  # recipients; a pause is heeded between two pages
+PACED_SECONDS = 10.0  # of a throttled lane: what it may send in these goes out together
+LOOK_SECONDS = 0.5  # real; between two looks whether a throttled lane is paused
+AT_ONCE = 25  # messages on their way to the provider
+AGAIN_SECONDS = 2.0  # shop time; after what may succeed at once: events not routed, an answer that was lost
+BUSY_SECONDS = 30.0  # shop time; after a provider that was busy
+START = "0"  # the cursor of the one send
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a while of sending came to.
+
+    Attributes:
+        state: of the broadcast.
+        sent: how many recipients were dealt with.
+        next_due: when this lane goes on; None: it is done, or the broadcast is not running.
+    """
+
+    state: State
+    sent: int
+    next_due: datetime | None
+
+
+@dataclass(frozen=True)
+class Broadcasting:
+    """Gathers recipients and sends to them.
+
+    Args:
+        journeys: advances the entry of each recipient: the same road as that of a journey's message.
+    """
+
+    journeys: StoredJourneys
+
+    async def gather(self, broadcast_id: str, seconds: float) -> tuple[State, bool]:
+        """Write recipients down for a while; return the broadcast's state, and whether all are written down."""
+        deadline, registry = monotonic() + seconds, self.journeys.registry
+        state = await self.journeys.store.write(begin_gathering, broadcast_id)
+        zone, computed = zone_named(registry.shop.zone), registry.loaded.profile.trees
+        while state is State.GATHERING and monotonic() < deadline:
+            now = self.journeys.clock.now()
+            await self.journeys.store.write(gather_page, broadcast_id, registry.segments, computed, zone, now)
+            state = await self.journeys.store.read(state_of, broadcast_id)
+        return state, state is State.RUNNING
+
+    async def send(self, broadcast_id: str, lane: int, seconds: float, beat: Callable[[int], None] = lambda _: None) -> Lane:
+        """Send to a lane's recipients for a while.
+
+        Args:
+            broadcast_id: which.
+            lane: which share of its recipients.
+            seconds: real ones; a page that was begun is brought to its end.
+            beat: told after each page how many recipients were dealt with.
+        """
+        store, clock = self.journeys.store, self.journeys.clock
+        standing = await store.read(look, broadcast_id)
+        pace = None if standing.per_second is None else standing.per_second / LANES
+        size = PAGE if pace is None else min(PAGE, max(int(pace * PACED_SECONDS), 1))
+        deadline, sent, next_page = monotonic() + seconds, 0, clock.now()
+        while monotonic() < deadline:
+            if clock.now() < next_page:
+                await asyncio.sleep(LOOK_SECONDS)
+                if await store.read(state_of, broadcast_id) is not State.RUNNING:
+                    next_page = clock.now()  # and the next look at the lane says what it is
+                continue
+            taken = await store.write(take, self.journeys.registry, broadcast_id, lane, clock.now(), size)
+            if not taken.entries:
+                return Lane(taken.state, sent, taken.next_due)
+            if pace is not None:
+                next_page = clock.now() + timedelta(seconds=len(taken.entries) / pace)
+            await self._page(broadcast_id, taken)
+            sent += len(taken.entries)
+            beat(sent)
+        return Lane(State.RUNNING, sent, max(next_page, clock.now()))
+
+    async def finish(self, broadcast_id: str) -> State:
+        """Note that nothing is left to be sent."""
+        return await self.journeys.store.write(finish, broadcast_id, self.journeys.clock.now())
+
+    async def _page(self, broadcast_id: str, taken: Taken) -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(profile: str, entry: str) -> Came:
+            async with turn:
+                return await self._one(profile, entry)
+
+        came = await asyncio.gather(*(one(profile, entry) for profile, entry in taken.entries.items()))
+        store = self.journeys.store
+        states = await store.read(_states, [each.entry_id for each in came])
+        settled = [each if each.until else replace(each, state=states.get(each.entry_id, each.state)) for each in came]
+        await store.write(settle, broadcast_id, settled, self.journeys.clock.now())
+
+    async def _one(self, profile: str, entry: str) -> Came:
+        clock = self.journeys.clock
+        try:
+            progress = await self.journeys.advance(Advance(entry_id=entry, cursor=START))
+        except NotCaughtUp:
+            return Came(profile, entry, "", until=soon(clock.now(), AGAIN_SECONDS))
+        except Transient as error:
+            log.info("a recipient of a broadcast is tried again", entry=entry, error=type(error).__name__)
+            return Came(profile, entry, "", str(error), until=soon(clock.now(), BUSY_SECONDS))
+        return _came(profile, entry, progress)
+
+
+def _came(profile: str, entry: str, progress: Progress) -> Came:
+    because = progress.trail[-1].because if progress.trail else ""
+    return Came(profile, entry, "done", because, until=progress.until)
+
+
+def _states(connection: Connection, entry_ids: list[str]) -> Mapping[str, str]:
+    query = select(sends.c.entry_id, sends.c.state).where(sends.c.entry_id.in_(entry_ids))
+    return {row.entry_id: row.state for row in connection.execute(query)}
