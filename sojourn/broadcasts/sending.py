@@ -20,10 +20,10 @@ from sojourn.store.tables import sends
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
 
-PAGE = 100  # recipients; a pause is heeded between two pages
+PAGE = 100  # recipients taken at once
 PACED_SECONDS = 10.0  # of a throttled lane: what it may send in these goes out together
-LOOK_SECONDS = 0.5  # real; between two looks whether a throttled lane is paused
-AT_ONCE = 25  # messages on their way to the provider
+LOOK_SECONDS = 0.3  # real; between two looks whether it is paused
+AT_ONCE = 8  # messages of a lane on their way to the provider; who has not been begun with when it is paused, waits
 AGAIN_SECONDS = 2.0  # shop time; after what may succeed at once: events not routed, an answer that was lost
 BUSY_SECONDS = 30.0  # shop time; after a provider that was busy
 START = "0"  # the cursor of the one send
@@ -102,14 +102,23 @@ class Broadcasting:
         return await self.journeys.store.write(finish, broadcast_id, self.journeys.clock.now())
 
     async def _page(self, broadcast_id: str, taken: Taken) -> None:
-        turn = asyncio.Semaphore(AT_ONCE)
+        store, turn, wanted = self.journeys.store, asyncio.Semaphore(AT_ONCE), True
 
         async def one(profile: str, entry: str) -> Came:
             async with turn:
-                return await self._one(profile, entry)
+                return await self._one(profile, entry) if wanted else Came(profile, entry, "", until=self.journeys.clock.now())
 
-        came = await asyncio.gather(*(one(profile, entry) for profile, entry in taken.entries.items()))
-        store = self.journeys.store
+        async def watch() -> None:
+            nonlocal wanted
+            while wanted:
+                await asyncio.sleep(LOOK_SECONDS)
+                wanted = await store.read(state_of, broadcast_id) is State.RUNNING
+
+        watching = asyncio.create_task(watch())
+        try:
+            came = await asyncio.gather(*(one(profile, entry) for profile, entry in taken.entries.items()))
+        finally:
+            watching.cancel()
         states = await store.read(_states, [each.entry_id for each in came])
         settled = [each if each.until else replace(each, state=states.get(each.entry_id, each.state)) for each in came]
         await store.write(settle, broadcast_id, settled, self.journeys.clock.now())

@@ -86,6 +86,12 @@ class Stack:
                 return child.pid
         raise AssertionError(f"no process runs {part}")
 
+    @property
+    def temporal(self) -> str:
+        """The address of its Temporal server."""
+        words = psutil.Process(self.pid_of("temporal")).cmdline()
+        return f"127.0.0.1:{words[words.index('--port') + 1]}"
+
     def kill(self, part: str) -> None:
         """kill -9 a part; the supervisor starts it again."""
         os.kill(self.pid_of(part), signal.SIGKILL)

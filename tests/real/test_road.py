@@ -75,20 +75,13 @@ def history(stack: Stack, workflow_id: str) -> list[str]:
     async def fetch() -> list[str]:
         health = httpx.get(f"{stack.url}/api/health", headers={"authorization": f"Bearer {stack.admin_token}"}).json()
         assert health["status"] == "ok", health
-        client = await Client.connect(temporal_address(stack))
+        client = await Client.connect(stack.temporal)
         events = client.get_workflow_handle(workflow_id).fetch_history_events()
         from temporalio.api.enums.v1 import EventType
 
         return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") async for event in events]
 
     return asyncio.run(fetch())
-
-
-def temporal_address(stack: Stack) -> str:
-    import psutil
-
-    words = psutil.Process(stack.pid_of("temporal")).cmdline()
-    return f"127.0.0.1:{words[words.index('--port') + 1]}"
 
 
 def test_a_reminder_arrives_and_its_link_leads_to_the_clicked_branch(stack: Stack) -> None:
