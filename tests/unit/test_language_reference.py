@@ -16,7 +16,7 @@ from sojourn.content.source import Front, parse
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.conditions.functions import FUNCTIONS
 from sojourn.language.events.model import EventDefinition
-from sojourn.language.loader import load, load_event, load_journey, load_profile, load_segment, load_shop
+from sojourn.language.loader import load, load_broadcast, load_event, load_journey, load_profile, load_segment, load_shop
 from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
 from sojourn.language.profile_model import MERGES_OF, OBSERVED, Bands, Normaliser, ProfileSettings, TraitRule
 from sojourn.language.shop import Cap, ConsentRule, Sender, ShopSettings
@@ -57,6 +57,8 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
         assert load_segment(block)
     elif first == "event":
         assert load_event(block)
+    elif first == "broadcast":
+        assert load_broadcast(block)
     elif first == "name":
         assert load_shop(block)
     elif first == "undeclared":
