@@ -30,6 +30,7 @@ from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.ledger import SendOrder, send_key
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Held, Refused, Suppressed
 from sojourn.delivery.providers import Provider
+from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import rules_of
 from sojourn.delivery.tokens import Links
 from sojourn.errors import RenderError
@@ -86,7 +87,7 @@ class StoredJourneys:
         registry: the definitions.
         contents: what messages say.
         models: who gives scores.
-        provider: who carries messages away.
+        provider: who carries messages away, or who chooses one.
         clock: the shop's.
         links: makes the addresses that lead back to us.
         workspace: whose send keys these are.
@@ -98,7 +99,7 @@ class StoredJourneys:
     registry: Registry
     contents: Contents
     models: Models
-    provider: Provider
+    provider: Provider | Routing
     clock: Clock
     links: Links
     workspace: UUID
@@ -234,16 +235,16 @@ class StoredJourneys:
             case Held(until=until, reason=reason):
                 line = Trail(cursor=cursor, did=f"hold {step.send}", because=reason, at=now)
                 return prepared.progress.model_copy(update={"trail": (*prepared.progress.trail, line), "until": until})
-            case Accepted():
-                because = f"accepted by {self.provider.name}"
+            case Accepted(by=by):
+                because = f"accepted by {by}"
             case Suppressed(reason=reason):
                 because = f"not sent: {reason}"
             case AlreadySettled(state=state, reason=reason_or_none):
                 because = f"{state}: {reason_or_none}" if reason_or_none else state
-            case Refused(reason=reason):
-                because = f"refused by {self.provider.name}: {reason}"
+            case Refused(reason=reason, by=by):
+                because = f"refused by {by}: {reason}"
             case _:
-                because = f"unclear whether {self.provider.name} accepted it"
+                because = f"unclear whether {outcome.by or 'its provider'} accepted it"
         return _went(prepared, step, because, now)
 
     def _unsendable(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:

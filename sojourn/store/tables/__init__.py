@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
+from sojourn.store.tables.carriers import carrier_days, carrier_slots, notices
 from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
@@ -16,6 +17,8 @@ from sojourn.store.tables.sends import engagements, links, messages, sends, tran
 from sojourn.store.tables.violations import violations
 
 __all__ = [
+    "carrier_days",
+    "carrier_slots",
     "clusterings",
     "consents",
     "cursors",
@@ -34,6 +37,7 @@ __all__ = [
     "merges",
     "messages",
     "metadata",
+    "notices",
     "outbox",
     "profiles",
     "quarantine",
