@@ -26,7 +26,7 @@ from temporalio.service import RPCError
 from activities.journey import JourneyActivities
 from sojourn.clock import SystemClock, real_now
 from sojourn.content import Contents
-from sojourn.delivery import sending
+from sojourn.delivery import reconciling, sending
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
 from sojourn.delivery.routing import Carriers, Routing
@@ -64,6 +64,7 @@ CLOSED_RETRY = 1.0  # seconds; where Temporal did not answer
 CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
+CLEAR_UP_EVERY = 60.0  # seconds
 STOP_LIMIT = 10.0  # seconds
 
 ROLES = ("api", "router", "worker", "all")
@@ -263,8 +264,15 @@ async def run_worker(house: House) -> None:
             log.warning("gave up on sends that nobody settled", count=given_up)
         await asyncio.sleep(ABANDON_EVERY)
 
+    async def clear_up() -> None:
+        await asyncio.sleep(CLEAR_UP_EVERY)
+        journeys = house.journeys
+        cleared = await reconciling.reconcile(house.database, house.provider, house.clock, journeys.send_again)
+        if cleared.accepted or cleared.unsent or cleared.again:
+            log.info("cleared up sends in doubt", accepted=cleared.accepted, unsent=cleared.unsent, again=cleared.again, open=cleared.open)
+
     async with worker, asyncio.TaskGroup() as tasks:
-        for job in (write_endings, find_missed_endings, abandon):
+        for job in (write_endings, find_missed_endings, abandon, clear_up):
             tasks.create_task(repeat(job.__name__, job))
         say_ready()
 

@@ -145,7 +145,7 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         send = ledger.move(conn, send, State.UNKNOWN, "a later attempt found it claimed: its post may have been accepted", now)
     doubtful = send.state is State.UNKNOWN
     first = routing.named(send.provider) if doubtful else None
-    if doubtful and (first is None or not _key_holds(send, first, now)):
+    if doubtful and (first is None or not key_holds(send, first, now)):
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
@@ -325,7 +325,7 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
     return Accepted(receipt.provider_message_id, receipt.delivered)
 
 
-def _key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
+def key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
     """Tell whether a second post under the key is sure to be no second message."""
     if provider.klass is not Klass.KEYED or send.provider != provider.name or send.claimed_at is None:
         return False

@@ -7,7 +7,7 @@ a last one. What was judged once stays judged: a later attempt finds it in `deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ from sojourn.delivery.ledger import SendOrder, send_key
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Held, Refused, Suppressed
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
-from sojourn.delivery.rules import rules_of
+from sojourn.delivery.rules import GateRules, rules_of
 from sojourn.delivery.tokens import Links
 from sojourn.errors import RenderError
 from sojourn.language.conditions import EventFact, Facts
@@ -122,6 +122,27 @@ class StoredJourneys:
         if prepared.judged and prepared.progress.trail:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
+
+    async def send_again(self, key: str, prepare: Callable[[Connection], object] | None = None) -> object:
+        """Carry a send that was planned before through the gate once more, under the rules of its journey's version.
+
+        Args:
+            key: the send's key.
+            prepare: runs first in the claim's transaction.
+
+        Raises:
+            NotCaughtUp: events of this person wait to be routed.
+            ProviderBusy: nothing was accepted.
+            ProviderUnclear: the answer was lost.
+        """
+
+        def rules(connection: Connection) -> GateRules:
+            send = ledger.look(connection, key)
+            version = connection.execute(_ENTRY, {"entry": send.entry_id}).one().version
+            return rules_of(self.registry.shop, self.registry.get(connection, version).journey, self.secret)
+
+        found = await self.store.read(rules)
+        return await sending.deliver(self.store, self.provider, key, self.clock, found, emit=self.emit, prepare=prepare)
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ class Notice:
         agent: of an open or a click: the user agent.
         url: of a click: the address.
         code: the provider's, or the recipient's server's, code; never a sentence.
+        token: where the signature does not cover the event: what is good for one event, and for no other.
         addresses: where the post proves little by itself: the message must have gone to one of these.
     """
 
@@ -76,6 +77,7 @@ class Notice:
     url: str | None = None
     code: str | None = None
     addresses: frozenset[str] = frozenset()
+    token: str | None = None
 
 
 @dataclass(frozen=True)

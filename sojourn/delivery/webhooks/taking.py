@@ -31,6 +31,7 @@ BOUNCE_MAIL = "bounce-mail"  # whoever carried a message away, its bounce may co
 _BY_PROVIDER_ID = (
     select(sends.c.key).where(sends.c.provider_message_id == bindparam("sought"), sends.c.provider == bindparam("by")).limit(2)
 )
+_KNOWN = select(notices.c.id).where(notices.c.provider == bindparam("by"), notices.c.id == bindparam("sought"))
 _POSITION = select(links.c.position).where(links.c.send_key == bindparam("sought"), links.c.url == bindparam("leads_to")).limit(1)
 _ADDRESS = select(messages.c.to_address).where(messages.c.send_key == bindparam("sought"))
 _DOUBTFUL = (State.CLAIMED, State.UNKNOWN, State.ABANDONED, State.PLANNED, State.HELD)
@@ -72,6 +73,11 @@ def _take_one(conn: Connection, provider: str, key: str, notice: Notice, now: da
     if notice.kind is Kind.BOUNCED:
         detail["bounce"] = "hard" if notice.hard else "soft"
     row = {"provider": provider, "id": event_id, "send_key": key, "kind": notice.kind.value, "at": at, "received_at": now, "detail": detail}
+    if notice.token is not None:
+        known = conn.execute(_KNOWN, {"by": provider, "sought": event_id}).first() is not None
+        token_id = hashlib.sha256(f"{provider}:token:{notice.token}".encode()).hexdigest()
+        if known or not insert_if_new(conn, notices, {**row, "id": token_id, "kind": "token", "detail": {}}):
+            return False
     if not insert_if_new(conn, notices, row):
         return False
     metrics().notices.labels(provider, notice.kind.value).inc()
