@@ -20,6 +20,7 @@ from sojourn.delivery.webhooks.base import Kind, Notice, key_in
 
 MAX_MAIL_BYTES = 2 * 1024 * 1024
 MAX_RECIPIENTS = 50
+ACTIONS = {"delayed": Kind.DEFERRED, "delivered": Kind.DELIVERED, "relayed": Kind.ACCEPTED, "expanded": Kind.ACCEPTED}
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45])\d\d[ -]")
 _MESSAGE_ID = re.compile(rb"^\s*(?:>\s*)?Message-ID:\s*(<[^<>\s]{1,300}>)", re.IGNORECASE | re.MULTILINE)
@@ -51,9 +52,7 @@ class Bounce:
     @property
     def kind(self) -> Kind:
         """What it is told as."""
-        return {"delayed": Kind.DEFERRED, "delivered": Kind.DELIVERED, "relayed": Kind.ACCEPTED, "expanded": Kind.ACCEPTED}.get(
-            self.action, Kind.DEFERRED if self.status.startswith("4.") and self.action == "delayed" else Kind.BOUNCED
-        )
+        return ACTIONS.get(self.action, Kind.BOUNCED)
 
 
 def read(raw: bytes) -> Bounce | None:

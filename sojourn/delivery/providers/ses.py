@@ -37,6 +37,8 @@ KINDS = {
     "Click": Kind.CLICKED,
     "Subscription": Kind.UNSUBSCRIBED,
 }
+# One code says of a message that it is refused, and of us that our identity is not verified.
+_UNVERIFIED = ("not verified", "did not have authority")
 _PLACES = {"Open": "open", "Click": "click", "Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery"}
 
 
@@ -117,10 +119,12 @@ class Ses:
 def _answered(response: dict[str, Any]) -> SojournError:
     status = int(mapping(response.get("ResponseMetadata")).get("HTTPStatusCode") or 0)
     code = word(mapping(response.get("Error")).get("Code")) or ""
+    words = str(mapping(response.get("Error")).get("Message")).lower()  # they hold addresses, and are not kept
+    ours = any(sign in words for sign in _UNVERIFIED)
     said = f"ses answered {status} {code}".rstrip()
     if code in BUSY or status == 429:
         return ProviderBusy(said)
-    if code in REFUSED:
+    if code in REFUSED and not ours:
         return Rejected(said)
     if 400 <= status < 500 and status != 408:
         return ProviderLocked(f"{said}: it takes nothing from us; look at the account, its credentials and its identities")

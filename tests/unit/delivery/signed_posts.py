@@ -54,7 +54,8 @@ def certificate() -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(rsa_key().public_key()).serial_number(1)
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC)).not_valid_after(datetime(2027, 1, 1, tzinfo=UTC)).sign(rsa_key(), hashes.SHA256())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC)).not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .sign(rsa_key(), hashes.SHA256())
     )  # fmt: skip
     return made.public_bytes(serialization.Encoding.PEM)
 
@@ -259,11 +260,12 @@ def mailchimp_sign(body: bytes, at: datetime) -> dict[str, str]:
 def ses_event(what: str, key: str, at: datetime) -> dict[str, Any]:
     moment = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     mail = {"timestamp": moment, "messageId": f"ses-{key}", "destination": ["ann@example.com"], "tags": {"send_key": [key]}}
-    bounced = [{"emailAddress": "ann@example.com", "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1"}]
+    recipients = [{"emailAddress": "ann@example.com", "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1"}]
+    bounced = {"bouncedRecipients": recipients, "timestamp": moment}
     kind, more = {
         DELIVERED: ("Delivery", {"delivery": {"timestamp": moment, "recipients": ["ann@example.com"]}}),
-        HARD: ("Bounce", {"bounce": {"bounceType": "Permanent", "bounceSubType": "General", "bouncedRecipients": bounced, "timestamp": moment}}),
-        SOFT: ("Bounce", {"bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull", "bouncedRecipients": [], "timestamp": moment}}),
+        HARD: ("Bounce", {"bounce": {"bounceType": "Permanent", "bounceSubType": "General", **bounced}}),
+        SOFT: ("Bounce", {"bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull", **bounced}}),
         DEFERRED: ("DeliveryDelay", {"deliveryDelay": {"timestamp": moment, "delayType": "MailboxFull"}}),
         OPEN: ("Open", {"open": {"timestamp": moment, "userAgent": AGENT, "ipAddress": "192.0.2.1"}}),
         "robot": ("Open", {"open": {"timestamp": moment, "userAgent": ROBOT}}),

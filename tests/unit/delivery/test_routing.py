@@ -280,9 +280,8 @@ def test_no_sequence_of_outcomes_leads_to_two_messages(steps: list[str], klass: 
             continue
         if step in ("accepted", "lost"):
             accepted = max(accepted, 1) if klass is Klass.KEYED else accepted + 1
-        settle(
-            {"accepted": Accepted("id"), "lost": Unclear("lost"), "busy": NotAccepted("429"), "refused": Refused("400")}[step], claimed.attempt
-        )
+        said = {"accepted": Accepted("id"), "lost": Unclear("lost"), "busy": NotAccepted("429"), "refused": Refused("400")}
+        settle(said[step], claimed.attempt)
     assert accepted <= 1
     state = world.db.write_now(ledger.load, world.key).state
     if state is State.ACCEPTED:
