@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from sojourn.clock import VirtualClock
 from sojourn.customers import suppression
 from sojourn.delivery import bounces, ledger, sending
+from sojourn.delivery.engagement import Engagement
 from sojourn.delivery.ledger import State
 from sojourn.delivery.outcomes import Accepted, Unclear
 from sojourn.delivery.providers.memory import Memory
@@ -119,8 +120,10 @@ def test_words_without_a_report_are_understood() -> None:
 
 
 def test_an_answer_from_a_person_and_a_bounce_of_anothers_message_are_none() -> None:
-    answer = f"From: ann@example.com\r\nIn-Reply-To: <{KEY}@shop.example>\r\nSubject: Re: Your cart\r\n\r\nThanks! 5.1.1 is my lucky number.\r\n"
+    answer = f"From: ann@example.com\r\nIn-Reply-To: <{KEY}@shop.example>\r\nSubject: Re: Your cart\r\n\r\n5.1.1 is my lucky number.\r\n"
     assert bounces.read(answer.encode()) is None
+    quoting = answer + f"> Message-ID: <{KEY}@shop.example>\r\n> To: ann@example.com\r\n"
+    assert bounces.read(quoting.encode()) is None
     assert bounces.read(report(key="not-one-of-ours")) is None
 
 
@@ -141,10 +144,12 @@ def town(world: DeliveryWorld) -> DeliveryWorld:
 
 async def post(world: DeliveryWorld, raw: bytes, token: str = TOKEN) -> tuple[int, list]:
     emitted: dict = {}
-    door = WebhookDoor(
-        world.db, {"bounce-mail": BounceMail(TOKEN)}, VirtualClock(NOON + timedelta(minutes=5)),
-        lambda _conn, event: emitted.setdefault(event.message_id, event), secret=SECRET, public_url="https://mail.example", real=lambda: NOON,
-    )  # fmt: skip
+
+    def emit(_conn: object, event: Engagement) -> None:
+        emitted.setdefault(event.message_id, event)
+
+    hooks, clock = {"bounce-mail": BounceMail(TOKEN)}, VirtualClock(NOON + timedelta(minutes=5))
+    door = WebhookDoor(world.db, hooks, clock, emit, secret=SECRET, public_url="https://mail.example", real=lambda: NOON)
     async with AsyncClient(transport=ASGITransport(Starlette(routes=door.routes())), base_url="http://test") as web:
         answer = await web.post("/v1/webhooks/bounce-mail", content=raw, headers={"authorization": f"Bearer {token}"})
     return answer.status_code, [(event.name, event.properties.get("bounce")) for event in emitted.values()]
