@@ -21,6 +21,7 @@ from sojourn.delivery.breaker import Breaker
 from sojourn.delivery.ledger import SendRow, State
 from sojourn.delivery.outcomes import Accepted, Held, NotAccepted, Outcome, Refused
 from sojourn.delivery.providers import Provider
+from sojourn.delivery.providers.base import Limits
 from sojourn.errors import ProviderBusy
 from sojourn.language.delivery_model import DeliverySettings, WarmUp, parse_rate
 from sojourn.store.bulk import insert_new
@@ -143,7 +144,13 @@ class Carriers:
             time_of: says how late it is, to breakers.
         """
         carrying = [
-            Carrying(providers[each.provider], each.weight, parse_rate(each.rate) if each.rate else None, each.warm_up, Breaker(time_of))
+            Carrying(
+                providers[each.provider],
+                each.weight,
+                parse_rate(each.rate) if each.rate else _documented(providers[each.provider]),
+                each.warm_up,
+                Breaker(time_of),
+            )
             for each in settings.providers
         ]
         domains = {domain: (line.domains[0], parse_rate(line.rate)) for line in settings.domains for domain in line.domains}
@@ -236,6 +243,12 @@ class Carriers:
 def routing_of(given: Provider | Routing) -> Routing:
     """Return the routing that is given; one provider alone carries everything."""
     return given if hasattr(given, "choose") else Only(given)  # type: ignore[return-value]
+
+
+def _documented(provider: Provider) -> timedelta | None:
+    """Return the time between two messages that a provider's documentation asks for; None where it asks for none."""
+    limits = getattr(provider, "limits", None)
+    return timedelta(seconds=1 / limits.per_second) if isinstance(limits, Limits) and limits.per_second else None
 
 
 def _reserve(conn: Connection, provider: str, scope: str, every: timedelta, now: datetime) -> datetime:

@@ -90,7 +90,7 @@ class Carrier(Model):
 
     provider: ProviderName = Field(description=f"who carries messages away: {', '.join(OPTIONS)}")
     weight: int = Field(default=1, ge=0, le=1000, description="its share beside the others; 0: nothing new, its webhooks are still heard")
-    rate: Rate | None = Field(default=None, description="how many messages it is given at most, such as 100/s; left out: no bound")
+    rate: Rate | None = Field(default=None, description="how many at most, such as 100/s; left out: what its documentation allows")
     warm_up: WarmUp | None = Field(default=None, description="how many a day while it is new: {starts: 2026-12-01, per_day: [200, 500]}")
     region: Option | None = Field(default=None, description="ses: such as eu-west-1; sendgrid, mailgun: eu where your account is there")
     domain: Domain | None = Field(default=None, description="mailgun: the sending domain, such as mg.shop.example")

@@ -137,19 +137,21 @@ class HttpApi:
             self._client = None
 
     async def _ask(self, method: str, path: str, seconds: float, body: dict[str, Any]) -> Answer:
-        client = self._opened()
+        client, begun, content = self._opened(), None, bytearray()
         try:
             async with asyncio.timeout(seconds), client.stream(method, self._base + path, **body) as response:
-                content = bytearray()
+                begun = response
                 async for part in response.aiter_bytes():
                     content += part
                     if len(content) > MAX_ANSWER_BYTES:
                         break
-                return Answer(response.status_code, response.headers, bytes(content))
         except _NEVER_SENT as error:
             raise ProviderBusy(f"{self.name} could not be reached ({type(error).__name__})") from None
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
-            raise ProviderUnclear(f"the answer of {self.name} was lost ({type(error).__name__})") from None
+            if begun is None or not begun.is_success:  # a 2xx whose words are cut short is a 2xx
+                raise ProviderUnclear(f"the answer of {self.name} was lost ({type(error).__name__})") from None
+        assert begun is not None
+        return Answer(begun.status_code, begun.headers, bytes(content))
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -20,7 +20,7 @@ from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, refusal
 from sojourn.delivery.providers.plug import Given, Plug
 from sojourn.delivery.webhooks.base import Forged, Hook, Kind, Notice, Posted, Unreadable, as_key, digest, listed, mapping, same, unix, word
-from sojourn.errors import ProviderBusy, ProviderLocked, Rejected
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected
 
 BASE = "https://mandrillapp.com/api/1.0"
 KEY = "send_key"
@@ -70,6 +70,8 @@ class Mailchimp:
         answer = await self.api.post("/messages/send-raw.json", json={"key": self._key, "raw_message": raw, "to": [message.to_address]})
         if not answer.ok:
             raise refusal(self.name, answer, answer.code("name"), exceptions=MEANS)
+        if not isinstance(answer.field(0), dict):  # what became of the message stands in the body, and that is cut short
+            raise ProviderUnclear("mailchimp answered 200 without saying what became of the message")
         status, reason = answer.code(0, "status"), answer.code(0, "reject_reason")
         if status in ("rejected", "invalid"):
             said = f"mailchimp: {status} {reason}".rstrip()

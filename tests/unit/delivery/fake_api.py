@@ -60,13 +60,17 @@ class FakeApi:
         fault = self.fault if asked.method == "POST" else ""
         if fault:
             self.hits[fault] = self.hits.get(fault, 0) + 1
-        status, body = (0, None) if fault and not fault.startswith(("keep", "slow")) else self.answer(self, asked)
+        status, body = (0, None) if fault and not fault.startswith(("keep", "slow", "cut")) else self.answer(self, asked)
         what = fault.removeprefix("keep and ")
         if what == "drop":
             writer.transport.abort()
             return False
         if what == "hang":
             await asyncio.sleep(5)
+            return False
+        if what == "cut":
+            writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{{".encode())
+            await writer.drain()
             return False
         if what == "slow":
             await asyncio.sleep(self.slow_seconds)

@@ -24,7 +24,7 @@ from sojourn.delivery.providers.resend import Resend
 from sojourn.delivery.providers.sendgrid import SearchedSendGrid, SendGrid
 from sojourn.delivery.providers.ses import Ses
 
-SECONDS = 0.3  # a provider's patience in tests
+PATIENT, IMPATIENT = 10.0, 0.6  # seconds; the second where a server is to hang
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -114,8 +114,8 @@ class Blind:
     klass = Klass.BLIND
     key_window = timedelta(0)
 
-    def __init__(self, url: str) -> None:
-        self.api = HttpApi(self.name, url, total_seconds=SECONDS)
+    def __init__(self, url: str, seconds: float) -> None:
+        self.api = HttpApi(self.name, url, total_seconds=seconds)
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over."""
@@ -130,21 +130,21 @@ class Fake:
     """A provider, and what stands for its servers."""
 
     answer: Answerer
-    make: Callable[[str], Any]
+    make: Callable[[str, float], Any]
     clears: bool = False  # whether its class, or a look-up, clears up a lost answer
 
 
 FAKES = {
-    "resend": Fake(resend, lambda url: Resend("key", url, SECONDS), clears=True),
-    "brevo": Fake(brevo, lambda url: Brevo("key", url, SECONDS), clears=True),
-    "postmark": Fake(postmark, lambda url: Postmark("key", "broadcast", url, SECONDS), clears=True),
-    "mailgun": Fake(mailgun, lambda url: Mailgun("key", "mg.shop.example", url, SECONDS), clears=True),
-    "mailchimp": Fake(mailchimp, lambda url: Mailchimp("key", "", url, SECONDS), clears=True),
-    "searched": Fake(sendgrid, lambda url: SearchedSendGrid("key", url, SECONDS), clears=True),
-    "sendgrid": Fake(sendgrid, lambda url: SendGrid("key", url, SECONDS)),
+    "resend": Fake(resend, lambda url, seconds: Resend("key", url, seconds), clears=True),
+    "brevo": Fake(brevo, lambda url, seconds: Brevo("key", url, seconds), clears=True),
+    "postmark": Fake(postmark, lambda url, seconds: Postmark("key", "broadcast", url, seconds), clears=True),
+    "mailgun": Fake(mailgun, lambda url, seconds: Mailgun("key", "mg.shop.example", url, seconds), clears=True),
+    "mailchimp": Fake(mailchimp, lambda url, seconds: Mailchimp("key", "", url, seconds), clears=True),
+    "searched": Fake(sendgrid, lambda url, seconds: SearchedSendGrid("key", url, seconds), clears=True),
+    "sendgrid": Fake(sendgrid, lambda url, seconds: SendGrid("key", url, seconds)),
     "ses": Fake(
         ses,
-        lambda url: Ses("eu-west-1", endpoint=url, step_seconds=SECONDS, aws_access_key_id="test", aws_secret_access_key="test"),
+        lambda url, seconds: Ses("eu-west-1", endpoint=url, step_seconds=seconds, aws_access_key_id="test", aws_secret_access_key="test"),
     ),
     "blind": Fake(blind, Blind),
 }

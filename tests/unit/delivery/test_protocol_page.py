@@ -51,7 +51,7 @@ def test_each_time_limit_is_within_the_next() -> None:
 
     for provider in (Mailchimp, Mailgun, Postmark, SearchedSendGrid):
         assert provider.klass is Klass.EVIDENTIAL
-        assert isinstance(FAKES[provider.name if provider is not SearchedSendGrid else "searched"].make("http://127.0.0.1:9"), LooksUp)
+        assert isinstance(FAKES[provider.name if provider is not SearchedSendGrid else "searched"].make("http://127.0.0.1:9", 1.0), LooksUp)
         assert provider.index_lag.total_seconds() > sending.CLAIM_FRESH_SECONDS + sending.POST_DEADLINE_SECONDS
         assert provider.index_lag < sending.GRACE
 

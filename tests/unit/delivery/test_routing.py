@@ -217,6 +217,16 @@ def test_no_minute_holds_more_than_the_rate_and_a_place_once_given_is_kept(per_m
     world.db.close_now()
 
 
+async def test_without_a_rate_the_one_that_the_provider_documents_holds(world: DeliveryWorld) -> None:
+    from sojourn.delivery.providers.resend import Resend
+
+    office = Office(world, "providers: [{provider: resend}]")
+    office.posts["resend"].limits = Resend.limits
+    office.carriers = Carriers.of(load_delivery("providers: [{provider: resend}]"), office.posts, office.time)
+    results = [await office.deliver(office.plan()) for _ in range(12)]
+    assert [isinstance(result, Accepted) for result in results] == [True] * 6 + [False] * 6
+
+
 async def test_a_recipients_house_has_a_rate_of_its_own_across_providers(world: DeliveryWorld) -> None:
     office = Office(world, TWO + "domains:\n  - {domains: [gmail.com, googlemail.com], rate: 1/m}\n")
     addresses = ["a@gmail.com", "b@googlemail.com", "c@GMail.com", "d@example.com", "e@example.com"]
