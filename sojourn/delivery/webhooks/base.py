@@ -193,9 +193,9 @@ def as_key(value: Any) -> str | None:
 
 
 def word(value: Any) -> str | None:
-    """Return a code without what may not stand in one, cut short."""
-    text = _WORD.sub("_", str(value)).strip("_")[:64] if value not in (None, "") else ""
-    return text or None
+    """Return a code without what may not stand in one, cut short; None for none, and for what holds an address."""
+    text = str(value) if value not in (None, "") else ""
+    return _WORD.sub("_", text).strip("_")[:64] or None if "@" not in text else None
 
 
 def listed(value: Any) -> list[dict[str, Any]]:

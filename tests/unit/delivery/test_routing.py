@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -121,6 +122,14 @@ async def test_nobody_steps_in_for_a_message_whose_answer_was_lost(world: Delive
     for _ in range(5):
         assert isinstance(await office.deliver(key), Unclear)
     assert (office.row(key).state, sum(post.posts for post in office.posts.values())) == (State.UNKNOWN, 1)
+
+
+async def test_many_at_once_under_one_key_post_one_message_whoever_carries_it(world: DeliveryWorld) -> None:
+    office = Office(world, TWO + "domains:\n  - {domains: [example.com], rate: 1000/s}\n")
+    key = office.plan()
+    results = await asyncio.gather(*(office.deliver(key) for _ in range(12)))
+    assert sum(isinstance(result, Accepted) for result in results) == 1
+    assert (sum(post.posts for post in office.posts.values()), sum(office.shares().values())) == (1, 1)
 
 
 async def test_without_fail_over_a_message_waits_for_its_own_provider(world: DeliveryWorld) -> None:
