@@ -29,19 +29,21 @@ from sojourn.broadcasts import standing
 from sojourn.broadcasts.sending import Broadcasting
 from sojourn.clock import SystemClock, real_now
 from sojourn.content import Contents
-from sojourn.delivery import sending
+from sojourn.delivery import reconciling, sending
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
+from sojourn.delivery.routing import Carriers, Routing
 from sojourn.delivery.tokens import Links, Tokens
 from sojourn.errors import SojournError
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.router import Router
-from sojourn.language.loader import load
+from sojourn.language.delivery_model import DeliverySettings
+from sojourn.language.loader import DELIVERY_FILE, load, load_delivery
 from sojourn.logs import configure_logs
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
-from sojourn.settings import Settings, load_settings
+from sojourn.settings import INBOX, Settings, load_settings
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import keep_beating
 from sojourn.store.outlast import repeat
@@ -56,7 +58,8 @@ from workflows.runtime import NoTemporal, connect, ensure_search_attributes, mak
 if TYPE_CHECKING:
     import typer
 
-INBOX = "inbox"
+    from sojourn.delivery.webhooks import Hook
+
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
 ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
 CLOSED_EVERY = 20.0  # seconds; how often missed endings are looked for
@@ -65,6 +68,7 @@ CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes furthe
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
 BROADCASTS_EVERY = 0.5  # seconds; how often broadcasts that were scheduled, paused, resumed or stopped are looked for
+CLEAR_UP_EVERY = 60.0  # seconds
 STOP_LIMIT = 10.0  # seconds
 
 ROLES = ("api", "router", "worker", "all")
@@ -92,13 +96,41 @@ class House:
         return Links(self.settings.public_url, Tokens(self.settings.secret_key))
 
     @cached_property
-    def provider(self) -> Provider:
-        """Who carries messages away: the mail server that is set, else the local inbox."""
+    def delivery(self) -> DeliverySettings | None:
+        """Who the team's delivery.yaml has carry messages away; None where there is none."""
+        path = self.settings.journeys_dir / DELIVERY_FILE
+        return load_delivery(path.read_bytes(), str(path)) if path.is_file() else None
+
+    @cached_property
+    def provider(self) -> Provider | Routing:
+        """Who carries messages away: what delivery.yaml says, else the mail server that is set, else the local inbox."""
+        sign = None
+        if self.settings.dkim_key:
+            from sojourn.delivery.dkim import Dkim
+
+            sign = Dkim.read(self.settings.dkim_key, self.settings.dkim_selector)
+        if self.delivery is not None:
+            from sojourn.delivery.providers.registry import providers
+
+            return Carriers.of(self.delivery, providers(self.delivery, self.settings.provider_secrets, sign))
         if self.settings.smtp_url:
             from sojourn.delivery.providers.smtp import Smtp
 
-            return Smtp.from_url(self.settings.smtp_url)
+            return Smtp.from_url(self.settings.smtp_url, sign)
         return Inbox(self.settings.data_dir / INBOX)
+
+    @cached_property
+    def hooks(self) -> dict[str, Hook]:
+        """Who reads what providers post to us."""
+        from sojourn.delivery.providers.registry import hooks
+
+        found = hooks(self.delivery, self.settings.provider_secrets) if self.delivery is not None else {}
+        if self.settings.bounce_webhook_key:
+            from sojourn.delivery.webhooks.bounce_mail import BounceMail
+            from sojourn.delivery.webhooks.taking import BOUNCE_MAIL
+
+            found[BOUNCE_MAIL] = BounceMail(self.settings.bounce_webhook_key)
+        return found
 
     @cached_property
     def journeys(self) -> StoredJourneys:
@@ -128,6 +160,7 @@ async def run_api(house: House) -> None:
     from sojourn.delivery import settling
     from sojourn.delivery.inbox_page import InboxPages
     from sojourn.delivery.tracking import Tracking
+    from sojourn.delivery.webhooks.door import WebhookDoor
     from sojourn.intake.appender import Appender
     from sojourn.intake.http import IntakeSettings, intake_routes
     from sojourn.language.events.schemas import EventSchemas
@@ -148,9 +181,13 @@ async def run_api(house: House) -> None:
     shop = house.registry.shop.name
     schemas = EventSchemas(house.registry.loaded.events, house.registry.shop.undeclared_events)
     tracking = Tracking(house.database, house.links.tokens, house.clock, emit, secret=settings.secret_key, shop_name=shop, time_scale=scale)
+    webhooks = WebhookDoor(
+        house.database, house.hooks, house.clock, emit, secret=settings.secret_key, public_url=settings.public_url
+    )
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),
+        *webhooks.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
     ]
@@ -240,8 +277,15 @@ async def run_worker(house: House) -> None:
             await house.database.write(standing.heard, broadcast_id, serial)
         await asyncio.sleep(BROADCASTS_EVERY)
 
+    async def clear_up() -> None:
+        await asyncio.sleep(CLEAR_UP_EVERY)
+        journeys = house.journeys
+        cleared = await reconciling.reconcile(house.database, house.provider, house.clock, journeys.send_again)
+        if cleared.accepted or cleared.unsent or cleared.again:
+            log.info("cleared up sends in doubt", accepted=cleared.accepted, unsent=cleared.unsent, again=cleared.again, open=cleared.open)
+
     async with worker, asyncio.TaskGroup() as tasks:
-        for job in (write_endings, find_missed_endings, abandon, tell_broadcasts):
+        for job in (write_endings, find_missed_endings, abandon, clear_up, tell_broadcasts):
             tasks.create_task(repeat(job.__name__, job))
         say_ready()
 

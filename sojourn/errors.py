@@ -11,6 +11,7 @@
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
         ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx
+        │   └── ProviderLocked   it takes nothing from us at all: a wrong key, an unpaid account, an unverified domain
         ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
         ├── Overloaded           a queue is full; carries retry_after
         └── StoreUnavailable     the database went away, or was too busy to answer in time
@@ -58,6 +59,10 @@ class NotCaughtUp(Transient):
 
 class ProviderBusy(Transient):
     """The provider provably accepted nothing; the send may be tried again."""
+
+
+class ProviderLocked(ProviderBusy):
+    """The provider takes nothing from us until someone puts our account right; no message is at fault."""
 
 
 class ProviderUnclear(Transient):

@@ -41,6 +41,10 @@ class Metrics:
         self.segment_changes = Counter("sojourn_segment_changes", "People who came into segments, or left.", ["segment", "change"], **r)
         self.sends = Counter("sojourn_sends", "Transitions of sends, by the state arrived at.", ["journey", "state"], **r)
         self.provider_latency = Histogram("sojourn_provider_seconds", "A provider's answer.", ["provider"], buckets=_LATENCY, **r)
+        self.provider_failures = Counter("sojourn_provider_failures", "Posts that a provider did not accept.", ["provider", "why"], **r)
+        self.late_evidence = Counter("sojourn_late_evidence", "Messages accepted after they were given up.", ["provider"], **r)
+        self.notices = Counter("sojourn_notices", "What providers told of messages.", ["provider", "kind"], **r)
+        self.webhooks_refused = Counter("sojourn_webhooks_refused", "Posts to webhooks not taken.", ["provider", "why"], **r)
         self.http_requests = Counter("sojourn_http_requests", "HTTP requests answered.", ["route", "method", "status"], **r)
         self.http_latency = Histogram("sojourn_http_seconds", "HTTP requests, until the answer began.", ["route"], buckets=_LATENCY, **r)
 

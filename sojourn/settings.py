@@ -23,6 +23,8 @@ PREFIX = "SOJOURN_"
 TEST_PREFIX = "SOJOURN_TEST_"  # what the tests are told by
 TEMPORAL_PORT = 7233
 API_PORT = 8080
+INBOX = "inbox"  # of the data folder: mail that stays here
+_SECRETS = ("_api_key", "_webhook_key")
 _KEYS = ("secret_key", "write_key", "admin_token")
 
 
@@ -48,6 +50,21 @@ class Settings(BaseSettings):
         description="the address at which your customers reach Sojourn, such as https://mail.shop.example",
     )
     smtp_url: str = Field(default="", description="smtp://user:password@host:587 or smtps://…; empty keeps mail in the local inbox")
+    sendgrid_api_key: str = Field(default="", description="an API key of SendGrid that may send mail")
+    sendgrid_webhook_key: str = Field(default="", description="the public key of SendGrid's signed event webhook")
+    mailgun_api_key: str = Field(default="", description="an API key of Mailgun")
+    mailgun_webhook_key: str = Field(default="", description="the HTTP webhook signing key of Mailgun")
+    postmark_api_key: str = Field(default="", description="a server token of Postmark")
+    postmark_webhook_key: str = Field(default="", description="at least 16 characters: the password in the webhook's address")
+    resend_api_key: str = Field(default="", description="an API key of Resend")
+    resend_webhook_key: str = Field(default="", description="the signing secret of Resend's webhook, whsec_…")
+    brevo_api_key: str = Field(default="", description="an API key (v3) of Brevo")
+    brevo_webhook_key: str = Field(default="", description="at least 16 characters: the token that Brevo's webhook sends")
+    mailchimp_api_key: str = Field(default="", description="an API key of Mailchimp Transactional")
+    mailchimp_webhook_key: str = Field(default="", description="the key of Mailchimp Transactional's webhook")
+    bounce_webhook_key: str = Field(default="", description="at least 16 characters: the token that bounce mails are posted with")
+    dkim_key: str = Field(default="", description="the file of a private RSA key in PEM, by which plain SMTP mail is signed")
+    dkim_selector: str = Field(default="sojourn", pattern=r"^[A-Za-z0-9.-]{1,63}$", description="the DKIM selector, such as sojourn")
     secret_key: str = Field(default="", description="a secret of at least 32 characters, such as `openssl rand -hex 32` makes")
     write_key: str = Field(default="", description="8 to 128 letters, digits, - or _; what websites put into their client library")
     admin_token: str = Field(default="", description="a secret of at least 16 characters, for the API under /api")
@@ -88,10 +105,10 @@ class Settings(BaseSettings):
         _check_url(value, ("smtp", "smtps", "smtp+starttls"))
         return value
 
-    @field_validator("secret_key", "admin_token")
+    @field_validator("secret_key", "admin_token", "bounce_webhook_key", "postmark_webhook_key", "brevo_webhook_key")
     @classmethod
     def _long_enough(cls, value: str, info: Any) -> str:
-        if value and len(value) < {"secret_key": 32, "admin_token": 16}[info.field_name]:
+        if value and len(value) < {"secret_key": 32}.get(info.field_name, 16):
             raise ValueError("too short")
         return value
 
@@ -117,6 +134,12 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether all runs on this machine by default: what a fast clock needs."""
         return self.embedded_temporal and self.embedded_database
+
+    @property
+    def provider_secrets(self) -> dict[str, str]:
+        """Every key of a provider, by its name here, and where the plain ones are."""
+        keys = {name: value for name in type(self).model_fields if name.endswith(_SECRETS) and (value := getattr(self, name))}
+        return {**keys, "smtp_url": self.smtp_url, "inbox_folder": str(self.data_dir / INBOX)}
 
     def filled(self, **values: Any) -> Settings:
         """Return the settings with what we chose ourselves; what was given stays what counts as given."""

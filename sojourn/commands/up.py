@@ -17,7 +17,7 @@ from sojourn.clock import SystemClock
 from sojourn.commands.definitions import told
 from sojourn.embedded import LOCAL, UI_PORT, answers, choose_port, free_port, locked, temporal_part
 from sojourn.errors import SettingsError, SojournError
-from sojourn.language.loader import load
+from sojourn.language.loader import DELIVERY_FILE, load
 from sojourn.metrics import forget_process, prepare_folder
 from sojourn.process_tree import Interrupted, Part, ProcessTree
 from sojourn.readiness import VARIABLE as READY_VARIABLE
@@ -150,7 +150,7 @@ def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
     given = settings.model_fields_set
     rows: Iterable[tuple[str, str]] = [
         ("events go to", f"{base}/v1"),
-        ("inbox", f"{base}/inbox" if not settings.smtp_url else ""),
+        ("inbox", f"{base}/inbox" if _stays_here(settings) else ""),
         ("Temporal UI", settings.temporal_ui_url),
         ("admin API", f"{base}/docs"),
         ("metrics", f"{base}/metrics"),
@@ -166,10 +166,15 @@ def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
     return Panel(table, title="Sojourn is up", subtitle="Ctrl-C stops it", expand=False)
 
 
+def _stays_here(settings: Settings) -> bool:
+    """Tell whether mail goes to the local inbox, since nothing says otherwise."""
+    return not settings.smtp_url and not (settings.journeys_dir / DELIVERY_FILE).is_file()
+
+
 def _what_to_see(settings: Settings, engage: float) -> str:
     """Return what a newcomer may look at while a recording is played."""
     lines = ["A recorded shop is played. Within two minutes:"]
-    if not settings.smtp_url:
+    if _stays_here(settings):
         lines += ["- The inbox fills. Follow a link in a mail: its journey takes the clicked branch."]
     if settings.temporal_ui_url:
         lines += [

@@ -19,6 +19,8 @@ from sojourn.store.tables import identifiers, profiles, sends
 DELIVERED = "Email Delivered"
 OPENED = "Email Opened"
 CLICKED = "Email Link Clicked"
+BOUNCED = "Email Bounced"
+COMPLAINED = "Email Marked as Spam"
 UNSUBSCRIBED = "Unsubscribed"
 
 

@@ -40,8 +40,9 @@ class State(StrEnum):
 
 ALLOWED: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.PLANNED}),
-    State.PLANNED: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED}),
-    State.HELD: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED}),
+    # To accepted only by evidence that outdates a look-up: it had found nothing, and the provider had the message all the same.
+    State.PLANNED: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED, State.ACCEPTED}),
+    State.HELD: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED, State.ACCEPTED}),
     State.CLAIMED: frozenset({State.ACCEPTED, State.REJECTED, State.PLANNED, State.UNKNOWN}),
     # To claimed again only by a keyed provider (class A); to planned on proof; to rejected by the lone attempt's own answer.
     State.UNKNOWN: frozenset({State.ACCEPTED, State.REJECTED, State.CLAIMED, State.PLANNED, State.ABANDONED}),

@@ -51,7 +51,12 @@ class Message:
     @property
     def id(self) -> str:
         """Its Message-ID: the same for every attempt, so that two copies can be told to be one."""
-        return f"<{self.key}@{self.from_address.rpartition('@')[2]}>"
+        return message_id_of(self.key, self.from_address)
+
+
+def message_id_of(key: str, from_address: str) -> str:
+    """Return the Message-ID of a send."""
+    return f"<{key}@{from_address.rpartition('@')[2]}>"
 
 
 def check_headers(message: Message) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sojourn.delivery.message import Message
+from sojourn.delivery.providers.base import Provider
 
 # -- of a claim --------------------------------------------------------------------------------
 
@@ -16,6 +17,7 @@ class Claimed:
 
     message: Message
     attempt: int  # to be given back when it is settled
+    provider: Provider  # who is to carry it away
     again: bool = False  # an earlier attempt's fate is unknown: only the key keeps this from being a second message
 
 
@@ -25,6 +27,7 @@ class Held:
 
     until: datetime
     reason: str
+    provider: str | None = None  # whose turn it waits for
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Accepted:
 
     provider_message_id: str | None = None
     delivered: bool = False  # the provider put it into the recipient's hands by itself, as the local inbox does
+    by: str | None = field(default=None, compare=False)  # the provider's name
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Refused:
     """The provider refused it for good."""
 
     reason: str
+    by: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class NotAccepted:
     """Proof that nothing was accepted; it may be tried again."""
 
     reason: str
+    locked: bool = False  # the provider takes nothing from us at all
+    by: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ class Unclear:
     """It may or may not have been accepted."""
 
     reason: str
+    by: str | None = field(default=None, compare=False)
 
 
 ClaimResult = Claimed | Held | Suppressed | AlreadySettled | Unclear

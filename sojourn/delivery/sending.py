@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -38,9 +39,10 @@ from sojourn.delivery.outcomes import (
     Unclear,
 )
 from sojourn.delivery.providers import Klass, Provider
+from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
-from sojourn.errors import ProviderBusy, ProviderUnclear, Terminal
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
 from sojourn.store import locks
@@ -52,6 +54,7 @@ CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim a
 POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
+_TOO_LATE = (State.ABANDONED, State.PLANNED, State.HELD)
 _FREEZE, _LINKS = insert(messages), insert(links)
 _FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
 
@@ -118,13 +121,22 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
     return ledger.look(conn, order.key)
 
 
-def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider) -> ClaimResult:
+def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing) -> ClaimResult:
     """Ask for the right to post a message now; at most one caller at a time is given it.
+
+    Args:
+        conn: a writing transaction.
+        key: the send's key.
+        now: the shop's moment.
+        rules: the shop's and the journey's.
+        provider: who carries it away, or who chooses one.
 
     Raises:
         NotFound: nothing was planned under this key.
         NotCaughtUp: events of this person wait to be routed; nothing has changed.
+        ProviderBusy: no provider can take it for the moment; nothing has changed.
     """
+    routing = routing_of(provider)
     people = ledger.lock_person(conn, ledger.look(conn, key).profile_id)  # before the send: the order of the router's locks
     send = ledger.load(conn, key)
     if send.state in ledger.SETTLED:
@@ -132,7 +144,8 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
     if send.state is State.CLAIMED:
         send = ledger.move(conn, send, State.UNKNOWN, "a later attempt found it claimed: its post may have been accepted", now)
     doubtful = send.state is State.UNKNOWN
-    if doubtful and not _key_holds(send, provider, now):
+    first = routing.named(send.provider) if doubtful else None
+    if doubtful and (first is None or not key_holds(send, first, now)):
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
@@ -149,13 +162,18 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         if not doubtful:
             ledger.move(conn, send, State.HELD, verdict.reason, now, reason=verdict.reason, held_until=verdict.until)
         return Held(verdict.until, verdict.reason)
+    chosen = first if first is not None else routing.choose(conn, send, message.to_address, now)
+    if isinstance(chosen, Held):
+        whose = chosen.provider or send.provider
+        ledger.move(conn, send, State.HELD, chosen.reason, now, reason=chosen.reason, held_until=chosen.until, provider=whose)
+        return chosen
     attempt = send.attempts + 1
     ledger.move(
-        conn, send, State.CLAIMED, f"attempt {attempt} by {provider.name}", now,
-        attempts=attempt, provider=provider.name, consent_id=verdict.consent_id, reason=None, held_until=None,
+        conn, send, State.CLAIMED, f"attempt {attempt} by {chosen.name}", now,
+        attempts=attempt, provider=chosen.name, consent_id=verdict.consent_id, reason=None, held_until=None,
         claimed_at=send.claimed_at if doubtful else now,
     )  # fmt: skip
-    return Claimed(message, attempt, again=doubtful)
+    return Claimed(message, attempt, chosen, again=doubtful)
 
 
 def settle(conn: Connection, key: str, outcome: Outcome, now: datetime, attempt: int | None = None, emit: Emit | None = None) -> SendRow:
@@ -174,7 +192,10 @@ def settle(conn: Connection, key: str, outcome: Outcome, now: datetime, attempt:
     if isinstance(outcome, Accepted):
         if send.state is State.ACCEPTED:
             return send
-        late = "late evidence: " if send.state is State.ABANDONED else ""
+        late = "late evidence: " if send.state in _TOO_LATE else ""
+        if late:  # it was given up, or found to be unsent, and was accepted all the same
+            metrics().late_evidence.labels(send.provider or "").inc()
+            log.error("a message that was given up was accepted after all", send_key=key, provider=send.provider, state=send.state.value)
         send = ledger.move(
             conn, send, State.ACCEPTED, f"{late}accepted by {send.provider}", now,
             provider_message_id=outcome.provider_message_id, reason=None, settled_at=now,
@@ -221,7 +242,7 @@ def abandon(conn: Connection, now: datetime, grace: timedelta = GRACE) -> int:
 
 async def deliver(
     db: Database,
-    provider: Provider,
+    provider: Provider | Routing,
     key: str,
     clock: Clock,
     rules: GateRules,
@@ -233,7 +254,7 @@ async def deliver(
 
     Args:
         db: where the ledger is.
-        provider: who carries it away.
+        provider: who carries it away, or who chooses one.
         key: the send's key.
         clock: the shop's.
         rules: the shop's and the journey's.
@@ -246,19 +267,24 @@ async def deliver(
         ProviderUnclear: the answer was lost, and the provider's key makes it safe to try again.
     """
 
+    routing = routing_of(provider)
+
     def prepare_and_claim(conn: Connection) -> tuple[ClaimResult, float]:
         if prepare is not None:
             prepare(conn)
-        return claim(conn, key, clock.now(), rules, provider), monotonic()
+        return claim(conn, key, clock.now(), rules, routing), monotonic()
 
     claimed, claimed_at = await db.write(prepare_and_claim)
     if not isinstance(claimed, Claimed):
         return claimed
-    outcome = await post(provider, claimed.message, claimed_at)
+    carrier = claimed.provider
+    outcome = replace(await post(carrier, claimed.message, claimed_at), by=carrier.name)
+    routing.told(carrier.name, outcome)
     await db.write(settle, key, outcome, clock.now(), claimed.attempt, emit)
     if isinstance(outcome, NotAccepted):
+        await db.write(routing.give_back, carrier.name, clock.now())
         raise ProviderBusy(outcome.reason)
-    if isinstance(outcome, Unclear) and provider.klass is Klass.KEYED:
+    if isinstance(outcome, Unclear) and carrier.klass is Klass.KEYED:
         raise ProviderUnclear(outcome.reason)
     return outcome
 
@@ -277,13 +303,21 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         with metrics().provider_latency.labels(provider.name).time():
             async with asyncio.timeout(POST_DEADLINE_SECONDS):
                 receipt = await provider.deliver(message)
+    except ProviderLocked as error:
+        metrics().provider_failures.labels(provider.name, "locked").inc()
+        log.error("a provider takes nothing from us", provider=provider.name, because=str(error))
+        return NotAccepted(str(error), locked=True)
     except ProviderBusy as error:
+        metrics().provider_failures.labels(provider.name, "busy").inc()
         return NotAccepted(str(error))
     except Terminal as error:
+        metrics().provider_failures.labels(provider.name, "refused").inc()
         return Refused(str(error))
     except TimeoutError:
+        metrics().provider_failures.labels(provider.name, "unclear").inc()
         return Unclear(f"no answer from {provider.name} within {POST_DEADLINE_SECONDS:.0f} s")
     except ProviderUnclear as error:
+        metrics().provider_failures.labels(provider.name, "unclear").inc()
         return Unclear(str(error))
     except Exception as error:  # a fault of the provider's code; the message may be out, and that is what must be kept
         log.error("a provider failed in a way it does not name", provider=provider.name, send_key=message.key, error=type(error).__name__)
@@ -291,7 +325,7 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
     return Accepted(receipt.provider_message_id, receipt.delivered)
 
 
-def _key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
+def key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
     """Tell whether a second post under the key is sure to be no second message."""
     if provider.klass is not Klass.KEYED or send.provider != provider.name or send.claimed_at is None:
         return False

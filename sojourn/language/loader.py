@@ -5,6 +5,7 @@ journeys/profile.yaml         what is known of a person
 journeys/resolution.yaml      which profiles are one person's
 journeys/stages.yaml          RFM groups and life-cycle stages (may be left out)
 journeys/clusters.yaml        how clusters are made (may be left out)
+journeys/delivery.yaml        who carries messages away (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/broadcasts/*.yaml    broadcasts
@@ -29,6 +30,7 @@ from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.checks import check_journey
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.definitions import Definitions
+from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.events.checks import check_asked, check_event
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
@@ -48,7 +50,8 @@ SHOP_FILE = "shop.yaml"
 PROFILE_FILE = "profile.yaml"
 RESOLUTION_FILE = "resolution.yaml"
 STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
-NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE})
+DELIVERY_FILE = "delivery.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE, DELIVERY_FILE})
 EVENTS = "events"
 BROADCASTS = "broadcasts"
 BUILTIN_MODELS = frozenset({"rfm"})
@@ -63,6 +66,7 @@ __all__ = [
     "load",
     "load_broadcast",
     "load_clusters",
+    "load_delivery",
     "load_event",
     "load_events",
     "load_journey",
@@ -95,6 +99,7 @@ def load(folder: Path) -> Definitions:
         (RESOLUTION_FILE, ResolutionSettings),
         (STAGES_FILE, StagesModel),
         (CLUSTERS_FILE, ClustersModel),
+        (DELIVERY_FILE, DeliverySettings),
     )
     for name, model in others:  # read by their commands; checked here
         _read_all([path for path in [folder / name] if path.is_file()], folder, model, problems)
@@ -207,6 +212,11 @@ def load_stages(text: str | bytes, file: str = STAGES_FILE) -> StagesModel:
 def load_clusters(text: str | bytes, file: str = CLUSTERS_FILE) -> ClustersModel:
     """Return the clusters that a YAML text describes; raises DefinitionError with every problem."""
     return _parse(text, file, ClustersModel)[2]
+
+
+def load_delivery(text: str | bytes, file: str = DELIVERY_FILE) -> DeliverySettings:
+    """Return who a YAML text has carry messages away; raises DefinitionError with every problem."""
+    return _parse(text, file, DeliverySettings)[2]
 
 
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:

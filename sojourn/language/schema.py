@@ -6,6 +6,7 @@ from typing import Any
 
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.clusters_model import ClustersModel
+from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
 from sojourn.language.profile_model import ProfileSettings
@@ -23,6 +24,7 @@ SCHEMAS: dict[str, type[Model]] = {
     "stages": StagesModel,
     "clusters": ClustersModel,
     "resolution": ResolutionSettings,
+    "delivery": DeliverySettings,
 }
 
 

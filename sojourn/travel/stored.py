@@ -7,7 +7,7 @@ a last one. What was judged once stays judged: a later attempt finds it in `deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,8 @@ from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.ledger import SendOrder, send_key
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Held, Refused, Suppressed
 from sojourn.delivery.providers import Provider
-from sojourn.delivery.rules import rules_of
+from sojourn.delivery.routing import Routing
+from sojourn.delivery.rules import GateRules, rules_of
 from sojourn.delivery.tokens import Links
 from sojourn.errors import RenderError
 from sojourn.language.conditions import EventFact, Facts
@@ -86,7 +87,7 @@ class StoredJourneys:
         registry: the definitions.
         contents: what messages say.
         models: who gives scores.
-        provider: who carries messages away.
+        provider: who carries messages away, or who chooses one.
         clock: the shop's.
         links: makes the addresses that lead back to us.
         workspace: whose send keys these are.
@@ -98,7 +99,7 @@ class StoredJourneys:
     registry: Registry
     contents: Contents
     models: Models
-    provider: Provider
+    provider: Provider | Routing
     clock: Clock
     links: Links
     workspace: UUID
@@ -121,6 +122,27 @@ class StoredJourneys:
         if prepared.judged and prepared.progress.trail:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
+
+    async def send_again(self, key: str, prepare: Callable[[Connection], object] | None = None) -> object:
+        """Carry a send that was planned before through the gate once more, under the rules of its journey's version.
+
+        Args:
+            key: the send's key.
+            prepare: runs first in the claim's transaction.
+
+        Raises:
+            NotCaughtUp: events of this person wait to be routed.
+            ProviderBusy: nothing was accepted.
+            ProviderUnclear: the answer was lost.
+        """
+
+        def rules(connection: Connection) -> GateRules:
+            send = ledger.look(connection, key)
+            version = connection.execute(_ENTRY, {"entry": send.entry_id}).one().version
+            return rules_of(self.registry.shop, self.registry.get(connection, version).journey, self.secret)
+
+        found = await self.store.read(rules)
+        return await sending.deliver(self.store, self.provider, key, self.clock, found, emit=self.emit, prepare=prepare)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -234,16 +256,16 @@ class StoredJourneys:
             case Held(until=until, reason=reason):
                 line = Trail(cursor=cursor, did=f"hold {step.send}", because=reason, at=now)
                 return prepared.progress.model_copy(update={"trail": (*prepared.progress.trail, line), "until": until})
-            case Accepted():
-                because = f"accepted by {self.provider.name}"
+            case Accepted(by=by):
+                because = f"accepted by {by}"
             case Suppressed(reason=reason):
                 because = f"not sent: {reason}"
             case AlreadySettled(state=state, reason=reason_or_none):
                 because = f"{state}: {reason_or_none}" if reason_or_none else state
-            case Refused(reason=reason):
-                because = f"refused by {self.provider.name}: {reason}"
+            case Refused(reason=reason, by=by):
+                because = f"refused by {by}: {reason}"
             case _:
-                because = f"unclear whether {self.provider.name} accepted it"
+                because = f"unclear whether {outcome.by or 'its provider'} accepted it"
         return _went(prepared, step, because, now)
 
     def _unsendable(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:

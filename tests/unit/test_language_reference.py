@@ -15,8 +15,18 @@ from sojourn.content.sandbox import ROOTS
 from sojourn.content.source import Front, parse
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.conditions.functions import FUNCTIONS
+from sojourn.language.delivery_model import Carrier, DeliverySettings, DomainRate, WarmUp
 from sojourn.language.events.model import EventDefinition
-from sojourn.language.loader import load, load_broadcast, load_event, load_journey, load_profile, load_segment, load_shop
+from sojourn.language.loader import (
+    load,
+    load_broadcast,
+    load_delivery,
+    load_event,
+    load_journey,
+    load_profile,
+    load_segment,
+    load_shop,
+)
 from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
 from sojourn.language.profile_model import MERGES_OF, OBSERVED, Bands, Normaliser, ProfileSettings, TraitRule
 from sojourn.language.shop import Cap, ConsentRule, Sender, ShopSettings
@@ -30,6 +40,7 @@ PAGE = (FOLDER / "README.md").read_text("utf-8")
 MODELS: list[type[BaseModel]] = [
     *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, EventDefinition, Front, Logistic, Feature, Rfm,
     ShopSettings, Cap, ConsentRule, Sender, ProfileSettings, TraitRule, Normaliser, Bands,
+    DeliverySettings, Carrier, DomainRate, WarmUp,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",
@@ -61,6 +72,8 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
         assert load_broadcast(block)
     elif first == "name":
         assert load_shop(block)
+    elif first == "providers":
+        assert load_delivery(block)
     elif first == "undeclared":
         assert load_profile(block).trees
     elif first == "model":
@@ -76,7 +89,7 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
 
 def test_the_page_has_definitions_of_every_kind() -> None:
     firsts = {block.split(":")[0].strip() for block in blocks("yaml")}
-    assert {"journey", "segment", "event", "model", "name", "undeclared", "enter", "examples"} <= firsts
+    assert {"journey", "segment", "event", "model", "name", "undeclared", "providers", "enter", "examples"} <= firsts
     assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sojourn.delivery.message import Message
 
@@ -25,6 +25,29 @@ class Receipt:
 
     provider_message_id: str | None = None
     delivered: bool = False  # it is in the recipient's hands already
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a provider's documentation allows.
+
+    Attributes:
+        batch: messages in one request. The send protocol posts one, so that each has an answer of its own.
+        per_second: requests a second where nothing else was agreed with the provider; None where none is stated.
+    """
+
+    batch: int = 1
+    per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A message whose answer was lost, as a look-up describes it."""
+
+    key: str
+    message_id: str  # as it stands in the header Message-ID
+    to_address: str
+    since: datetime  # nothing was posted before
 
 
 class Provider(Protocol):
@@ -52,5 +75,23 @@ class Provider(Protocol):
             Rejected: it was refused for good.
             ProviderBusy: proof that nothing was accepted.
             ProviderUnclear: nobody knows whether it was accepted.
+        """
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A provider that can be asked whether it holds a message."""
+
+    @property
+    def index_lag(self) -> timedelta:
+        """How long after a post a look-up that finds nothing still proves nothing."""
+        ...
+
+    async def look_up(self, sought: Sought) -> Receipt | None:
+        """Return its receipt for a message; None where it knows of none.
+
+        Raises:
+            ProviderBusy: it gave no answer that means anything.
         """
         ...

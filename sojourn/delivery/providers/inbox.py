@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.base import Klass, Receipt
+from sojourn.delivery.providers.plug import Given, Plug
 
 FOLDERS = ("tmp", "new", "cur")
 
@@ -52,3 +53,10 @@ class Inbox:
             pass  # delivered before, under the same key
         finally:
             written.unlink()
+
+
+def _make(given: Given) -> Inbox:
+    return Inbox(Path(given.secret("folder")))
+
+
+PLUG = Plug(_make)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from sojourn.delivery.message import Message, to_bytes
-from sojourn.delivery.providers.base import Klass, Receipt
-from sojourn.errors import ProviderBusy, ProviderUnclear, Rejected, SettingsError
+from sojourn.delivery.providers.base import Klass, Limits, Receipt
+from sojourn.delivery.providers.plug import Given, Plug, Sign
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SettingsError
 
 STEP_SECONDS = 10.0  # for one command's answer
 TOTAL_SECONDS = 20.0  # below sending.POST_DEADLINE_SECONDS
@@ -36,6 +39,7 @@ class Smtp:
         password: for AUTH.
         tls: whether TLS is spoken from the first byte.
         starttls: whether STARTTLS is demanded (True), left out (False), or used where it is offered (None).
+        sign: adds a DKIM signature; None leaves that to the server.
         step_seconds: how long one answer may take.
         total_seconds: how long all of it may take.
     """
@@ -43,6 +47,7 @@ class Smtp:
     name = "smtp"
     klass = Klass.SMTP
     key_window = timedelta(0)
+    limits = Limits()
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Smtp:
         password: str | None = None,
         tls: bool = False,
         starttls: bool | None = None,
+        sign: Sign | None = None,
         step_seconds: float = STEP_SECONDS,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
@@ -62,12 +68,17 @@ class Smtp:
         self._password = password
         self._tls = tls
         self._starttls = starttls
+        self._sign = sign
         self._step_seconds = step_seconds
         self._total_seconds = total_seconds
 
     @classmethod
-    def from_url(cls, url: str) -> Smtp:
+    def from_url(cls, url: str, sign: Sign | None = None) -> Smtp:
         """Return the provider that SOJOURN_SMTP_URL names: `smtp://user:password@host:587?starttls=always` or `smtps://…`.
+
+        Args:
+            url: the setting.
+            sign: adds a DKIM signature.
 
         Raises:
             SettingsError: the URL cannot be understood; it is not repeated, for it may hold a password.
@@ -88,11 +99,14 @@ class Smtp:
             password=unquote(parts.password) if parts.password else None,
             tls=parts.scheme == "smtps",
             starttls=starttls,
+            sign=sign,
         )
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message to the server; the provider's id is the Message-ID."""
         raw = to_bytes(message)
+        if self._sign is not None:
+            raw = await _signed(self._sign, raw)
         client = SMTP(
             hostname=self.host, port=self.port, username=self._username, password=self._password, use_tls=self._tls,
             start_tls=False if self._tls else self._starttls, timeout=self._step_seconds,
@@ -119,6 +133,19 @@ class Smtp:
         return Receipt(message.id)
 
 
+async def _signed(sign: Sign, raw: bytes) -> bytes:
+    """Return a message with its signature; where none can be made, nothing is sent: unsigned mail would spoil the domain's name."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_signers(), sign, raw)
+    except Exception as error:  # of the signing library's own making
+        raise ProviderLocked(f"the message could not be signed with DKIM ({type(error).__name__}); look at SOJOURN_DKIM_KEY") from None
+
+
+@cache
+def _signers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="dkim")  # Python runs one of them at a time anyway
+
+
 _HOW = "SOJOURN_SMTP_URL is not one; write smtp://user:password@host:587?starttls=always (auto, always or never) or smtps://host"
 
 
@@ -141,3 +168,10 @@ async def _leave(client: SMTP, *, polite: bool) -> None:
             async with asyncio.timeout(QUIT_SECONDS):
                 await client.quit()
     client.close()
+
+
+def _make(given: Given) -> Smtp:
+    return Smtp.from_url(given.secret("url"), given.sign)
+
+
+PLUG = Plug(_make)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
 from sojourn.store.tables.broadcasts import broadcast_recipients, broadcasts
+from sojourn.store.tables.carriers import carrier_days, carrier_slots, notices
 from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
@@ -19,6 +20,8 @@ from sojourn.store.tables.violations import violations
 __all__ = [
     "broadcast_recipients",
     "broadcasts",
+    "carrier_days",
+    "carrier_slots",
     "clusterings",
     "consents",
     "cursors",
@@ -37,6 +40,7 @@ __all__ = [
     "merges",
     "messages",
     "metadata",
+    "notices",
     "outbox",
     "profiles",
     "quarantine",

@@ -33,6 +33,8 @@ sends = Table(
     Index("ix_sends_profile_claimed_at", "profile_id", "claimed_at"),
     Index("ix_sends_entry_id", "entry_id"),
     Index("ix_sends_state_claimed_at", "state", "claimed_at"),
+    Index("ix_sends_provider_message_id", "provider_message_id"),
+    Index("ix_sends_created_at_key", "created_at", "key"),
 )
 
 messages = Table(

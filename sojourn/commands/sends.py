@@ -1,0 +1,80 @@
+"""`sojourn sends`: the ledger of messages, and what became of each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.commands.why import why_command
+from sojourn.console.sends import page, told_of
+from sojourn.delivery.ledger import State
+from sojourn.errors import NotFound
+from sojourn.language.problems import unknown
+
+STYLES = {State.ACCEPTED: "green", State.UNKNOWN: "yellow", State.ABANDONED: "red", State.REJECTED: "red", State.SUPPRESSED: "dim"}
+app = typer.Typer(help="The ledger of messages, newest first; `sends show KEY` says what became of one.", invoke_without_command=True)
+
+
+@app.callback()
+def list_command(
+    context: typer.Context,
+    unclear: Annotated[bool, typer.Option("--unknown", help="Only those of which nobody knows whether they went out.")] = False,
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state; may be given again.", show_default=False)] = None,
+    journey: Annotated[str | None, typer.Option(help="Only of this journey.", show_default=False)] = None,
+    provider: Annotated[str | None, typer.Option(help="Only by this provider.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
+    after: Annotated[str | None, typer.Option(help="The page that follows, as the one before it ends.", show_default=False)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List messages."""
+    if context.invoked_subcommand is not None:
+        return
+    with reading(data_dir) as database:
+        states = [*(state or []), *([State.UNKNOWN.value, State.ABANDONED.value] if unclear else [])]
+        for each in states:
+            if each not in list(State):
+                raise NotFound(unknown("state", each, [one.value for one in State]))
+        found = database.read_now(lambda c: page(c, states=states, journey=journey, provider=provider, cursor=after, limit=limit))
+    console = Console()
+    if not found.sends:
+        console.print("no such sends", style="dim")
+        return
+    headings = ("created (UTC)", "state", "journey", "content", "provider", "tries", "key", "because")
+    table = Table(*headings, box=None, pad_edge=False, header_style="dim")
+    for send in found.sends:
+        style = STYLES.get(State(send.state), "white")
+        table.add_row(
+            moment(send.created_at), f"[{style}]{send.state}[/]", send.journey, escape(send.content), send.provider or "",
+            str(send.attempts), send.key, escape(send.reason or ""),
+        )  # fmt: skip
+    console.print(table)
+    if found.following:
+        console.print(f"more: sojourn sends --after {found.following}", style="dim", highlight=False, soft_wrap=True)
+
+
+@app.command("show")
+def show_command(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A send's key.", show_default=False)],
+    data_dir: DataDir = None,
+) -> None:
+    """Show what became of a message: each step with its because, and what its provider told."""
+    why_command(key, data_dir)
+    with reading(data_dir) as database:
+        told = database.read_now(told_of, key)
+    if told:
+        table = Table("when (UTC)", "by", "what", "", title="What its provider told", title_justify="left", box=None, header_style="dim")
+        for at, provider, kind, detail in told:
+            table.add_row(moment(at), provider, kind, escape(", ".join(str(value) for value in detail.values())))
+        console = Console()
+        console.print()
+        console.print(table)
+
+
+def register(built: typer.Typer) -> None:
+    """Add `sends` to the console script."""
+    built.add_typer(app, name="sends")

@@ -1,0 +1,50 @@
+"""A circuit breaker: a provider that fails again and again is left alone for a while.
+
+Each process learns by itself; what it has learned is worth no row in a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sojourn.clock import monotonic
+
+FAILURES = 5  # in a row
+REST_SECONDS = 30.0
+LONGEST_REST_SECONDS = 300.0
+
+
+@dataclass
+class Breaker:
+    """One provider's.
+
+    Args:
+        time: says how late it is, in seconds.
+    """
+
+    time: Callable[[], float] = monotonic
+    failures: int = 0
+    rest: float = 0.0
+    closed_until: float = 0.0
+
+    def allows(self) -> bool:
+        """Tell whether the provider may be asked; after a rest the next failure begins a longer one."""
+        return self.time() >= self.closed_until
+
+    def succeeded(self) -> None:
+        """The provider answered, whatever it said of the message."""
+        self.failures, self.rest, self.closed_until = 0, 0.0, 0.0
+
+    def failed(self, *, locked: bool = False) -> bool:
+        """The provider did not take a message, or was not heard; tell whether it is left alone from now on.
+
+        Args:
+            locked: it said that it takes nothing from us: one such word is enough.
+        """
+        self.failures += 1
+        if self.failures < FAILURES and not locked:
+            return False
+        self.rest = min(max(REST_SECONDS, self.rest * 2), LONGEST_REST_SECONDS)
+        self.closed_until = self.time() + self.rest
+        return True

@@ -1,0 +1,203 @@
+"""What providers with an HTTP API share: one client, its time limits, and what an answer proves.
+
+    2xx                                        accepted
+    400, 413, 422                              this message was refused for good
+    401, 402, 403, 404 and every other 4xx     nothing of ours is taken: our account is at fault, not the message
+    429, no connection, no TLS                 nothing was accepted; later
+    408, 409, 3xx, 5xx, reset, time-out        nobody knows
+
+A provider's file says where its documentation differs. Of an answer only its codes are kept: words may hold an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from sojourn.delivery.message import Message
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SojournError
+
+CONNECT_SECONDS = 5.0
+STEP_SECONDS = 15.0  # for one read or write
+TOTAL_SECONDS = 20.0  # below sending.POST_DEADLINE_SECONDS
+LOOK_UP_SECONDS = 10.0
+MAX_CONNECTIONS = 50
+MAX_ANSWER_BYTES = 1024 * 1024
+REFUSED = frozenset({400, 413, 422})
+UNCLEAR = frozenset({408, 409})
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+Meanings = Mapping[str, Callable[[str], SojournError]]
+_CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+
+
+class Answer:
+    """An answer: its status, and its body where that is JSON."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        try:
+            self.json: Any = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            self.json = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx."""
+        return 200 <= self.status < 300
+
+    def field(self, *path: str | int) -> Any:
+        """Return what stands at a place in the JSON; None where nothing does."""
+        found = self.json
+        for part in path:
+            try:
+                found = found[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
+
+    def code(self, *path: str | int) -> str:
+        """Return a code of the JSON; empty where what stands there is none, such as a sentence."""
+        found = str(self.field(*path) or "")
+        return found if _CODE.match(found) else ""
+
+    def text(self, *path: str | int) -> str | None:
+        """Return a text of the JSON, cut to what the ledger holds."""
+        found = self.field(*path)
+        return str(found)[:255] if isinstance(found, str | int) and found != "" else None
+
+
+class HttpApi:
+    """A provider's API.
+
+    Args:
+        name: of the provider.
+        base: the address that paths are added to.
+        headers: sent with every request.
+        auth: user name and password, where the API wants Basic.
+        total_seconds: how long a post may take.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        auth: tuple[str, str] | None = None,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self.name = name
+        self._base = base.rstrip("/")
+        self._headers = dict(headers or {})
+        self._auth = auth
+        self._total_seconds = total_seconds
+        self._client: httpx.AsyncClient | None = None
+
+    async def post(self, path: str, **body: Any) -> Answer:
+        """Post a message and return the answer, whatever its status.
+
+        Raises:
+            ProviderBusy: the request never left.
+            ProviderUnclear: no answer came.
+        """
+        return await self._ask("POST", path, self._total_seconds, body)
+
+    async def look(self, method: str, path: str, **body: Any) -> Answer:
+        """Ask what changes nothing.
+
+        Raises:
+            ProviderBusy: there is no answer, or one that means nothing.
+        """
+        try:
+            answer = await self._ask(method, path, LOOK_UP_SECONDS, body)
+        except ProviderUnclear as error:
+            raise ProviderBusy(str(error)) from None
+        if not answer.ok:
+            raise ProviderBusy(f"{self.name} answered {answer.status} to a look-up")
+        return answer
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _ask(self, method: str, path: str, seconds: float, body: dict[str, Any]) -> Answer:
+        client, begun, content = self._opened(), None, bytearray()
+        try:
+            async with asyncio.timeout(seconds), client.stream(method, self._base + path, **body) as response:
+                begun = response
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > MAX_ANSWER_BYTES:
+                        break
+        except _NEVER_SENT as error:
+            raise ProviderBusy(f"{self.name} could not be reached ({type(error).__name__})") from None
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
+            if begun is None or not begun.is_success:  # a 2xx whose words are cut short is a 2xx
+                raise ProviderUnclear(f"the answer of {self.name} was lost ({type(error).__name__})") from None
+        assert begun is not None
+        return Answer(begun.status_code, begun.headers, bytes(content))
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            step = min(STEP_SECONDS, self._total_seconds)
+            self._client = httpx.AsyncClient(
+                headers=self._headers,
+                auth=self._auth,
+                timeout=httpx.Timeout(step, connect=min(CONNECT_SECONDS, step), pool=min(CONNECT_SECONDS, step)),
+                limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
+                follow_redirects=False,
+                trust_env=False,  # keys go where the code says, not where a variable of the machine leads
+            )
+        return self._client
+
+
+def refusal(name: str, answer: Answer, code: str = "", *, exceptions: Meanings | None = None) -> SojournError:
+    """Return what an answer that is no 2xx proves.
+
+    Args:
+        name: of the provider.
+        answer: its answer.
+        code: the provider's own word for it, where it has one.
+        exceptions: codes whose meaning is another than their status'.
+    """
+    said = f"{name} answered {answer.status}{f' {code}' if code else ''}"
+    if exceptions and code in exceptions:
+        return exceptions[code](said)
+    status = answer.status
+    if status == 429:
+        return ProviderBusy(said)
+    if status in REFUSED:
+        return Rejected(said)
+    if 400 <= status < 500 and status not in UNCLEAR:
+        return ProviderLocked(f"{said}: it takes nothing from us; look at the account, its key and its domain")
+    return ProviderUnclear(said)
+
+
+def split_headers(message: Message) -> tuple[str | None, dict[str, str]]:
+    """Return where answers go, and the other extra headers of a message, for an API that asks for each apart."""
+    headers = dict(message.headers)
+    return headers.pop("Reply-To", None), headers
+
+
+def mailbox(name: str | None, address: str) -> str:
+    """Return a name and an address as one text; the gate has seen to it that neither holds a control character."""
+    if not name:
+        return address
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>'

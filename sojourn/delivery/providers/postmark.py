@@ -1,0 +1,131 @@
+"""Postmark (class B): the send key goes out as metadata, comes back in webhooks, and can be searched by.
+
+https://postmarkapp.com/developer/api/email-api, …/api/overview#error-codes, …/webhooks/webhooks-overview
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sojourn.delivery.message import Message
+from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
+from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, mailbox, refusal, split_headers
+from sojourn.delivery.providers.plug import Given, Plug
+from sojourn.delivery.webhooks.base import Forged, Hook, Kind, Notice, Posted, as_key, bearer, digest, iso, mapping, same, word
+from sojourn.errors import ProviderBusy, ProviderLocked
+
+BASE = "https://api.postmarkapp.com"
+KEY = "send_key"  # a metadata field's name has 20 characters at most
+# Of 422: the token, the sender's signature, the account's approval, credits, streams. All else is about the message.
+_LOCKED = {str(code): ProviderLocked for code in (10, 400, 401, 405, 412, 413, 1235, 1236)}
+MEANS: dict[str, type[ProviderBusy]] = {**_LOCKED, "100": ProviderBusy}  # 100: maintenance
+HARD = ("HardBounce", "BadEmailAddress")
+NO_BOUNCE = ("Transient", "AutoResponder", "Subscribe", "AddressChange", "ChallengeVerification")
+
+
+class Postmark:
+    """Delivers through Postmark's API."""
+
+    name = "postmark"
+    klass = Klass.EVIDENTIAL
+    key_window = timedelta(0)
+    limits = Limits(batch=500)
+    index_lag = timedelta(minutes=15)
+
+    def __init__(self, token: str, stream: str = "broadcast", base: str = BASE, total_seconds: float = TOTAL_SECONDS) -> None:
+        self._stream = stream
+        headers = {"X-Postmark-Server-Token": token, "Accept": "application/json"}
+        self.api = HttpApi(self.name, base, headers, total_seconds=total_seconds)
+
+    async def deliver(self, message: Message) -> Receipt:
+        """Hand a message over; opens and links are tracked by us, not by Postmark."""
+        reply_to, headers = split_headers(message)
+        # Without X-PM-KeepID Postmark writes a Message-ID of its own.
+        extra = {**headers, "Message-ID": message.id, "X-PM-KeepID": "true"}
+        body: dict[str, Any] = {
+            "From": mailbox(message.from_name, message.from_address), "To": mailbox(message.to_name, message.to_address),
+            "Subject": message.subject, "HtmlBody": message.html, "TextBody": message.text, "MessageStream": self._stream,
+            "Headers": [{"Name": name, "Value": value} for name, value in extra.items()],
+            "Metadata": {KEY: message.key}, "TrackOpens": False, "TrackLinks": "None",
+        }  # fmt: skip
+        if reply_to:
+            body["ReplyTo"] = reply_to
+        answer = await self.api.post("/email", json=body)
+        if not answer.ok:
+            raise refusal(self.name, answer, answer.code("ErrorCode"), exceptions=MEANS)
+        return Receipt(answer.text("MessageID"))
+
+    async def look_up(self, sought: Sought) -> Receipt | None:
+        """Search the sent messages by the metadata that carries the key."""
+        answer = await self.api.look("GET", "/messages/outbound", params={"count": 1, "offset": 0, f"metadata_{KEY}": sought.key})
+        found = answer.field("Messages")
+        if not isinstance(found, list):
+            raise ProviderBusy("postmark gave an answer without messages")
+        return Receipt(answer.text("Messages", 0, "MessageID")) if found else None
+
+
+class PostmarkHook:
+    """Postmark signs nothing: the address that it is given carries a user name and a password.
+
+    Args:
+        secret: the password.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    async def read(self, posted: Posted, now: datetime) -> list[Notice]:
+        """Return what a post tells; there is one event in each."""
+        if not same(bearer(posted), self._secret):
+            raise Forged("a wrong password")
+        event = mapping(posted.json())
+        kind = str(event.get("RecordType"))
+        read = {"Delivery": _delivery, "Bounce": _bounce, "SpamComplaint": _complaint, "SubscriptionChange": _subscription}.get(kind)
+        if kind == "Open":
+            agent = str(event.get("UserAgent") or "")
+            return [_notice(event, Kind.OPENED, event.get("ReceivedAt"), agent=agent)]
+        if kind == "Click":
+            agent, url = str(event.get("UserAgent") or ""), str(event.get("OriginalLink") or "")
+            return [_notice(event, Kind.CLICKED, event.get("ReceivedAt"), agent=agent, url=url)]
+        return read(event) if read is not None else []
+
+
+def _notice(event: dict[str, Any], kind: Kind, at: Any, **more: Any) -> Notice:
+    key = as_key(mapping(event.get("Metadata")).get(KEY))
+    return Notice(digest(event), kind, iso(at), key, str(event.get("MessageID") or "") or None, **more)
+
+
+def _delivery(event: dict[str, Any]) -> list[Notice]:
+    return [_notice(event, Kind.DELIVERED, event.get("DeliveredAt"))]
+
+
+def _bounce(event: dict[str, Any]) -> list[Notice]:
+    what = event.get("Type")
+    if what == "SpamComplaint":
+        return _complaint(event)
+    if what in NO_BOUNCE:
+        return [_notice(event, Kind.DEFERRED, event.get("BouncedAt"), code=word(what))]
+    return [_notice(event, Kind.BOUNCED, event.get("BouncedAt"), hard=what in HARD, code=word(what))]
+
+
+def _complaint(event: dict[str, Any]) -> list[Notice]:
+    return [_notice(event, Kind.COMPLAINED, event.get("BouncedAt"), code=word(event.get("Type")))]
+
+
+def _subscription(event: dict[str, Any]) -> list[Notice]:
+    """Only what the recipient did by hand: for a bounce or a complaint Postmark tells of those themselves."""
+    if event.get("SuppressSending") is not True or event.get("SuppressionReason") != "ManualSuppression":
+        return []
+    return [_notice(event, Kind.UNSUBSCRIBED, event.get("ChangedAt"))] if event.get("Origin") == "Recipient" else []
+
+
+def _make(given: Given) -> Postmark:
+    return Postmark(given.api_key, given.option("stream", "broadcast"))
+
+
+def _hook(given: Given) -> Hook:
+    return PostmarkHook(given.webhook_key)
+
+
+PLUG = Plug(_make, _hook)

@@ -1,0 +1,134 @@
+"""Resend (class A): a second post under one Idempotency-Key within a day is answered as the first was.
+
+https://resend.com/docs/dashboard/emails/idempotency-keys, …/api-reference/errors, …/dashboard/webhooks
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from sojourn.delivery.message import Message
+from sojourn.delivery.providers.base import Klass, Limits, Receipt
+from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, mailbox, refusal, split_headers
+from sojourn.delivery.providers.plug import Given, Plug
+from sojourn.delivery.webhooks.base import FRESH, Forged, Hook, Kind, Notice, Posted, as_key, fresh, iso, mapping, same, unix, word
+from sojourn.errors import ProviderLocked, ProviderUnclear, SettingsError
+
+BASE = "https://api.resend.com"
+KEY = "send_key"
+KEPT = timedelta(hours=24)
+MARGIN = timedelta(minutes=10)  # a key is not relied on to its last second
+MEANS: Meanings = {
+    # Another message under the same key: ours never change, so nobody knows what happened there.
+    "invalid_idempotent_request": ProviderUnclear,
+    "concurrent_idempotent_requests": ProviderUnclear,
+    "invalid_from_address": ProviderLocked,
+    "invalid_access": ProviderLocked,
+}
+KINDS = {
+    "email.sent": Kind.ACCEPTED,
+    "email.delivered": Kind.DELIVERED,
+    "email.delivery_delayed": Kind.DEFERRED,
+    "email.bounced": Kind.BOUNCED,
+    "email.failed": Kind.DROPPED,
+    "email.suppressed": Kind.DROPPED,
+    "email.complained": Kind.COMPLAINED,
+    "email.opened": Kind.OPENED,
+    "email.clicked": Kind.CLICKED,
+}
+
+
+class Resend:
+    """Delivers through Resend's API."""
+
+    name = "resend"
+    klass = Klass.KEYED
+    key_window = KEPT - MARGIN
+    limits = Limits(batch=100, per_second=5)
+
+    def __init__(self, api_key: str, base: str = BASE, total_seconds: float = TOTAL_SECONDS) -> None:
+        self.api = HttpApi(self.name, base, {"Authorization": f"Bearer {api_key}"}, total_seconds=total_seconds)
+
+    async def deliver(self, message: Message) -> Receipt:
+        """Hand a message over, once under its key."""
+        reply_to, headers = split_headers(message)
+        body: dict[str, Any] = {
+            "from": mailbox(message.from_name, message.from_address), "to": [mailbox(message.to_name, message.to_address)],
+            "subject": message.subject, "html": message.html, "text": message.text,
+            "headers": {**headers, "Message-ID": message.id}, "tags": [{"name": KEY, "value": message.key}],
+        }  # fmt: skip
+        if reply_to:
+            body["reply_to"] = reply_to
+        answer = await self.api.post("/emails", json=body, headers={"Idempotency-Key": message.key})
+        if not answer.ok:
+            raise refusal(self.name, answer, answer.code("name"), exceptions=MEANS)
+        return Receipt(answer.text("id"))
+
+
+class ResendHook:
+    """Reads posts that are signed as standardwebhooks (svix) has it: id, time stamp and raw body.
+
+    Args:
+        secret: `whsec_…`.
+
+    Raises:
+        SettingsError: it is none.
+    """
+
+    def __init__(self, secret: str) -> None:
+        try:
+            self._webhook = Webhook(secret)
+        except (ValueError, RuntimeError):
+            raise SettingsError("SOJOURN_RESEND_WEBHOOK_KEY is not a signing secret; it begins with whsec_") from None
+
+    async def read(self, posted: Posted, now: datetime) -> list[Notice]:
+        """Return what a post tells; there is one event in each."""
+        given = {name: posted.headers.get(f"svix-{name}") or posted.headers.get(f"webhook-{name}", "") for name in _SIGNED}
+        at = unix(given["timestamp"])
+        if not all(given.values()) or at is None:
+            raise Forged("no signature")
+        try:  # the library compares with the system's clock; the time stamp is judged here, by the one that is given
+            signed = self._webhook.sign(given["id"], at, posted.body.decode())
+            wanted = signed.partition(",")[2]
+        except (WebhookVerificationError, UnicodeDecodeError, ValueError):
+            raise Forged("a wrong signature") from None
+        versions = [one.partition(",") for one in given["signature"].split(" ")]
+        if not any(version == "v1" and same(signature, wanted) for version, _, signature in versions):
+            raise Forged("a wrong signature")
+        fresh(at, now, FRESH)
+        event = mapping(posted.json())
+        kind = KINDS.get(str(event.get("type")))
+        return [_notice(event, kind, given["id"])] if kind is not None else []
+
+
+_SIGNED = ("id", "timestamp", "signature")
+
+
+def _notice(event: dict[str, Any], kind: Kind, event_id: str) -> Notice:
+    data = mapping(event.get("data"))
+    bounce, click, opened = (mapping(data.get(name)) for name in ("bounce", "click", "open"))
+    return Notice(
+        id=event_id,
+        kind=kind,
+        at=iso(event.get("created_at")),
+        send_key=as_key(mapping(data.get("tags")).get(KEY)),
+        message_id=str(data.get("email_id") or "") or None,
+        hard=kind is Kind.BOUNCED and bounce.get("type") == "Permanent" and bounce.get("subType") != "Suppressed",
+        agent=str(click.get("userAgent") or opened.get("userAgent") or ""),
+        url=str(click.get("link") or "") or None,
+        code=word(bounce.get("subType")) or word(bounce.get("type")) or word(mapping(data.get("failed")).get("reason")),
+    )
+
+
+def _make(given: Given) -> Resend:
+    return Resend(given.api_key)
+
+
+def _hook(given: Given) -> Hook:
+    return ResendHook(given.webhook_key)
+
+
+PLUG = Plug(_make, _hook)

@@ -1,0 +1,206 @@
+"""Amazon SES (class B): raw MIME through SES v2; the send key goes out as a tag and comes back in events by SNS.
+
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html, …/dg/event-publishing-retrieving-sns-contents.html
+SES has no look-up by tag. boto3 tries again by itself unless it is told not to: a second post is ours to decide.
+Credentials are AWS's own (AWS_ACCESS_KEY_ID, a profile, or the machine's role).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+from sojourn.delivery.message import Message, to_bytes
+from sojourn.delivery.providers.base import Klass, Limits, Receipt
+from sojourn.delivery.providers.http import CONNECT_SECONDS, STEP_SECONDS
+from sojourn.delivery.providers.plug import Given, Plug
+from sojourn.delivery.webhooks.base import Hook, Kind, Notice, Posted, Unreadable, as_key, iso, mapping, word
+from sojourn.delivery.webhooks.sns import Sns, fetch
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SettingsError, SojournError
+
+KEY = "send_key"
+THREADS = 16
+REFUSED = ("MessageRejected", "BadRequestException", "ValidationException")
+BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException")
+KINDS = {
+    "Send": Kind.ACCEPTED,
+    "Delivery": Kind.DELIVERED,
+    "DeliveryDelay": Kind.DEFERRED,
+    "Bounce": Kind.BOUNCED,
+    "Reject": Kind.DROPPED,
+    "Rendering Failure": Kind.DROPPED,
+    "Complaint": Kind.COMPLAINED,
+    "Open": Kind.OPENED,
+    "Click": Kind.CLICKED,
+    "Subscription": Kind.UNSUBSCRIBED,
+}
+# One code says of a message that it is refused, and of us that our identity is not verified.
+_UNVERIFIED = ("not verified", "did not have authority")
+_PLACES = {"Open": "open", "Click": "click", "Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery"}
+
+
+class Ses:
+    """Delivers through SES.
+
+    Args:
+        region: of AWS.
+        configuration_set: whose events come to our webhook.
+        endpoint: another address than AWS's own.
+        step_seconds: how long one answer may take.
+    """
+
+    name = "ses"
+    klass = Klass.EVIDENTIAL
+    key_window = timedelta(0)
+    limits = Limits(batch=1)
+
+    def __init__(
+        self,
+        region: str,
+        configuration_set: str = "",
+        *,
+        endpoint: str | None = None,
+        step_seconds: float = STEP_SECONDS,
+        **credentials: str,
+    ) -> None:
+        self._region = region
+        self._configuration_set = configuration_set
+        self._endpoint = endpoint
+        self._step_seconds = step_seconds
+        self._credentials = credentials
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ses")
+        self._client: Any = None
+        self._making = threading.Lock()
+
+    async def deliver(self, message: Message) -> Receipt:
+        """Hand a message over as it was written."""
+        raw = to_bytes(message)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._send, message, raw)
+
+    def _send(self, message: Message, raw: bytes) -> Receipt:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        asked: dict[str, Any] = {
+            "FromEmailAddress": message.from_address,
+            "Destination": {"ToAddresses": [message.to_address]},
+            "Content": {"Raw": {"Data": raw}},
+            "EmailTags": [{"Name": KEY, "Value": message.key}],
+        }
+        if self._configuration_set:
+            asked["ConfigurationSetName"] = self._configuration_set
+        try:
+            answer = self._opened().send_email(**asked)
+        except ClientError as error:
+            raise _answered(error.response) from None
+        except BotoCoreError as error:
+            raise _broke(error) from None
+        return Receipt(str(answer.get("MessageId") or "")[:255] or None)
+
+    def _opened(self) -> Any:
+        with self._making:
+            if self._client is None:
+                import boto3
+                from botocore.config import Config
+
+                config = Config(
+                    connect_timeout=min(CONNECT_SECONDS, self._step_seconds),
+                    read_timeout=self._step_seconds,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    max_pool_connections=THREADS,
+                )
+                session = boto3.session.Session(region_name=self._region, **self._credentials)
+                self._client = session.client("sesv2", config=config, endpoint_url=self._endpoint)
+            return self._client
+
+
+def _answered(response: dict[str, Any]) -> SojournError:
+    status = int(mapping(response.get("ResponseMetadata")).get("HTTPStatusCode") or 0)
+    code = word(mapping(response.get("Error")).get("Code")) or ""
+    words = str(mapping(response.get("Error")).get("Message")).lower()  # they hold addresses, and are not kept
+    ours = any(sign in words for sign in _UNVERIFIED)
+    said = f"ses answered {status} {code}".rstrip()
+    if code in BUSY or status == 429:
+        return ProviderBusy(said)
+    if code in REFUSED and not ours:
+        return Rejected(said)
+    if 400 <= status < 500 and status != 408:
+        return ProviderLocked(f"{said}: it takes nothing from us; look at the account, its credentials and its identities")
+    return ProviderUnclear(said)
+
+
+def _broke(error: Exception) -> SojournError:
+    from botocore import exceptions
+
+    never_sent = (
+        exceptions.EndpointConnectionError,
+        exceptions.ConnectTimeoutError,
+        exceptions.SSLError,
+        exceptions.ProxyConnectionError,
+    )
+    ours = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.NoRegionError, exceptions.ParamValidationError)
+    said = f"ses: {type(error).__name__}"
+    if isinstance(error, ours):
+        return ProviderLocked(f"{said}; look at AWS's credentials and at delivery.yaml")
+    return ProviderBusy(said) if isinstance(error, never_sent) else ProviderUnclear(said)
+
+
+class SesHook:
+    """Reads SES's events out of SNS's signed posts.
+
+    Args:
+        sns: verifies the posts, and confirms the subscription.
+    """
+
+    def __init__(self, sns: Sns) -> None:
+        self._sns = sns
+
+    async def read(self, posted: Posted, now: datetime) -> list[Notice]:
+        """Return what a post tells."""
+        taken = await self._sns.open(posted, now)
+        if taken is None:
+            return []
+        event, sns_id = taken
+        what = str(event.get("eventType") or event.get("notificationType") or "")
+        kind = KINDS.get(what)
+        if kind is None:
+            return []
+        mail = mapping(event.get("mail"))
+        tags = mapping(mail.get("tags")).get(KEY)
+        if not mail:
+            raise Unreadable("an event of no mail")
+        return [_notice(event, what, kind, mail, tags[0] if isinstance(tags, list) and tags else None, sns_id)]
+
+
+def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], key: Any, sns_id: str) -> Notice:
+    about = mapping(event.get(_PLACES.get(what, "")))
+    recipients = about.get("bouncedRecipients")
+    status = mapping(recipients[0]).get("status") if isinstance(recipients, list) and recipients else None
+    suppressed = about.get("bounceSubType") in ("Suppressed", "OnAccountSuppressionList")
+    return Notice(
+        id=sns_id,
+        kind=Kind.DROPPED if suppressed else kind,
+        at=iso(about.get("timestamp")) or iso(mail.get("timestamp")),
+        send_key=as_key(key),
+        message_id=str(mail.get("messageId") or "") or None,
+        hard=kind is Kind.BOUNCED and about.get("bounceType") == "Permanent" and not suppressed,
+        agent=str(about.get("userAgent") or ""),
+        url=str(about.get("link") or "") or None,
+        code=word(status) or word(about.get("bounceSubType")) or word(about.get("complaintFeedbackType")),
+    )
+
+
+def _make(given: Given) -> Ses:
+    return Ses(given.option("region"), given.option("configuration_set"))
+
+
+def _hook(given: Given) -> Hook:
+    topic = given.option("topic")
+    if not topic:
+        raise SettingsError("delivery.yaml names ses without a `topic`; anyone has a topic, so only a named one is believed")
+    return SesHook(Sns(frozenset({topic}), fetch))
+
+
+PLUG = Plug(_make, _hook, keyless=True)

@@ -1,0 +1,26 @@
+"""`POST /v1/webhooks/bounce-mail`: one bounce as it arrived, from whoever reads the mailbox that bounces go to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sojourn.delivery import bounces
+from sojourn.delivery.webhooks.base import Forged, Notice, Posted, bearer, same
+
+
+class BounceMail:
+    """Reads mails that are posted with a secret.
+
+    Args:
+        secret: SOJOURN_BOUNCE_WEBHOOK_KEY.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    async def read(self, posted: Posted, now: datetime) -> list[Notice]:
+        """Return what a mail tells; one that is no bounce of ours tells nothing."""
+        if not same(bearer(posted), self._secret):
+            raise Forged("a wrong token")
+        found = bounces.read(posted.body)
+        return [bounces.notice(found, posted.body)] if found is not None else []
