@@ -20,10 +20,10 @@ from sojourn.store.tables import sends
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
 
-PAGE = 100  # recipients taken at once
+PAGE = 50  # recipients of a lane taken at once; a pause is heeded between two pages
 PACED_SECONDS = 10.0  # of a throttled lane: what it may send in these goes out together
 LOOK_SECONDS = 0.3  # real; between two looks whether it is paused
-AT_ONCE = 8  # messages of a lane on their way to the provider; who has not been begun with when it is paused, waits
+AT_ONCE = 25  # messages of a lane on their way to the provider
 AGAIN_SECONDS = 2.0  # shop time; after what may succeed at once: events not routed, an answer that was lost
 BUSY_SECONDS = 30.0  # shop time; after a provider that was busy
 START = "0"  # the cursor of the one send
@@ -102,40 +102,22 @@ class Broadcasting:
         return await self.journeys.store.write(finish, broadcast_id, self.journeys.clock.now())
 
     async def _page(self, broadcast_id: str, taken: Taken) -> None:
-        store, turn, wanted = self.journeys.store, asyncio.Semaphore(AT_ONCE), True
-
-        async def one(profile: str, entry: str) -> Came:
-            async with turn:
-                return await self._one(profile, entry) if wanted else Came(profile, entry, "", until=self.journeys.clock.now())
-
-        async def watch() -> None:
-            nonlocal wanted
-            while wanted:
-                await asyncio.sleep(LOOK_SECONDS)
-                wanted = await store.read(state_of, broadcast_id) is State.RUNNING
-
-        watching = asyncio.create_task(watch())
-        try:
-            came = await asyncio.gather(*(one(profile, entry) for profile, entry in taken.entries.items()))
-        finally:
-            watching.cancel()
-        states = await store.read(_states, [each.entry_id for each in came])
+        journeys, clock = self.journeys, self.journeys.clock
+        told = await journeys.send_all([Advance(entry_id=entry, cursor=START) for entry in taken.entries.values()], AT_ONCE)
+        came = [_came(*one, progress, clock.now()) for one, progress in zip(taken.entries.items(), told, strict=True)]
+        again = [each for each in came if each.until]
+        if again:
+            log.info("recipients of a broadcast are held, or tried again", broadcast=broadcast_id, count=len(again))
+        states = await journeys.store.read(_states, [each.entry_id for each in came])
         settled = [each if each.until else replace(each, state=states.get(each.entry_id, each.state)) for each in came]
-        await store.write(settle, broadcast_id, settled, self.journeys.clock.now())
-
-    async def _one(self, profile: str, entry: str) -> Came:
-        clock = self.journeys.clock
-        try:
-            progress = await self.journeys.advance(Advance(entry_id=entry, cursor=START))
-        except NotCaughtUp:
-            return Came(profile, entry, "", until=soon(clock.now(), AGAIN_SECONDS))
-        except Transient as error:
-            log.info("a recipient of a broadcast is tried again", entry=entry, error=type(error).__name__)
-            return Came(profile, entry, "", str(error), until=soon(clock.now(), BUSY_SECONDS))
-        return _came(profile, entry, progress)
+        await journeys.store.write(settle, broadcast_id, settled, clock.now())
 
 
-def _came(profile: str, entry: str, progress: Progress) -> Came:
+def _came(profile: str, entry: str, progress: Progress | Transient, now: datetime) -> Came:
+    if isinstance(progress, NotCaughtUp):
+        return Came(profile, entry, "", until=soon(now, AGAIN_SECONDS))
+    if isinstance(progress, Transient):
+        return Came(profile, entry, "", str(progress), until=soon(now, BUSY_SECONDS))
     because = progress.trail[-1].because if progress.trail else ""
     return Came(profile, entry, "done", because, until=progress.until)
 

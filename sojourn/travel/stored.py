@@ -7,9 +7,10 @@ a last one. What was judged once stays judged: a later attempt finds it in `deci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,12 +29,13 @@ from sojourn.delivery import facts as gate_facts
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.ledger import SendOrder, send_key
-from sojourn.delivery.outcomes import Accepted, AlreadySettled, Held, Refused, Suppressed
+from sojourn.delivery.outcomes import Accepted, AlreadySettled, ClaimResult, Held, Outcome, Refused, Suppressed
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
+from sojourn.delivery.sending_many import Asked, deliver_all
 from sojourn.delivery.tokens import Links
-from sojourn.errors import RenderError
+from sojourn.errors import RenderError, Transient
 from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.model import Enter, Journey, Send, Set, Step
 from sojourn.language.moments import zone_named
@@ -122,6 +124,39 @@ class StoredJourneys:
         if prepared.judged and prepared.progress.trail:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
+
+    async def send_all(self, asks: Sequence[Advance], at_once: int) -> list[Progress | Transient]:
+        """Advance entries that each go to a send next, together; what can only be tried again is said in the entry's place.
+
+        Args:
+            asks: as of `advance`.
+            at_once: how many messages are posted at once.
+        """
+        found = await self.store.read(lambda connection: [self._prepare_one(connection, ask) for ask in asks])
+        going = {place: each for place, each in enumerate(found) if isinstance(each, Prepared) and each.rendered is not None}
+        asked = [
+            Asked(each.order.key, each.person.id, self._rules(each), partial(self._plan, asks[place], each))
+            for place, each in going.items()
+            if each.order is not None
+        ]
+        outcomes = await deliver_all(self.store, self.provider, asked, self.clock, emit=self.emit, at_once=at_once)
+        came = dict(zip(going, outcomes, strict=True))
+        told: list[Progress | Transient] = []
+        for place, (ask, each) in enumerate(zip(asks, found, strict=True)):
+            outcome = came.get(place)
+            if isinstance(each, Transient):
+                told.append(each)
+            elif outcome is None:
+                told.append(await self.advance(ask))
+            else:
+                told.append(outcome if isinstance(outcome, Transient) else self._sent(each, outcome))
+        return told
+
+    def _prepare_one(self, connection: Connection, ask: Advance) -> Prepared | Transient:
+        try:
+            return self._prepare(connection, ask)
+        except Transient as error:
+            return error
 
     async def send_again(self, key: str, prepare: Callable[[Connection], object] | None = None) -> object:
         """Carry a send that was planned before through the gate once more, under the rules of its journey's version.
@@ -236,22 +271,31 @@ class StoredJourneys:
     # -- acting ----------------------------------------------------------------------------------
 
     async def _send(self, ask: Advance, prepared: Prepared) -> Progress:
-        order, step, cursor = prepared.order, prepared.effect, prepared.progress.cursor
-        assert order is not None
-        assert isinstance(step, Send)
-        assert cursor is not None
-
-        def plan(connection: Connection) -> None:
-            self._keep(connection, ask, prepared)
-            if prepared.rendered is not None:
-                sending.plan(connection, order, prepared.rendered, self.clock.now(), self.links)
-
+        assert prepared.order is not None
         if prepared.rendered is None:
             await self.store.write(self._unsendable, ask, prepared)
-            return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
-        rules = rules_of(self.registry.shop, prepared.journey, self.secret)
-        outcome = await sending.deliver(self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan)
-        now = self.clock.now()
+            return self._unsent(prepared)
+        rules, plan = self._rules(prepared), partial(self._plan, ask, prepared)
+        outcome = await sending.deliver(self.store, self.provider, prepared.order.key, self.clock, rules, emit=self.emit, prepare=plan)
+        return self._sent(prepared, outcome)
+
+    def _rules(self, prepared: Prepared) -> GateRules:
+        return rules_of(self.registry.shop, prepared.journey, self.secret)
+
+    def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> None:
+        assert prepared.order is not None
+        assert prepared.rendered is not None
+        self._keep(connection, ask, prepared)
+        sending.plan(connection, prepared.order, prepared.rendered, self.clock.now(), self.links)
+
+    def _unsent(self, prepared: Prepared) -> Progress:
+        assert isinstance(prepared.effect, Send)
+        return _went(prepared, prepared.effect, f"not sent: {prepared.problem}", self.clock.now())
+
+    def _sent(self, prepared: Prepared, outcome: ClaimResult | Outcome) -> Progress:
+        step, cursor, now = prepared.effect, prepared.progress.cursor, self.clock.now()
+        assert isinstance(step, Send)
+        assert cursor is not None
         match outcome:
             case Held(until=until, reason=reason):
                 line = Trail(cursor=cursor, did=f"hold {step.send}", because=reason, at=now)
@@ -265,7 +309,7 @@ class StoredJourneys:
             case Refused(reason=reason, by=by):
                 because = f"refused by {by}: {reason}"
             case _:
-                because = f"unclear whether {outcome.by or 'its provider'} accepted it"
+                because = f"unclear whether {getattr(outcome, 'by', None) or 'its provider'} accepted it"
         return _went(prepared, step, because, now)
 
     def _unsendable(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:

@@ -13,6 +13,7 @@ from sojourn.language.loader import load_broadcast
 from sojourn.language.moments import zone_named
 from sojourn.store.tables import broadcast_recipients, entries, sends
 from sojourn.testing import Shop
+from sojourn.travel.state import Advance
 
 CONTENT = """---
 subject: News for {{ profile.first_name | default("you") }}
@@ -91,7 +92,7 @@ def test_who_was_taken_by_one_that_died_is_sent_to_once(shop):
     for lane in range(LANES):
         taken = sending.write(recipients.take, sending.engine.registry, sending.id, lane, sending.engine.clock.now(), 50)
         for entry in list(taken.entries.values())[::2]:  # and of some the message went out too
-            sending.shop._run(sending.broadcasting._one("", entry))
+            sending.shop._run(sending.engine.journeys.advance(Advance(entry_id=entry, cursor="0")))
     sending.send()
     assert sending.mails() == GOLD
     assert len(sending.read(lambda c: c.execute(select(sends.c.key)).all())) == 6
