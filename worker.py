@@ -123,6 +123,7 @@ async def run_api(house: House) -> None:
     from sojourn.console.health import measure_backlogs, reachable
     from sojourn.delivery import settling
     from sojourn.delivery.inbox_page import InboxPages
+    from sojourn.delivery.preference_pages import PreferencePages
     from sojourn.delivery.tracking import Tracking
     from sojourn.intake.appender import Appender
     from sojourn.intake.http import IntakeSettings, intake_routes
@@ -144,9 +145,13 @@ async def run_api(house: House) -> None:
     shop = house.registry.shop.name
     schemas = EventSchemas(house.registry.loaded.events, house.registry.shop.undeclared_events)
     tracking = Tracking(house.database, house.links.tokens, house.clock, emit, secret=settings.secret_key, shop_name=shop, time_scale=scale)
+    choosing = PreferencePages(
+        house.database, house.links.tokens, house.clock, emit, shop=house.registry.shop, secret=settings.secret_key, time_scale=scale
+    )
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),
+        *choosing.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
     ]

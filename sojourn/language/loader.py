@@ -36,6 +36,7 @@ from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.segment_guards import segment_cautions
 from sojourn.language.shop import ShopSettings
+from sojourn.language.shop_checks import check_shop
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
 from sojourn.language.stages_model import StagesModel
@@ -82,7 +83,7 @@ def load(folder: Path) -> Definitions:
     journeys = _read_all(sorted(path for path in _yaml(folder) if path.name not in NOT_JOURNEYS), folder, Journey, problems)
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
-    shop = _read_shop(folder, problems)
+    shop = _read_shop(folder, {path.stem for path in _yaml(folder)} | {journey.name for _, _, journey in journeys}, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
     others: tuple[tuple[str, type[Model]], ...] = (
@@ -101,6 +102,7 @@ def load(folder: Path) -> Definitions:
         segments=frozenset(segments_by_name) | _unread(folder / "segments", segments),
         journeys=frozenset(journeys_by_name) | _unread(folder, journeys),
         purposes=None if shop is None else frozenset(shop.purposes()),
+        topics=None if shop is None else {name: topic.purpose for name, topic in shop.topics.items()},
     )
     for file, root, journey in journeys:
         problems += _placed(check_journey(journey, known), root, file)
@@ -169,7 +171,7 @@ def load_events(folder: Path) -> dict[str, tuple[Path, EventDefinition]]:
 
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
     """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
-    return _parse(text, file, ShopSettings)[2]
+    return _load(text, file, ShopSettings, check_shop)
 
 
 def load_profile(text: str | bytes, file: str = PROFILE_FILE) -> ProfileSettings:
@@ -233,12 +235,13 @@ def _read_all(paths: list[Path], folder: Path, model: type[_M], problems: list[P
     return parsed
 
 
-def _read_shop(folder: Path, problems: list[Problem]) -> ShopSettings | None:
+def _read_shop(folder: Path, journeys: set[str], problems: list[Problem]) -> ShopSettings | None:
     path = folder / SHOP_FILE
     if not path.is_file():
         problems.append(Problem(str(path), 1, 1, "is missing; write name, sender: {name, address} and postal_address of the shop"))
         return None
     parsed = _read_all([path], folder, ShopSettings, problems)
+    problems += [problem for file, root, shop in parsed for problem in _placed(check_shop(shop, journeys), root, file)]
     return parsed[0][2] if parsed else None
 
 

@@ -260,6 +260,25 @@ class Shop:
         self._run(self._engine.request("POST", address, {"User-Agent": PERSON}, {"List-Unsubscribe": "One-Click"}))
         return self.send(send.key)
 
+    def prefer(self, send: Send, **choice: str) -> Send:
+        """Let the person choose on the preference page of a message, and return the send.
+
+        Args:
+            send: one that arrived.
+            choice: the fields of the page's form: `all="off"`; `frequency="normal"`, `"weekly"` or `"paused"`; and
+                `topic_NAME="on"` for each topic that stays on (`purpose_NAME` where the shop has no topics).
+        """
+        self._arrived(send, "choose by")
+        fields = {name.replace("_", ".", 1) if name.startswith(("topic_", "purpose_")) else name: value for name, value in choice.items()}
+        self._run(self._engine.request("POST", self._engine.journeys.links.preferences(send.key), {"User-Agent": PERSON}, fields))
+        return self.send(send.key)
+
+    def confirm(self, send: Send) -> Send:
+        """Let the person confirm the consent that a message asks about, and return the send."""
+        self._arrived(send, "confirm by")
+        self._run(self._engine.request("POST", self._engine.journeys.links.confirm(send.key), {"User-Agent": PERSON}))
+        return self.send(send.key)
+
     def _follow(self, send: Send, address: str, agent: str) -> Send:
         self._run(self._engine.pass_to(send.at + TOO_SOON))
         self._run(self._engine.request("GET", address, {"User-Agent": agent}))

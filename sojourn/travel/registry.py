@@ -51,6 +51,7 @@ class Registry:
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}
         self.triggers: dict[str, list[str]] = {}
+        self.priorities: Mapping[str, int] = {name: journey.priority for name, journey in loaded.journeys.items()}
         for name, journey in loaded.journeys.items():
             self.live[name] = self._keep(version(journey), journey)
             self.triggers.setdefault(journey.enter.on, []).append(name)

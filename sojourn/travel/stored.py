@@ -183,6 +183,7 @@ class StoredJourneys:
             content=step.send,
             variant=variant,
             purpose=prepared.journey.purpose,
+            topic=step.topic or prepared.journey.topic,
             priority=prepared.journey.priority,
             to_address=str(person.traits.get("email") or ""),
             to_name=first_name if isinstance(first_name, str) else None,
@@ -196,6 +197,8 @@ class StoredJourneys:
             with_=step.with_,
             scores=prepared.progress.scores | dict(facts.scores),
             unsubscribe_url=self.links.unsubscribe(key),
+            preferences_url=self.links.preferences(key),
+            confirm_url=self.links.confirm(key),
         )
         try:
             rendered = self.contents.render(step.send, render_facts, variant)
@@ -227,7 +230,7 @@ class StoredJourneys:
         if prepared.rendered is None:
             await self.store.write(self._unsendable, ask, prepared)
             return _went(prepared, step, f"not sent: {prepared.problem}", self.clock.now())
-        rules = rules_of(self.registry.shop, prepared.journey, self.secret)
+        rules = rules_of(self.registry.shop, prepared.journey, self.secret, step.topic, self.registry.priorities)
         outcome = await sending.deliver(self.store, self.provider, order.key, self.clock, rules, emit=self.emit, prepare=plan)
         now = self.clock.now()
         match outcome:

@@ -19,6 +19,7 @@ sends = Table(
     Column("content", String(64), nullable=False),
     Column("variant", String(64)),
     Column("purpose", String(64), nullable=False),
+    Column("topic", String(64)),
     Column("priority", Integer, nullable=False, server_default="50"),
     Column("state", String(16), nullable=False),  # sojourn.delivery.ledger.State
     Column("reason", Text),  # why suppressed, held, rejected or abandoned
@@ -33,6 +34,7 @@ sends = Table(
     Index("ix_sends_profile_claimed_at", "profile_id", "claimed_at"),
     Index("ix_sends_entry_id", "entry_id"),
     Index("ix_sends_state_claimed_at", "state", "claimed_at"),
+    Index("ix_sends_journey_claimed_at", "journey", "claimed_at"),
 )
 
 messages = Table(
