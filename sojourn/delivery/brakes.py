@@ -116,9 +116,8 @@ def _look(conn: Connection, journey: str, kind: str, rules: Brakes, now: datetim
         return None
     released = conn.execute(_of(journey, kind).with_only_columns(func.max(brakes.c.released_at))).scalar()
     since = max(moment for moment in (now - parse_duration(rules.within), released) if moment is not None)
-    bad = conn.execute(
-        select(func.count()).select_from(incidents).where(incidents.c.kind == kind, _in(incidents.c.journey, journey), incidents.c.at > since)
-    ).scalar_one()
+    heard = select(func.count()).select_from(incidents).where(incidents.c.kind == kind, incidents.c.at > since)
+    bad = conn.execute(heard.where(_in(incidents.c.journey, journey))).scalar_one()
     enough = max(math.ceil(bad / share(rule.alarm)) + 1, rules.at_least)
     counted = select(sends.c.key).where(
         _in(sends.c.journey, journey),
@@ -134,7 +133,7 @@ def _look(conn: Connection, journey: str, kind: str, rules: Brakes, now: datetim
     what = "marked as spam" if kind == COMPLAINT else "bounced"
     limit = rule.halt if level == HALT else rule.alarm
     because = f"{bad} of {sent} messages in {rules.within} were {what} ({part:.2%}; {level} at {limit})".replace("were bounced", "bounced")
-    row = {
+    row: dict[str, Any] = {
         "journey": journey, "kind": kind, "level": level, "share": part, "bad": bad, "sent": sent, "because": because, "at": now,
     }  # fmt: skip
     conn.execute(insert(brakes).values(id=str(uuid4()), **row))

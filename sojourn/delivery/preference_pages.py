@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sojourn.clock import Clock
+from sojourn.customers.preferences import Frequency
 from sojourn.delivery import confirming, preferring
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.pages import page
-from sojourn.delivery.preferring import Choice, Frequency
+from sojourn.delivery.preferring import Choice
 from sojourn.delivery.tokens import Purpose, Tokens
 from sojourn.delivery.tracking import PRIVATE, or_404
 from sojourn.language.shop import ShopSettings

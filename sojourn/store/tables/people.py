@@ -108,7 +108,7 @@ consents = Table(
     Column("origin_id", String(36)),
     Column("purpose", String(64), nullable=False),
     Column("granted", Boolean, nullable=False),
-    Column("pending", Boolean, nullable=False, server_default=text("false")),  # a yes that waits to be confirmed (double opt-in); no yes yet
+    Column("pending", Boolean, nullable=False, server_default=text("false")),  # a yes that waits to be confirmed; not granted yet
     Column("wording", String(64)),  # version of the text that was agreed to
     Column("source", String(200), nullable=False),
     Column("at", Moment, nullable=False),
