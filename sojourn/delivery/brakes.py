@@ -103,7 +103,7 @@ def notice(conn: Connection, answers: Iterable[Answer], rules: Brakes, now: date
     touched = {(row["journey"], row["kind"]) for row in fresh} | {(WHOLE_SHOP, row["kind"]) for row in fresh}
     raised = [brake for journey, kind in sorted(touched) if (brake := _look(conn, journey, kind, rules, now)) is not None]
     for brake in raised:
-        log.warning("brake", journey=brake.journey, kind=brake.kind, level=brake.level, share=round(brake.share, 5), sent=brake.sent)
+        log.warning("brake", journey=brake.journey, kind=brake.kind, brake=brake.level, share=round(brake.share, 5), sent=brake.sent)
         metrics().brakes.labels(brake.journey, brake.kind, brake.level).inc()
     return raised
 

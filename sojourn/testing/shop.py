@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Self, TypeVar
 
+from sojourn.delivery import brakes
 from sojourn.delivery.machine import TOO_SOON
 from sojourn.delivery.settling import SETTLING
 from sojourn.errors import NotFound, SojournError
@@ -278,6 +279,14 @@ class Shop:
         self._arrived(send, "confirm by")
         self._run(self._engine.request("POST", self._engine.journeys.links.confirm(send.key), {"User-Agent": PERSON}))
         return self.send(send.key)
+
+    def release_brake(self, journey: str) -> None:
+        """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does.
+
+        Raises:
+            NotFound: none is on.
+        """
+        self._run(self._engine.store.write(brakes.release, journey, "released by hand in a test", self.now))
 
     def _follow(self, send: Send, address: str, agent: str) -> Send:
         self._run(self._engine.pass_to(send.at + TOO_SOON))
