@@ -19,7 +19,8 @@ REASON_COLUMN, AT_COLUMN = "reason", "at"
 MAX_LINE = 4_096
 # What providers' lists call what we call otherwise.
 SYNONYMS: dict[str, Reason] = {
-    "bounce": "hard_bounce", "bounced": "hard_bounce", "hardbounce": "hard_bounce", "hard bounce": "hard_bounce", "permanent": "hard_bounce",
+    "bounce": "hard_bounce", "bounced": "hard_bounce", "hardbounce": "hard_bounce", "hard bounce": "hard_bounce",
+    "permanent": "hard_bounce",
     "spam": "complaint", "complained": "complaint", "spamcomplaint": "complaint", "abuse": "complaint",
     "unsubscribe": "unsubscribed", "unsub": "unsubscribed", "manualsuppression": "manual", "": "import",
 }  # fmt: skip

@@ -43,7 +43,8 @@ def list_brakes(
     for one in found:
         name = "the whole shop" if one.journey == brakes.WHOLE_SHOP else one.journey
         released = f"{moment(one.released_at)}: {one.released_because}" if one.released_at is not None else ""
-        table.add_row(moment(one.at), escape(name), "[red]halted[/]" if one.level == HALT else "alarm", escape(one.because), escape(released))
+        level = "[red]halted[/]" if one.level == HALT else "alarm"
+        table.add_row(moment(one.at), escape(name), level, escape(one.because), escape(released))
     Console().print(table)
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Update, bindparam, delete, func, or_, select, update
 
@@ -58,12 +58,12 @@ def suppress_all(connection: Connection, secret: str, listed: Iterable[tuple[str
         secret: the key of the list.
         listed: address, reason and since when.
     """
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for address, reason, at in listed:
-        row = {"address_hash": address_hash(secret, address), "reason": reason, "at": at}
-        before = rows.get(row["address_hash"])
+        hashed = address_hash(secret, address)
+        before = rows.get(hashed)
         if before is None or STRENGTH[reason] > STRENGTH[before["reason"]]:
-            rows[row["address_hash"]] = row
+            rows[hashed] = {"address_hash": hashed, "reason": reason, "at": at}
     known = 0
     for some in chunks(rows, PAGE):
         there = list(connection.execute(_KNOWN, {"hashes": some}).scalars())
@@ -114,7 +114,7 @@ def listed(connection: Connection, limit: int, reason: str | None = None) -> lis
 def counts(connection: Connection) -> dict[str, int]:
     """Return how many addresses are on the list, by reason."""
     query = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason).order_by(suppressions.c.reason)
-    return {reason: count for reason, count in connection.execute(query)}
+    return {row.reason: row[1] for row in connection.execute(query)}
 
 
 def suppressed(connection: Connection, secret: str, address: str, agreed_at: datetime | None = None) -> str | None:

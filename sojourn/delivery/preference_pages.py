@@ -25,6 +25,7 @@ from sojourn.store.database import Database
 MAX_FORM = 16_384  # bytes
 MAX_FIELDS = 200
 ON = "on"
+FORM = "application/x-www-form-urlencoded"
 
 
 class PreferencePages:
@@ -89,6 +90,8 @@ class PreferencePages:
 
 async def _choice(request: Request) -> Choice | None:
     """Read the form; None where it is none of ours."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return None
     body = b""
     try:
         async for part in request.stream():
@@ -102,6 +105,6 @@ async def _choice(request: Request) -> Choice | None:
         frequency = Frequency(fields["frequency"][0]) if "frequency" in fields else None
     except ValueError:
         return None
-    if not fields:  # a POST without a form, such as a scanner's, chooses nothing
+    if frequency is None and fields.get("all") != ["off"]:  # none of the page's two forms, such as a one-click of a mail program
         return None
     return Choice(frozenset(name for name, values in fields.items() if values == [ON]), frequency, fields.get("all") == ["off"])

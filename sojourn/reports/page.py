@@ -84,12 +84,13 @@ def _days(days: Sequence[tuple[date, Row]]) -> list[dict[str, Any]]:
     found = []
     for i, (day, row) in enumerate(days):
         high, fine = row.sent / most * room, row.delivered / most * room
+        bad = f"{row.hard + row.soft:,} bounced, {row.complained:,} complaints"
         found.append(
             {
                 "x": round(i * wide + 1, 1), "wide": round(max(wide - 2, 1), 1), "y": round(room - high, 1), "high": round(high, 1),
                 "fine_y": round(room - min(fine, high), 1), "fine": round(min(fine, high), 1),
                 "label": f"{day:%d %b}" if i % max(len(days) // 8, 1) == 0 else "",
-                "told": f"{day:%d %b}: {row.sent:,} sent, {row.delivered:,} delivered, {row.hard + row.soft:,} bounced, {row.complained:,} complaints",
+                "told": f"{day:%d %b}: {row.sent:,} sent, {row.delivered:,} delivered, {bad}",
             }
         )  # fmt: skip
     return found

@@ -72,7 +72,7 @@ class TestTopics:
             message = shop.inbox("ada")[0]
             shop.prefer(message, all="off")
             shop.advance("1h")
-            shop.prefer(message, topic_offers="on")
+            shop.prefer(message, topic_offers="on", frequency="normal")
             assert begin(shop, "Began", 2) == "accepted"
             assert begin(shop, "Printed", 2) == "topic: the topic magazine was declined"
 
@@ -240,7 +240,7 @@ class TestPriority:
             shop.advance("5h")
             states = {one.journey: (one.state, one.reason) for one in shop.sends("ada")}
             assert states["j1"][0] == "accepted"
-            assert states["j0"] == ("suppressed", "cap: 1 of 1 messages in 24h are used up")
+            assert states["j0"] == ("suppressed", "cap: 1 of 1 messages in 1d are used up")
 
     def test_equals_do_not_compete_and_neither_does_one_journey_with_itself(self) -> None:
         twice = "priority: 80\nenter: {on: Began}\nsteps:\n  - send: note\n  - send: note\n    id: again\n"
