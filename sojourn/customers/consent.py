@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, false, select, true
+from sqlalchemy import Connection, Select, bindparam, false, select, true, union_all
 
 from sojourn.store.bulk import insert_new
 from sojourn.store.ids import uuid5_text
@@ -38,6 +38,17 @@ _WORDS = (
 )
 # Of two words at one moment, the no.
 _STANDING = _WORDS.where(consents.c.pending == false()).order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
+_OTHER = (  # beside the first: a statement has each parameter once
+    select(consents.c.id, consents.c.purpose, consents.c.granted, consents.c.at, consents.c.source, consents.c.wording)
+    .where(
+        consents.c.profile_id.in_(bindparam("people", expanding=True)),
+        consents.c.purpose == bindparam("other"),
+        consents.c.pending == false(),
+    )
+    .order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
+    .limit(1)
+)
+_TWO = union_all(select(_STANDING.subquery()), select(_OTHER.subquery()))
 _PENDING = _WORDS.where(consents.c.pending == true()).order_by(consents.c.at.desc(), consents.c.id.desc())
 
 
@@ -71,6 +82,13 @@ def standing(connection: Connection, profile_id: str, purpose: str) -> Consent |
 def latest(connection: Connection, people: Sequence[str], purpose: str) -> Consent | None:
     """Return the latest word about a purpose under any of a person's profile ids, pending ones aside; None where there is none."""
     return _one(connection, _STANDING, people, purpose)
+
+
+def latest_of_two(connection: Connection, people: Sequence[str], purpose: str, other: str) -> tuple[Consent | None, Consent | None]:
+    """Return the latest words about two purposes, as `latest` does, in one question to the store."""
+    asked = {"people": list(people), "purpose": purpose, "other": other}
+    found = {row.purpose: Consent(*row) for row in connection.execute(_TWO, asked)}
+    return found.get(purpose), found.get(other)
 
 
 def pending(connection: Connection, people: Sequence[str], purpose: str) -> Consent | None:

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, or_, select, true, update
 
 from sojourn.delivery.gate import BrakeFact
 from sojourn.delivery.ledger import COUNTED
@@ -37,10 +37,18 @@ log = structlog.get_logger(__name__)
 
 _STANDING = (
     select(brakes.c.journey, brakes.c.because)
-    .where(brakes.c.journey.in_(bindparam("names", expanding=True)), brakes.c.released_at.is_(None), brakes.c.level == HALT)
+    .where(
+        or_(brakes.c.journey == bindparam("braked"), brakes.c.journey == WHOLE_SHOP),
+        brakes.c.released_at.is_(None),
+        brakes.c.level == HALT,
+    )
     .order_by(brakes.c.journey.desc())  # the journey's own before the whole shop's
     .limit(1)
 )
+
+# The same as columns of another statement, which has the parameter `braked`.
+ON_JOURNEY = _STANDING.with_only_columns(brakes.c.journey).scalar_subquery().label("braked_journey")
+ON_BECAUSE = _STANDING.with_only_columns(brakes.c.because).scalar_subquery().label("braked_because")
 
 
 @dataclass(frozen=True)
@@ -80,8 +88,15 @@ def kind_of(name: str, properties: dict[str, object]) -> str | None:
 
 def standing(conn: Connection, journey: str) -> BrakeFact | None:
     """Return the brake that is on for a journey, or for the whole shop; None where none is."""
-    row = conn.execute(_STANDING, {"names": [journey, WHOLE_SHOP]}).one_or_none()
-    return None if row is None else BrakeFact("the whole shop" if row.journey == WHOLE_SHOP else row.journey, row.because)
+    row = conn.execute(_STANDING, {"braked": journey}).one_or_none()
+    return None if row is None else fact(row.journey, row.because)
+
+
+def fact(journey: str | None, because: str | None) -> BrakeFact | None:
+    """Return a brake as the gate knows it, from what `ON_JOURNEY` and `ON_BECAUSE` gave."""
+    if journey is None or because is None:
+        return None
+    return BrakeFact("the whole shop" if journey == WHOLE_SHOP else journey, because)
 
 
 def notice(conn: Connection, answers: Iterable[Answer], rules: Brakes, now: datetime) -> list[Brake]:

@@ -12,13 +12,14 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, bindparam, exists, func, or_, select
 
 from sojourn.customers import consent, preferences
+from sojourn.customers.consent import Consent
 from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
 from sojourn.delivery import brakes, ledger
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
 from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
 from sojourn.delivery.message import Message, check_headers
-from sojourn.delivery.rules import Cap, GateRules, TopicRule
+from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp
 from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.bulk import chunks
@@ -40,7 +41,9 @@ _BEHIND = _WAITS.where(
     )
 )
 _STANDING = (
-    select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
+    select(
+        entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, brakes.ON_JOURNEY, brakes.ON_BECAUSE
+    )
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))
 )
@@ -106,9 +109,9 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         now: the shop's moment.
         rules: the shop's and the journey's.
     """
-    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0]}).one()
+    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
-    word = consent.latest(conn, people, send.purpose)
+    word, topic = _words(conn, send, people, rules)
     agreed_at = word.at if word is not None and word.granted else None
     zone = _zone(entry.zone) or rules.zone
     facts = GateFacts(
@@ -123,6 +126,8 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         message_problem=check_headers(message) if message.to_address else None,
         goal_met=entry.goal_at is not None,
         holdout=entry.holdout,
+        topic=topic,
+        brake=brakes.fact(entry.braked_journey, entry.braked_because),
         hours=rules.hours,
         planned=send.created_at,
         jitter=jitter(send.key, rules.release_over),
@@ -142,19 +147,18 @@ def _chosen(conn: Connection, send: SendRow, people: Sequence[str], facts: GateF
     return replace(
         facts,
         unconfirmed=None if waits is None else waits.at,
-        topic=_topic(conn, people, rules.topic),
         paused_until=rhythm.until if rhythm.frequency is Frequency.PAUSED else None,
-        brake=brakes.standing(conn, send.journey),
         caps=[_use(cap, facts, near) for cap in caps],
         rivals=_rivals(conn, send, people, now, rules, near),
     )
 
 
-def _topic(conn: Connection, people: Sequence[str], topic: TopicRule | None) -> TopicFact | None:
-    if topic is None:
-        return None
-    word = consent.latest(conn, people, topic_purpose(topic.name))
-    return TopicFact(topic.name, topic.default if word is None else word.granted, word is not None)
+def _words(conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules) -> tuple[Consent | None, TopicFact | None]:
+    """Return what the person last said about the purpose, and whether they want the topic."""
+    if rules.topic is None:
+        return consent.latest(conn, people, send.purpose), None
+    word, chosen = consent.latest_of_two(conn, people, send.purpose, topic_purpose(rules.topic.name))
+    return word, TopicFact(rules.topic.name, rules.topic.default if chosen is None else chosen.granted, chosen is not None)
 
 
 def _near(

@@ -181,9 +181,7 @@ def test_releases_are_spread_evenly() -> None:
 
 
 # Whether marketing, and whether a receipt, goes all the same.
-STOPS = {reason: (False, False) for reason in ("hard_bounce", "manual", "import")} | {
-    reason: (False, True) for reason in ("complaint", "unsubscribed")
-}
+STOPS = dict.fromkeys(("hard_bounce", "manual", "import"), (False, False)) | dict.fromkeys(("complaint", "unsubscribed"), (False, True))
 
 
 @pytest.mark.parametrize(("reason", "passes"), STOPS.items())
