@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +31,7 @@ subject: A note
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Ann got two messages; she clicked one, and the other bounced."""
     for name in ("SOJOURN_DATABASE_URL", "SOJOURN_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -57,7 +56,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         shop.advance("1h")
         now = shop.now
     (place / FILE).write_text(TimeScale(scale=1e-9, real_origin=real_now(), shop_origin=now).model_dump_json())
-    yield place
+    return place
 
 
 def run(*arguments: str) -> Result:

@@ -34,6 +34,7 @@ PATHS = (
     "/api/entries",
     "/api/sends",
     "/api/sends/{key}",
+    "/api/brakes",
 )
 
 
