@@ -108,6 +108,19 @@ class TestFrequency:
             assert begin(shop, "Began", 3) == "accepted"
 
 
+    def test_what_was_chosen_follows_a_merge_and_comes_back_where_it_is_undone(self) -> None:
+        with small_shop(PLAIN, settings=SHOP) as shop:
+            shop.identify("ada", EMAIL)
+            other = shop.identify("bob", {"email": "bob@shop-customers.example"})
+            begin(shop, "Began", 1, "bob")
+            shop.prefer(shop.inbox("bob")[0], purpose_marketing="on", frequency="paused")
+            shop.merge("ada", "bob")
+            assert begin(shop, "Began", 2) == "frequency: the person paused messages until 2026-02-04 09:00"
+            shop.unmerge(other.id)
+            assert begin(shop, "Began", 3) == "accepted"
+            assert begin(shop, "Began", 4, "bob").startswith("frequency: the person paused messages")
+
+
 DOUBLE = SHOP + "consent:\n  marketing: {required: true, double_opt_in: true, wording: 2026-01, description: News until I say stop.}\n"
 
 
