@@ -40,6 +40,7 @@ class Metrics:
         self.entries_ended = Counter("sojourn_entries_ended", "Entries ended.", ["journey", "outcome"], **r)
         self.segment_changes = Counter("sojourn_segment_changes", "People who came into segments, or left.", ["segment", "change"], **r)
         self.sends = Counter("sojourn_sends", "Transitions of sends, by the state arrived at.", ["journey", "state"], **r)
+        self.brakes = Counter("sojourn_brakes", "Brakes and alarms that were raised.", ["journey", "kind", "level"], **r)
         self.provider_latency = Histogram("sojourn_provider_seconds", "A provider's answer.", ["provider"], buckets=_LATENCY, **r)
         self.provider_failures = Counter("sojourn_provider_failures", "Posts that a provider did not accept.", ["provider", "why"], **r)
         self.late_evidence = Counter("sojourn_late_evidence", "Messages accepted after they were given up.", ["provider"], **r)

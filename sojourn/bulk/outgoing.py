@@ -116,7 +116,8 @@ class PeopleOut:
         for row in connection.execute(select(identifiers).where(identifiers.c.profile_id.in_(ids)).order_by(*_IDENTIFIER_ORDER)):
             known[row.profile_id].append(row)
         agreed: dict[str, list[Row[Any]]] = defaultdict(list)
-        for row in connection.execute(select(consents).where(consents.c.profile_id.in_(ids)).order_by(*_CONSENT_ORDER)):
+        words = select(consents).where(consents.c.profile_id.in_(ids), consents.c.pending == false())
+        for row in connection.execute(words.order_by(*_CONSENT_ORDER)):
             agreed[row.profile_id].append(row)
         return [(row.id, {**_full(row, known[row.id], agreed[row.id]), **self._worked_out(connection, row)}) for row in rows]
 

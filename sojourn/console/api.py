@@ -17,6 +17,7 @@ from sojourn.console import queries
 from sojourn.console.health import health
 from sojourn.console.paging import DEFAULT_LIMIT, MAX_LIMIT, BadCursor, parse_cursor
 from sojourn.console.views import (
+    BrakeView,
     EntryView,
     Health,
     JourneyView,
@@ -29,6 +30,7 @@ from sojourn.console.views import (
     SendView,
     TimelineItem,
 )
+from sojourn.delivery import brakes
 from sojourn.errors import NotFound
 from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
@@ -134,6 +136,12 @@ def admin_app(
     async def get_send(key: str) -> SendDetail:
         """Everything that explains a send: verdicts, transitions, the message, what was judged before it."""
         return await database.read(queries.send, key)
+
+    @app.get("/api/brakes", tags=["sends"], **guarded)
+    async def list_brakes(every: Annotated[bool, Query(description="also those that were released")] = False) -> list[BrakeView]:
+        """Journeys that were halted by themselves, and alarms, the latest first; `sojourn brakes release` lets them go."""
+        found = await database.read(lambda connection: brakes.listed(connection, every=every))
+        return [BrakeView.model_validate(one) for one in found]
 
     return app
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, false, func, or_, select
 
 from sojourn.console.paging import Cursor, older_than
 from sojourn.console.views import (
@@ -111,7 +111,8 @@ def profile(connection: Connection, reference: str) -> ProfileView:
     people = _same_person(connection, profile_id)
     named = connection.execute(select(identifiers).where(identifiers.c.profile_id.in_(people)).order_by(identifiers.c.since))
     latest: dict[str, ConsentView] = {}
-    for consent in connection.execute(select(consents).where(consents.c.profile_id.in_(people)).order_by(consents.c.at, consents.c.id)):
+    said = select(consents).where(consents.c.profile_id.in_(people), consents.c.pending == false())
+    for consent in connection.execute(said.order_by(consents.c.at, consents.c.id)):
         latest[consent.purpose] = ConsentView.model_validate(consent)
     mine = select(segment_members.c.segment, segment_members.c.since).where(segment_members.c.profile_id == profile_id)
     return ProfileView(

@@ -94,6 +94,21 @@ class ProfileView(View):
     merges: list[MergeView] = Field(description="how they were found to be, oldest first, and what was undone")
 
 
+class BrakeView(View):
+    """A brake or an alarm that complaints or bounces raised."""
+
+    journey: str = Field(description="`*` for the whole shop")
+    kind: str = Field(description="bounce or complaint")
+    level: str = Field(description="alarm or halt")
+    share: float
+    bad: int
+    sent: int
+    because: str
+    at: datetime
+    released_at: datetime | None
+    released_because: str | None
+
+
 class BuildView(View):
     """How far everyone has been gone through for a segment whose definition came or changed."""
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sojourn.content.contents import Contents
 
 GMAIL_CLIPS_AT = 102 * 1024
-_GIVEN = {*ROOTS, "subject", "unsubscribe_url", "range", "loop", "self", "super", "caller", "varargs", "kwargs"}
+_LINKS = {"unsubscribe_url", "preferences_url", "confirm_url"}
+_GIVEN = {*ROOTS, *_LINKS, "subject", "range", "loop", "self", "super", "caller", "varargs", "kwargs"}
 _SAMPLED = ("profile", "event", "shop", "with", "score")
 
 

@@ -101,7 +101,7 @@ class Contents:
         subject, preheader, tokens = compiled.headers.get(variant) or compiled.headers[None]
         values = {
             "profile": plain(facts.profile), "event": plain(facts.event), "shop": plain(facts.shop), "with": plain(facts.with_),
-            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, "unsubscribe_url": facts.unsubscribe_url,
+            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, **facts.own_links(),
         }  # fmt: skip
         with running(name, seconds) as run:
             run.paths.update(roots(values))
@@ -111,11 +111,11 @@ class Contents:
             run.header = False
             values["subject"] = line
             ahead = " ".join(self._run(preheader, values, run).split())
-            html = self._html(name, self._run(compiled.body, values, run), facts.unsubscribe_url)
+            html = self._html(name, self._run(compiled.body, values, run), facts.own_links())
             text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
             html = _with_preheader(html, ahead)
             run.fits(len(html))
-            run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
+            run.tokens.update({token: {"value": url, "source": "link"} for token, url in facts.own_links().items() if url in html})
             return Rendered(line, ahead, html, text, trackable(html), run.tokens)
 
     def check(self, name: str) -> list[Problem]:
@@ -196,12 +196,13 @@ class Contents:
             raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
         return "".join(parts)
 
-    def _html(self, name: str, mjml: str, unsubscribe_url: str) -> str:
+    def _html(self, name: str, mjml: str, own_links: Mapping[str, str]) -> str:
         try:
             html = mjml2html(mjml)
         except ValueError as error:
             raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
-        html = mark_untracked(html, unsubscribe_url)
+        for url in own_links.values():
+            html = mark_untracked(html, url)
         refuse_schemes(html, name)
         return html
 

@@ -26,6 +26,8 @@ class RenderFacts:
         with_: what the `send` step passes (`with.discount_percent`).
         scores: scores taken earlier in the entry (`score.rfm`).
         unsubscribe_url: where one click unsubscribes; never tracked.
+        preferences_url: where people choose what they get; never tracked.
+        confirm_url: where a consent is confirmed; never tracked.
     """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -34,6 +36,12 @@ class RenderFacts:
     with_: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     unsubscribe_url: str = "https://unsubscribe.invalid/"
+    preferences_url: str = "https://preferences.invalid/"
+    confirm_url: str = "https://confirm.invalid/"
+
+    def own_links(self) -> dict[str, str]:
+        """Return the addresses that lead to a page of ours, by their tokens."""
+        return {"unsubscribe_url": self.unsubscribe_url, "preferences_url": self.preferences_url, "confirm_url": self.confirm_url}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 Of a yes and a no said at the same moment the no stands: someone who unsubscribes on a page whose
 banner still says yes has unsubscribed.
+
+Where a purpose asks for double opt-in, a yes is pending: it is no yes until its owner has confirmed it by a link in a
+message, which makes a row of its own. A pending yes takes nothing back: who has confirmed once stays confirmed.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, false, select, true, union_all
 
 from sojourn.store.bulk import insert_new
 from sojourn.store.ids import uuid5_text
@@ -24,7 +27,29 @@ CONSENT_TRAIT = "consent"
 MAX_PURPOSE = 64
 MAX_WORDING = 64
 MAX_SOURCE = 200
+CONFIRMED = "confirmed by link"
 _NAMESPACE = UUID("0d4a0c8e-5a2e-5d1e-8d0b-636f6e73656e")
+
+# Statements are built once: building one costs more than SQLite takes to answer it.
+_WORDS = (
+    select(consents.c.id, consents.c.purpose, consents.c.granted, consents.c.at, consents.c.source, consents.c.wording)
+    .where(consents.c.profile_id.in_(bindparam("people", expanding=True)), consents.c.purpose == bindparam("purpose"))
+    .limit(1)
+)
+# Of two words at one moment, the no.
+_STANDING = _WORDS.where(consents.c.pending == false()).order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
+_OTHER = (  # beside the first: a statement has each parameter once
+    select(consents.c.id, consents.c.purpose, consents.c.granted, consents.c.at, consents.c.source, consents.c.wording)
+    .where(
+        consents.c.profile_id.in_(bindparam("people", expanding=True)),
+        consents.c.purpose == bindparam("other"),
+        consents.c.pending == false(),
+    )
+    .order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
+    .limit(1)
+)
+_TWO = union_all(select(_STANDING.subquery()), select(_OTHER.subquery()))
+_PENDING = _WORDS.where(consents.c.pending == true()).order_by(consents.c.at.desc(), consents.c.id.desc())
 
 
 @dataclass(frozen=True)
@@ -50,14 +75,32 @@ class Said:
 
 
 def standing(connection: Connection, profile_id: str, purpose: str) -> Consent | None:
-    """Return the consent that stands for a purpose; None where nothing was ever said."""
-    query = (
-        select(consents)
-        .where(consents.c.profile_id == profile_id, consents.c.purpose == purpose)
-        .order_by(consents.c.at.desc(), consents.c.granted, consents.c.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).one_or_none()
+    """Return the consent that stands for a purpose; None where nothing was ever said that counts."""
+    return latest(connection, [profile_id], purpose)
+
+
+def latest(connection: Connection, people: Sequence[str], purpose: str) -> Consent | None:
+    """Return the latest word about a purpose under any of a person's profile ids, pending ones aside; None where there is none."""
+    return _one(connection, _STANDING, people, purpose)
+
+
+def latest_of_two(connection: Connection, people: Sequence[str], purpose: str, other: str) -> tuple[Consent | None, Consent | None]:
+    """Return the latest words about two purposes, as `latest` does, in one question to the store."""
+    asked = {"people": list(people), "purpose": purpose, "other": other}
+    found = {row.purpose: Consent(*row) for row in connection.execute(_TWO, asked)}
+    return found.get(purpose), found.get(other)
+
+
+def pending(connection: Connection, people: Sequence[str], purpose: str) -> Consent | None:
+    """Return the yes that waits to be confirmed; None where none does, since one was confirmed or a no came later."""
+    stands, waits = latest(connection, people, purpose), _one(connection, _PENDING, people, purpose)
+    if waits is None or (stands is not None and (stands.granted or stands.at >= waits.at)):
+        return None
+    return waits
+
+
+def _one(connection: Connection, query: Select[Any], people: Sequence[str], purpose: str) -> Consent | None:
+    row = connection.execute(query, {"people": list(people), "purpose": purpose}).one_or_none()
     return None if row is None else Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
 
 
@@ -82,12 +125,17 @@ def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     insert_new(connection, consents, rows)
 
 
-def consent_row(profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None) -> dict[str, Any]:
-    """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row."""
+def consent_row(
+    profile_id: str, said: Said, at: datetime, because_of: str, origin_id: str | None = None, *, pending: bool = False
+) -> dict[str, Any]:
+    """Return a row of `consents`; its id follows from what was said and by what, so that a repeat is the same row.
+
+    One that is pending is no yes yet.
+    """
     return {
         "id": uuid5_text(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}"),
-        "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose, "granted": said.granted,
-        "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
+        "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose,
+        "granted": said.granted and not pending, "pending": pending, "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
     }  # fmt: skip
 
 

@@ -64,6 +64,7 @@ class Rules:
         place: whether city, region and country are observed.
         zone: of people whose own is unknown.
         hints: what the shop tells where the event itself tells nothing.
+        confirmed: purposes whose consent counts only once it was confirmed.
     """
 
     declared: Mapping[str, Declared] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Rules:
     place: bool = False
     zone: str = "UTC"
     hints: Hints = NO_HINTS
+    confirmed: frozenset[str] = frozenset()
 
     def take(self, traits: Mapping[str, Any], hints: Hints = NO_HINTS, age: timedelta = timedelta(0)) -> Taken:
         """Return what is taken of traits that were said.
@@ -135,6 +137,7 @@ def rules_of(settings: ProfileSettings, shop: ShopSettings | None = None) -> Rul
     return Rules(
         declared=declared,
         drop_undeclared=settings.undeclared == "drop",
+        confirmed=shop.double_opt_in() if shop is not None else frozenset(),
         never_said=frozenset(settings.computed) | (observed.keys() & set(_OBSERVED_ONLY)),
         device="usual_device" in settings.observe,
         hour="usual_hour" in settings.observe,

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, exists, func, or_, select
 
+from sojourn.customers import consent, preferences
+from sojourn.customers.consent import Consent
 from sojourn.customers.identifying import NOBODYS, Key, write_keys
-from sojourn.delivery import ledger
-from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts
-from sojourn.delivery.ledger import SendRow
+from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
+from sojourn.delivery import brakes, ledger
+from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
+from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
 from sojourn.delivery.message import Message, check_headers
-from sojourn.delivery.rules import GateRules
+from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp
 from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.bulk import chunks
 from sojourn.store.locks import ROUTER
-from sojourn.store.tables import consents, cursors, entries, identifiers, inbound, profiles
+from sojourn.store.tables import cursors, entries, identifiers, inbound, profiles, sends
 
+FIRST_STEPS = timedelta(minutes=1)  # in which a journey of a higher priority that has just begun may make its first message
 _ALTERNATIVES = 50  # in one condition; SQLite compares a thousand at most
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
@@ -35,15 +41,23 @@ _BEHIND = _WAITS.where(
     )
 )
 _STANDING = (
-    select(entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
+    select(
+        entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, brakes.ON_JOURNEY, brakes.ON_BECAUSE
+    )
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))
 )
-_CONSENT = (
-    select(consents.c.id, consents.c.granted, consents.c.at)
-    .where(consents.c.profile_id.in_(bindparam("people", expanding=True)), consents.c.purpose == bindparam("purpose"))
-    .order_by(consents.c.at.desc(), consents.c.granted)  # of two words at one moment, the no
-    .limit(1)
+_NEWCOMERS = (  # other entries of the person that have just begun and sent nothing yet
+    select(entries.c.journey, entries.c.started_at)
+    .where(
+        entries.c.profile_id.in_(bindparam("people", expanding=True)),
+        entries.c.journey.in_(bindparam("journeys", expanding=True)),
+        entries.c.state == "running",
+        entries.c.id != bindparam("entry"),
+        entries.c.started_at > bindparam("since"),
+        entries.c.delayed_until.is_(None),
+        ~exists().where(sends.c.entry_id == entries.c.id),
+    )
 )
 
 
@@ -95,29 +109,100 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         now: the shop's moment.
         rules: the shop's and the journey's.
     """
-    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0]}).one()
+    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
-    consent = _consent(conn, people, send.purpose)
-    agreed_at = consent.at if consent is not None and consent.granted else None
-    return GateFacts(
+    word, topic = _words(conn, send, people, rules)
+    agreed_at = word.at if word is not None and word.granted else None
+    zone = _zone(entry.zone) or rules.zone
+    facts = GateFacts(
         now=now,
         purpose=send.purpose,
-        zone=_zone(entry.zone) or rules.zone,
+        zone=zone,
         ended=ended,
-        consent=consent,
+        consent=None if word is None else ConsentFact(word.id, word.granted, word.at, word.source, word.wording),
         consent_needed=rules.consent_needed,
         suppressed=rules.suppressed(conn, message.to_address, agreed_at) if message.to_address else None,
         address_problem=address_problem(message.to_address),
         message_problem=check_headers(message) if message.to_address else None,
         goal_met=entry.goal_at is not None,
         holdout=entry.holdout,
-        caps=[
-            CapUse(cap.most, cap.window, ledger.used(conn, people, now - cap.window, besides=send.key, purpose=cap.purpose))
-            for cap in rules.caps
-            if cap.purpose in (None, send.purpose)
-        ],
+        topic=topic,
+        brake=brakes.fact(entry.braked_journey, entry.braked_because),
         hours=rules.hours,
+        planned=send.created_at,
+        jitter=jitter(send.key, rules.release_over),
     )
+    return facts if facts.transactional else _chosen(conn, send, people, facts, rules)
+
+
+def _chosen(conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules) -> GateFacts:
+    """Return the facts with what bears only on messages that the shop wants, not those that the person needs."""
+    now = facts.now
+    waits = consent.pending(conn, people, send.purpose) if rules.confirmed and not (facts.consent and facts.consent.granted) else None
+    rhythm = preferences.rhythm(conn, list(people)).at(now)
+    caps = [cap for cap in rules.caps if cap.concerns(send.purpose, send.topic, send.journey)]
+    if rhythm.frequency is Frequency.WEEKLY:
+        caps.append(Cap(1, WEEK, wish=", as the person wishes,"))
+    near = _near(conn, send, people, facts, rules, caps)
+    return replace(
+        facts,
+        unconfirmed=None if waits is None else waits.at,
+        paused_until=rhythm.until if rhythm.frequency is Frequency.PAUSED else None,
+        caps=[_use(cap, facts, near) for cap in caps],
+        rivals=_rivals(conn, send, people, now, rules, near),
+    )
+
+
+def _words(conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules) -> tuple[Consent | None, TopicFact | None]:
+    """Return what the person last said about the purpose, and whether they want the topic."""
+    if rules.topic is None:
+        return consent.latest(conn, people, send.purpose), None
+    word, chosen = consent.latest_of_two(conn, people, send.purpose, topic_purpose(rules.topic.name))
+    return word, TopicFact(rules.topic.name, rules.topic.default if chosen is None else chosen.granted, chosen is not None)
+
+
+def _near(
+    conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules, caps: Sequence[Cap]
+) -> Sequence[Near]:
+    if not caps and not rules.compete:
+        return ()
+    since = min([facts.now - rules.compete, *(cap.since(facts.now, facts.zone) for cap in caps)])
+    return ledger.near(conn, people, since, besides=send.key)
+
+
+def _use(cap: Cap, facts: GateFacts, near: Sequence[Near]) -> CapUse:
+    since = cap.since(facts.now, facts.zone)
+    counted = [
+        other.claimed_at
+        for other in near
+        if other.state in COUNTED and other.claimed_at is not None and other.claimed_at > since
+        and cap.concerns(other.purpose, other.topic, other.journey)
+    ]  # fmt: skip
+    return CapUse(cap.most, cap.window, len(counted), cap.named, cap.frees(facts.now, facts.zone, counted), cap.hold_up_to)
+
+
+def _rivals(
+    conn: Connection, send: SendRow, people: Sequence[str], now: datetime, rules: GateRules, near: Sequence[Near]
+) -> list[Rival]:
+    """Return the messages of other journeys that go first: of a higher priority, just sent or soon due, or about to be made."""
+    if not rules.compete:
+        return []
+    found = []
+    for other in near:
+        due = other.held_until if other.state is State.HELD else other.claimed_at
+        if other.priority > send.priority and other.entry_id != send.entry_id and due is not None and abs(due - now) < rules.compete:
+            found.append(Rival(f"{other.journey}/{other.send_id}", other.priority, due + rules.compete, other.key))
+    if rules.above:
+        asked = {"people": list(people), "journeys": list(rules.above), "entry": send.entry_id, "since": now - FIRST_STEPS}
+        for row in conn.execute(_NEWCOMERS, asked):
+            found.append(Rival(f"{row.journey}, which has just begun", rules.above[row.journey], row.started_at + FIRST_STEPS))
+    return found
+
+
+def jitter(key: str, spread: timedelta) -> timedelta:
+    """Return a message's place in the time over which a release is spread: the same each time it is asked, in whole seconds."""
+    seconds = int(spread.total_seconds())
+    return timedelta(seconds=crc32(key.encode()) % seconds) if seconds else timedelta()
 
 
 def address_problem(address: str) -> str | None:
@@ -129,11 +214,6 @@ def address_problem(address: str) -> str | None:
     except EmailNotValidError:
         return "the profile's e-mail address is not one"
     return None
-
-
-def _consent(conn: Connection, people: Sequence[str], purpose: str) -> ConsentFact | None:
-    row = conn.execute(_CONSENT, {"people": list(people), "purpose": purpose}).one_or_none()
-    return None if row is None else ConsentFact(row.id, row.granted, row.at)
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 
 from sojourn.delivery.gate import CheckResult
 from sojourn.errors import NotFound, Terminal
@@ -55,6 +55,8 @@ SETTLED = frozenset({State.ACCEPTED, State.REJECTED, State.SUPPRESSED, State.ABA
 # What counts against a cap. An abandoned one may have reached its reader: time alone releases nothing.
 COUNTED = (State.CLAIMED, State.ACCEPTED, State.UNKNOWN, State.ABANDONED)
 
+MOST_NEAR = 2_000  # of one person's messages that are looked at, the latest first; a cap is at most a thousand
+
 
 class NotAllowed(Terminal):
     """A send cannot go from the state it is in to the one asked for."""
@@ -75,6 +77,7 @@ class SendOrder:
     from_address: str
     variant: str | None = None
     purpose: str = "marketing"
+    topic: str | None = None
     priority: int = 50
     to_name: str | None = None
     from_name: str | None = None
@@ -94,6 +97,7 @@ class SendRow:
     content: str
     variant: str | None
     purpose: str
+    topic: str | None
     priority: int
     state: State
     reason: str | None
@@ -114,14 +118,23 @@ _BY_KEY = _AS_IT_IS.with_for_update()
 _MOVE = update(sends).where(sends.c.key == bindparam("moved"))
 _NOTE = insert(transitions)
 _CHECKS = insert(verdicts)
-_USED = select(func.count()).where(
-    sends.c.profile_id.in_(bindparam("people", expanding=True)),
-    sends.c.claimed_at > bindparam("since"),
-    sends.c.state.in_([state.value for state in COUNTED]),
-    sends.c.key != bindparam("besides"),
-)
-_USED_OF_A_PURPOSE = _USED.where(sends.c.purpose == bindparam("purpose"))
-_USED_OF_ALL = _USED.where(sends.c.purpose != TRANSACTIONAL)
+_NEAR = (  # through ix_sends_profile_claimed_at: only ever what one person was sent
+    select(
+        sends.c.entry_id, sends.c.journey, sends.c.send_id, sends.c.key, sends.c.purpose, sends.c.topic, sends.c.priority,
+        sends.c.state, sends.c.claimed_at, sends.c.held_until,
+    )
+    .where(
+        sends.c.profile_id.in_(bindparam("people", expanding=True)),
+        sends.c.key != bindparam("besides"),
+        sends.c.purpose != TRANSACTIONAL,
+        or_(
+            and_(sends.c.claimed_at > bindparam("since"), sends.c.state.in_([state.value for state in COUNTED])),
+            sends.c.state == State.HELD.value,
+        ),
+    )
+    .order_by(sends.c.claimed_at.desc())
+    .limit(bindparam("most"))
+)  # fmt: skip
 _MERGED = select(profiles.c.id).where(profiles.c.merged_into == bindparam("head")).order_by(profiles.c.id)
 
 
@@ -139,7 +152,7 @@ def open_send(conn: Connection, order: SendOrder, now: datetime) -> bool:
     values = {
         "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
         "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
-        "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
+        "topic": order.topic, "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
     }  # fmt: skip
     if not insert_if_new(conn, sends, values):
         return False
@@ -205,20 +218,33 @@ def in_doubt(conn: Connection, key: str) -> int:
     return int(conn.execute(doubts).scalar_one())
 
 
-def used(conn: Connection, people: Iterable[str], since: datetime, *, besides: str, purpose: str | None = None) -> int:
-    """Return how many messages that count against caps a person was sent after a moment.
+@dataclass(frozen=True)
+class Near:
+    """Another message of the same person that was sent, or may have been, or is held."""
+
+    entry_id: str
+    journey: str
+    send_id: str
+    key: str
+    purpose: str
+    topic: str | None
+    priority: int
+    state: State
+    claimed_at: datetime | None
+    held_until: datetime | None
+
+
+def near(conn: Connection, people: Iterable[str], since: datetime, *, besides: str) -> list[Near]:
+    """Return a person's other messages that count against caps since a moment, and those that are held; never transactional ones.
 
     Args:
         conn: the claim's transaction, with the person locked.
         people: all their profile ids.
         since: the moment; the window is open at it.
         besides: the send that asks.
-        purpose: count only this one; None counts all but transactional ones.
     """
-    asked = {"people": list(people), "since": since, "besides": besides}
-    if purpose is None:
-        return int(conn.execute(_USED_OF_ALL, asked).scalar_one())
-    return int(conn.execute(_USED_OF_A_PURPOSE, {**asked, "purpose": purpose}).scalar_one())
+    asked = {"people": list(people), "since": since, "besides": besides, "most": MOST_NEAR}
+    return [Near(**{**row, "state": State(row["state"])}) for row in conn.execute(_NEAR, asked).mappings()]
 
 
 def unsettled_since(conn: Connection, state: State, before: datetime, limit: int) -> list[SendRow]:

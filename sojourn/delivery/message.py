@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import policy
-from email.header import Header
+from email.header import Header, decode_header, make_header
 from email.parser import BytesParser
 from email.utils import format_datetime, quote
 from functools import lru_cache
@@ -171,8 +171,16 @@ def _compare(raw: bytes, wanted: Mapping[str, str | _Mailbox]) -> None:
 
 
 def _mailboxes(written: str) -> tuple[_Mailbox, ...]:
-    read = policy.default.header_fetch_parse("To", written)
-    return tuple(_Mailbox(address.display_name, address.addr_spec) for address in read.addresses)
+    """Return the mailboxes that a header is read as.
+
+    A name of several encoded words is decoded here: Python's reader keeps the space between two of them, which RFC 2047,
+    6.2, says to drop, and would make two words of a long one.
+    """
+    read = policy.default.header_fetch_parse("To", written).addresses
+    phrase = written.rpartition("<")[0].strip()
+    if phrase.startswith(ENCODED_WORD) and len(read) == 1:
+        return (_Mailbox(str(make_header(decode_header(phrase))), read[0].addr_spec),)
+    return tuple(_Mailbox(address.display_name, address.addr_spec) for address in read)
 
 
 _sender = lru_cache(maxsize=16)(_mailboxes)  # the shop's own address is in every message; a reader's is not kept

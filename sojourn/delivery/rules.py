@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,13 +11,17 @@ from sqlalchemy import Connection
 
 from sojourn.customers import suppression
 from sojourn.delivery.gate import UTC_ZONE, NamedHours
-from sojourn.language.durations import parse_duration
+from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey
-from sojourn.language.moments import Hours, zone_named
+from sojourn.language.moments import Hours, calendar_span, zone_named
+from sojourn.language.shop import Cap as CapRule
 from sojourn.language.shop import ShopSettings
+from sojourn.language.shop_checks import HOLD
 
 Suppression = Callable[[Connection, str, datetime | None], str | None]
 """Tells why an address whose owner agreed at a moment gets nothing; None where it may."""
+
+_JUST_BEFORE = timedelta(microseconds=1)  # a window is open at its beginning; a calendar day is not
 
 
 def nothing_suppressed(_conn: Connection, _address: str, _agreed_at: datetime | None) -> str | None:
@@ -27,11 +31,62 @@ def nothing_suppressed(_conn: Connection, _address: str, _agreed_at: datetime | 
 
 @dataclass(frozen=True)
 class Cap:
-    """At most so many messages in a rolling window; of one purpose, or of all but transactional ones."""
+    """At most so many messages in a window.
+
+    Attributes:
+        most: how many.
+        window: how long a rolling window is.
+        purpose: only messages of this one; None for all but transactional ones.
+        topic: only messages of this one.
+        journey: only messages of this one.
+        per: a calendar window instead: day, week or month.
+        hold_up_to: how long a message waits for room; None: it does not.
+        wish: whose it is, where it is not the shop's.
+    """
 
     most: int
-    window: timedelta
+    window: timedelta = timedelta()
     purpose: str | None = None
+    topic: str | None = None
+    journey: str | None = None
+    per: str | None = None
+    hold_up_to: timedelta | None = None
+    wish: str = ""
+
+    def concerns(self, purpose: str, topic: str | None, journey: str) -> bool:
+        """Tell whether a message counts against it, and so waits for it."""
+        return self.purpose in (None, purpose) and self.topic in (None, topic) and self.journey in (None, journey)
+
+    def since(self, now: datetime, zone: ZoneInfo) -> datetime:
+        """Return after which moment messages count."""
+        return now - self.window if self.per is None else calendar_span(self.per, now, zone)[0] - _JUST_BEFORE
+
+    def frees(self, now: datetime, zone: ZoneInfo, counted: Sequence[datetime]) -> datetime | None:
+        """Return when there is room again.
+
+        Args:
+            now: the shop's moment.
+            zone: whose calendar it is.
+            counted: when the messages that count were sent, the latest first.
+        """
+        if len(counted) < self.most:
+            return None
+        return counted[self.most - 1] + self.window if self.per is None else calendar_span(self.per, now, zone)[1]
+
+    @property
+    def named(self) -> str:
+        """What it is called in a because."""
+        of = next((f" of {name}" for name in (self.topic, self.journey, self.purpose) if name), "")
+        window = f"in {format_duration(self.window)}" if self.per is None else f"in this calendar {self.per}"
+        return f"{of} {window}{self.wish}".strip()
+
+
+@dataclass(frozen=True)
+class TopicRule:
+    """A topic, and whether those get it who have not chosen."""
+
+    name: str
+    default: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +99,11 @@ class GateRules:
         hours: hours that must all be open.
         caps: how many messages a person may get.
         suppressed: tells why an address gets nothing.
+        confirmed: whether a consent counts only once it was confirmed.
+        topic: what the message is about.
+        compete: within which time messages of other journeys go first, where their priority is higher.
+        above: journeys of a higher priority, each with it.
+        release_over: over which time it is spread what waited for hours to open.
     """
 
     consent_needed: bool = True
@@ -51,25 +111,55 @@ class GateRules:
     hours: Sequence[NamedHours] = ()
     caps: Sequence[Cap] = ()
     suppressed: Suppression = nothing_suppressed
+    confirmed: bool = False
+    topic: TopicRule | None = None
+    compete: timedelta = timedelta()
+    above: Mapping[str, int] = field(default_factory=dict)
+    release_over: timedelta = timedelta()
 
 
-def rules_of(shop: ShopSettings, journey: Journey, secret: str) -> GateRules:
+def rules_of(
+    shop: ShopSettings, journey: Journey, secret: str, topic: str | None = None, priorities: Mapping[str, int] | None = None
+) -> GateRules:
     """Return the rules for a journey's messages.
 
     Args:
         shop: the shop's settings.
         journey: the version that the entry stands on.
         secret: SOJOURN_SECRET_KEY, under which the suppression list is kept.
+        topic: the send's own, where it has one.
+        priorities: of all journeys that let people in.
     """
     hours = []
     if shop.quiet_hours is not None:
         hours.append(NamedHours(f"the shop's quiet hours {shop.quiet_hours}", Hours.parse(shop.quiet_hours).complement()))
     if journey.send_between is not None:
         hours.append(NamedHours(f"outside of send_between {journey.send_between}", Hours.parse(journey.send_between)))
+    about = topic or journey.topic
+    known = shop.topics.get(about) if about is not None else None
+    rule = shop.consent.get(journey.purpose)
     return GateRules(
         consent_needed=shop.needs_consent(journey.purpose),
         zone=zone_named(shop.zone),
         hours=tuple(hours),
-        caps=tuple(Cap(cap.max, parse_duration(cap.within), cap.purpose) for cap in shop.caps),
+        caps=tuple(_cap(cap, journey) for cap in shop.caps),
         suppressed=lambda conn, address, agreed_at: suppression.suppressed(conn, secret, address, agreed_at),
+        confirmed=rule is not None and rule.double_opt_in,
+        topic=None if about is None else TopicRule(about, known is None or known.default == "in"),
+        compete=parse_duration(shop.compete_within),
+        above={name: priority for name, priority in (priorities or {}).items() if priority > journey.priority},
+        release_over=parse_duration(shop.release_over),
+    )
+
+
+def _cap(cap: CapRule, journey: Journey) -> Cap:
+    when = journey.when_capped or cap.when_capped
+    return Cap(
+        cap.max,
+        timedelta() if cap.within is None else parse_duration(cap.within),
+        cap.purpose,
+        cap.topic,
+        cap.journey,
+        cap.per,
+        parse_duration(when.removeprefix(HOLD)) if when.startswith(HOLD) else None,
     )

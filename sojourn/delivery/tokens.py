@@ -27,6 +27,8 @@ class Purpose(StrEnum):
     CLICK = "click"
     OPEN = "open"
     UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True)
@@ -106,3 +108,11 @@ class Links:
     def unsubscribe(self, send_key: str) -> str:
         """Return the address at which a message's reader unsubscribes."""
         return f"{self.public_url}/u/{self.tokens.sign(Purpose.UNSUBSCRIBE, send_key)}"
+
+    def preferences(self, send_key: str) -> str:
+        """Return the address at which a message's reader chooses what comes."""
+        return f"{self.public_url}/p/{self.tokens.sign(Purpose.PREFERENCES, send_key)}"
+
+    def confirm(self, send_key: str) -> str:
+        """Return the address at which a message's reader confirms the consent that it asks about."""
+        return f"{self.public_url}/k/{self.tokens.sign(Purpose.CONFIRM, send_key)}"

@@ -57,9 +57,9 @@ class Tracking:
     def routes(self) -> list[Route]:
         """Return the routes; a GET route also answers HEAD."""
         return [
-            Route("/c/{token}", _or_404(self.click), methods=["GET"]),
-            Route("/o/{token}.gif", _or_404(self.open), methods=["GET"]),
-            Route("/u/{token}", _or_404(self.unsubscribe), methods=["GET", "POST"]),
+            Route("/c/{token}", or_404(self.click), methods=["GET"]),
+            Route("/o/{token}.gif", or_404(self.open), methods=["GET"]),
+            Route("/u/{token}", or_404(self.unsubscribe), methods=["GET", "POST"]),
         ]
 
     async def click(self, request: Request) -> Response:
@@ -84,14 +84,17 @@ class Tracking:
         done = request.method == "POST"
         if done:
             await self.db.write(unsubscribe, signed.send_key, self.clock.now(), self.secret, self.emit)
-        return page("unsubscribe.html", PRIVATE, shop=self.shop_name, done=done, time_scale=self.time_scale)
+        choose = f"../p/{self.tokens.sign(Purpose.PREFERENCES, signed.send_key)}"
+        return page("unsubscribe.html", PRIVATE, shop=self.shop_name, done=done, choose=choose, time_scale=self.time_scale)
 
     async def _note(self, request: Request, send_key: str, kind: str, position: int | None) -> None:
         because = await asyncio.to_thread(machine.by_request, request.headers)  # the first look-up of a user agent takes a while
         await self.db.write(settling.note, send_key, kind, self.clock.now(), because, position)
 
 
-def _or_404(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def or_404(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that answers 404 where the token, or what it names, is not one of ours."""
+
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)

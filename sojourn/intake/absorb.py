@@ -17,6 +17,7 @@ from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.identifying import Key, read_keys
 from sojourn.customers.identity import DEFAULT_RULES, Merge, People, Resolved, random_id
 from sojourn.delivery.engagement import Emit
+from sojourn.intake.confirming import ask_to_confirm
 from sojourn.intake.envelope import Envelope
 from sojourn.intake.learning import Learnt, learn, tell_moves
 from sojourn.language.identity_rules import ANONYMOUS, USER, IdentityRules
@@ -143,7 +144,7 @@ def absorb(
         owner = people.canonical(resolved.origin_id)
         origin = None if owner == resolved.origin_id else resolved.origin_id
         kept.append(_event(row, owner, origin))
-        consents += [consent.consent_row(owner, one, envelope.time, envelope.message_id, origin) for one in words]
+        consents += [_word(one, owner, envelope, origin, rules) for one in words]
         absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words, told_traits))
     if history:
         insert_new(connection, events, kept)
@@ -151,6 +152,7 @@ def absorb(
     owners = [(told, people.canonical(origin_id), origin_id) for told, origin_id in learnt]
     refused.record(connection, [row for told, owner, origin_id in owners for row in told.refusals(owner, origin_id)])
     if emit is not None:
+        ask_to_confirm(connection, emit, [row for row in consents if row["pending"]], now)
         tell_moves(connection, emit, ((told, owner) for told, owner, _ in owners))
     return absorbed
 
@@ -161,6 +163,12 @@ def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> dict
     for some in chunks(row.envelope.message_id for row in rows):
         known.update({row.id: row.profile_id for row in connection.execute(_ABSORBED, {"ids": some})})
     return known
+
+
+def _word(said: consent.Said, owner: str, envelope: Envelope, origin: str | None, rules: Rules) -> dict[str, Any]:
+    """Return a word of consent as a row; a yes that has to be confirmed is none yet."""
+    waits = said.granted and said.purpose in rules.confirmed
+    return consent.consent_row(owner, said, envelope.time, envelope.message_id, origin, pending=waits)
 
 
 def _event(row: InboundRow, profile_id: str, origin_id: str | None) -> dict[str, Any]:

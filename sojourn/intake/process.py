@@ -18,7 +18,7 @@ from sojourn.customers.identity import random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
 from sojourn.customers.segments.lists import StoredLists
-from sojourn.delivery import sending
+from sojourn.delivery import brakes, sending
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.emit import emit, tell
@@ -97,6 +97,7 @@ def process_batch(
         return Processed()
     identity = registry.loaded.profile.identity
     happened = absorb(connection, [InboundRow.of(row) for row in rows], now, new_id, rules=registry.rules, identity=identity, emit=emit)
+    brakes.notice(connection, _answers(happened), registry.shop.brakes, now)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
@@ -106,6 +107,12 @@ def process_batch(
     result.events = len(rows)
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     return result
+
+
+def _answers(absorbed: Sequence[Absorbed]) -> list[brakes.Answer]:
+    """Return the new events that say that a message bounced, or was marked as spam."""
+    told = [item.envelope for item in absorbed if item.is_new and item.envelope.name in (brakes.BOUNCED, brakes.SPAM)]
+    return [brakes.Answer(one.name, str(one.properties.get("send_key", "")), dict(one.properties)) for one in told]
 
 
 def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> dict[str, frozenset[str] | None]:

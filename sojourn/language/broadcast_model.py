@@ -26,6 +26,7 @@ class Broadcast(Model):
     broadcast: Name = Field(description="the broadcast's name; no journey may have the same")
     owner: Text | None = Field(default=None, description="who answers for it")
     purpose: Name = Field(default="marketing", description="the consent that its messages need; purposes stand in shop.yaml")
+    topic: Name | None = Field(default=None, description="what people choose on their preference page; topics stand in shop.yaml")
     priority: int = Field(default=30, ge=0, le=100, description="who goes first when messages compete; 100 is first")
     description: Text = Field(description="what it says, to whom and why, for people")
     to: ConditionText = Field(description="who gets it, as of the moment at which people are gathered, such as segment.loyal")
@@ -97,7 +98,7 @@ class Broadcast(Model):
         send = {"send": self.content, "with": self.with_, "variants": self.variants}
         return Journey.model_validate(
             {
-                "journey": self.broadcast, "owner": self.owner, "purpose": self.purpose, "priority": self.priority,
+                "journey": self.broadcast, "owner": self.owner, "purpose": self.purpose, "topic": self.topic, "priority": self.priority,
                 "description": self.description, "enter": {"on": TRIGGER}, "holdout": self.holdout, "send_between": self.send_between,
                 "steps": [{name: value for name, value in send.items() if value}, {"end": "done"}],
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sojourn.language.outline import Way
@@ -48,6 +49,7 @@ class Known:
     segments: frozenset[str] | None = None
     journeys: frozenset[str] | None = None
     purposes: frozenset[str] | None = None
+    topics: Mapping[str, str] | None = None  # each with its purpose
 
 
 NOTHING_KNOWN = Known()

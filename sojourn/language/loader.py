@@ -41,6 +41,7 @@ from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.segment_guards import segment_cautions
 from sojourn.language.shop import ShopSettings
+from sojourn.language.shop_checks import check_shop
 from sojourn.language.source import Node, read
 from sojourn.language.spelling import misspelt
 from sojourn.language.stages_model import StagesModel
@@ -92,7 +93,7 @@ def load(folder: Path) -> Definitions:
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
     broadcasts = _read_all(sorted(_yaml(folder / BROADCASTS)), folder, Broadcast, problems)
-    shop = _read_shop(folder, problems)
+    shop = _read_shop(folder, {path.stem for path in _yaml(folder)} | {journey.name for _, _, journey in journeys}, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
     others: tuple[tuple[str, type[Model]], ...] = (
@@ -112,6 +113,7 @@ def load(folder: Path) -> Definitions:
         segments=frozenset(segments_by_name) | _unread(folder / "segments", segments),
         journeys=frozenset(journeys_by_name) | _unread(folder, journeys),
         purposes=None if shop is None else frozenset(shop.purposes()),
+        topics=None if shop is None else {name: topic.purpose for name, topic in shop.topics.items()},
     )
     for file, root, journey in journeys:
         problems += _placed(check_journey(journey, known), root, file)
@@ -129,12 +131,12 @@ def load(folder: Path) -> Definitions:
     every |= {file: segment for file, _, segment in segments}
     every |= {file: as_segment(broadcast) for file, _, broadcast in broadcasts}
     for file, findings in misspelt(every, events_by_name).items():
-        problems += _placed(as_written(findings), roots[file], file)
+        problems += _placed(findings, roots[file], file)
     for file, findings in check_traits(every, profile).items() if profile is not None else ():
-        problems += _placed(as_written(findings), roots[file], file)
+        problems += _placed(findings, roots[file], file)
     undeclared = "accept" if shop is None or _unread(folder / EVENTS, events) else shop.undeclared_events
     for file, definition in every.items():
-        problems += _placed(as_written(check_asked(definition, events_by_name, undeclared)), roots[file], file)
+        problems += _placed(check_asked(definition, events_by_name, undeclared), roots[file], file)
     if problems or shop is None or profile is None:
         raise DefinitionError(problems)
     cautions = segment_cautions(segments_by_name, journeys_by_name.values(), _mentioned(folder))
@@ -191,7 +193,7 @@ def load_events(folder: Path) -> dict[str, tuple[Path, EventDefinition]]:
 
 def load_shop(text: str | bytes, file: str = SHOP_FILE) -> ShopSettings:
     """Return the shop that a YAML text describes; raises DefinitionError with every problem."""
-    return _parse(text, file, ShopSettings)[2]
+    return _load(text, file, ShopSettings, check_shop)
 
 
 def load_profile(text: str | bytes, file: str = PROFILE_FILE) -> ProfileSettings:
@@ -240,6 +242,8 @@ def _parse(text: str | bytes, file: str, model: type[_M]) -> _Parsed[_M]:
 
 
 def _placed(findings: list[Finding], root: Node, file: str) -> list[Problem]:
+    if isinstance(root.value, dict) and "broadcast" in root.value:
+        findings = as_written(findings)
     return [finding.problem(root, file) for finding in findings]
 
 
@@ -260,12 +264,13 @@ def _read_all(paths: list[Path], folder: Path, model: type[_M], problems: list[P
     return parsed
 
 
-def _read_shop(folder: Path, problems: list[Problem]) -> ShopSettings | None:
+def _read_shop(folder: Path, journeys: set[str], problems: list[Problem]) -> ShopSettings | None:
     path = folder / SHOP_FILE
     if not path.is_file():
         problems.append(Problem(str(path), 1, 1, "is missing; write name, sender: {name, address} and postal_address of the shop"))
         return None
     parsed = _read_all([path], folder, ShopSettings, problems)
+    problems += [problem for file, root, shop in parsed for problem in _placed(check_shop(shop, journeys), root, file)]
     return parsed[0][2] if parsed else None
 
 

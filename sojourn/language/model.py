@@ -125,6 +125,7 @@ class Send(Model):
     choose: Literal["experiment", "bandit"] | None = Field(default=None, description="how a variant is chosen: experiment keeps the shares")
     horizon: DurationText | None = Field(default=None, description="how long the experiment runs, such as 6w")
     reward: str | None = Field(default=None, description="what the variants compete for, such as reminder.clicked within 48h")
+    topic: Name | None = Field(default=None, description="what people choose on their preference page; left out: the journey's")
     to: Literal["best_time"] | None = Field(default=None, description="not yet: the person's best time")
 
 
@@ -258,8 +259,14 @@ class Journey(Model):
     holdout: str | None = Field(default=None, pattern=r"^\d{1,2}(\.\d+)?%$", description="the share that is never sent to, such as 10%")
     send_between: str | None = Field(
         default=None,
-        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
-        description="the person's local hours in which it may send, such as 09:00-20:00",
+        pattern=r"^((mon|tue|wed|thu|fri|sat|sun)([,-](mon|tue|wed|thu|fri|sat|sun))* )?([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="the person's local hours in which it may send, such as 09:00-20:00 or mon-fri 09:00-18:00",
+    )
+    topic: Name | None = Field(default=None, description="what people choose on their preference page; topics stand in shop.yaml")
+    when_capped: str | None = Field(
+        default=None,
+        pattern=r"^(skip|hold up to \d+(\.\d+)?\s*[smhdw](\s+\d+(\.\d+)?\s*[smhdw])*)$",
+        description="what becomes of a message that a cap stops: skip, or `hold up to 2d`; left out: as the cap says",
     )
     steps: tuple[Step, ...] = Field(min_length=1, description="what happens, in order")
     examples: tuple[Example, ...] = Field(default=(), description="tests of this journey, run by `sojourn test`")

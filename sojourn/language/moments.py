@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
-_HOURS = re.compile(r"^\s*([\d:]+)\s*-\s*([\d:]+)\s*$")
+_HOURS = re.compile(r"^\s*(?:([a-z][a-z,-]*)\s+)?([\d:]+)\s*-\s*([\d:]+)\s*$")
+_EVERY_DAY = frozenset(range(7))
 _LOOK_AHEAD_DAYS = 9  # a week, and room for a day that a zone skipped on crossing the date line
 
 
@@ -75,26 +76,32 @@ def next_local(text: str, after: datetime, zone: tzinfo | str) -> datetime:
 
 @dataclass(frozen=True)
 class Hours:
-    """Hours of each day, end exclusive; they may pass midnight."""
+    """Hours of each day, or of some days of the week, end exclusive; those that pass midnight belong to the day they begin on."""
 
     start: time
     end: time
+    days: frozenset[int] = _EVERY_DAY
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(text: str) -> Hours:
-        """Return what a text such as `09:00-20:00` or `21:00-08:00` means.
+        """Return what a text such as `09:00-20:00`, `21:00-08:00` or `mon-fri 09:00-18:00` means.
 
         Raises:
             ValueError: it means nothing, or no time at all.
         """
-        match = _HOURS.match(text)
+        match = _HOURS.match(text.lower())
         if match is None:
-            raise ValueError(f"{text!r} are not hours; write such as 09:00-20:00")
-        start, end = _time(match[1]), _time(match[2])
+            raise ValueError(f"{text!r} are not hours; write such as 09:00-20:00 or mon-fri 09:00-18:00")
+        start, end = _time(match[2]), _time(match[3])
         if start == end:
             raise ValueError(f"{text!r} begin and end at the same time; leave them out to mean the whole day")
-        return Hours(start, end)
+        return Hours(start, end, _days(match[1]) if match[1] else _EVERY_DAY)
+
+    @property
+    def every_day(self) -> bool:
+        """Whether they are the same every day."""
+        return self.days == _EVERY_DAY
 
     def opens(self, now: datetime, zone: tzinfo | str) -> datetime | None:
         """Return None where `now` lies in these hours, else the moment, in UTC, at which they next begin."""
@@ -111,18 +118,44 @@ class Hours:
         return self.complement().opens(now, zone)
 
     def complement(self) -> Hours:
-        """Return all other hours of the day."""
+        """Return all other hours of the day.
+
+        Raises:
+            ValueError: they are not the same every day.
+        """
+        if not self.every_day:
+            raise ValueError(f"{self} are not the same every day")
         return Hours(self.end, self.start)
 
     def _windows(self, now: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
         for day in _days_from(now, zone, back=2):
+            if day.weekday() not in self.days:
+                continue
             last = day if self.start < self.end else day + timedelta(days=1)
             start, end = local_instant(day, self.start, zone), local_instant(last, self.end, zone)
             if start < end:
                 yield start, end
 
     def __str__(self) -> str:
-        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+        days = "" if self.every_day else ",".join(DAYS[day] for day in sorted(self.days)) + " "
+        return f"{days}{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def calendar_span(per: str, moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the first instant of the day, week (from Monday) or month that a moment lies in, in a zone, and that of the next; in UTC.
+
+    A day that daylight saving makes shorter or longer is one day all the same.
+    """
+    first = moment.astimezone(zone).date()
+    if per == "day":
+        after = first + timedelta(days=1)
+    elif per == "week":
+        first -= timedelta(days=first.weekday())
+        after = first + timedelta(days=7)
+    else:
+        first = first.replace(day=1)
+        after = (first + timedelta(days=32)).replace(day=1)
+    return local_instant(first, time(), zone), local_instant(after, time(), zone)
 
 
 def _time(text: str) -> time:

@@ -16,6 +16,7 @@ from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
 from sojourn.customers.segments import due, live, rebuild
 from sojourn.delivery import settling
+from sojourn.delivery.preference_pages import PreferencePages
 from sojourn.delivery.providers.memory import Memory
 from sojourn.delivery.settling import SETTLING
 from sojourn.delivery.tokens import Links, Tokens
@@ -76,8 +77,14 @@ class Engine:
         self._people = self._calls = 0
         self._starts: Counter[str] = Counter()  # by workflow id, at this moment
         self._settling: list[datetime] = []  # when opens and clicks settle
-        tracking = Tracking(self.store, tokens, self.clock, emit, secret=SECRET, shop_name=self.registry.shop.name)
-        self._web = Starlette(routes=tracking.routes())
+        self._tokens = tokens
+        self._web = self._pages()
+
+    def _pages(self) -> Starlette:
+        shop = self.registry.shop
+        tracking = Tracking(self.store, self._tokens, self.clock, emit, secret=SECRET, shop_name=shop.name)
+        choosing = PreferencePages(self.store, self._tokens, self.clock, emit, shop=shop, secret=SECRET)
+        return Starlette(routes=[*tracking.routes(), *choosing.routes()])
 
     async def open(self) -> None:
         """Make the tables.
@@ -94,6 +101,7 @@ class Engine:
         """Let other definitions be in force from now on; who is on a journey stays on the one that they began."""
         self.registry = Registry(checked.definitions)
         self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
+        self._web = self._pages()
         self.journeys = replace(self.journeys, registry=self.registry, contents=checked.contents, models=checked.models)
         await self._put_in_force()
 

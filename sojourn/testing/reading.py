@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import unescape
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, false, select
 
 from sojourn.customers import profiles
 from sojourn.customers.segments.live import members
@@ -53,7 +53,7 @@ def members_of(connection: Connection, segment: str) -> Answers[str]:
 def profile(connection: Connection, reference: str) -> Profile:
     """Return a person."""
     found = profiles.load(connection, person(connection, reference))
-    said = select(consents.c.purpose, consents.c.granted).where(consents.c.profile_id == found.id)
+    said = select(consents.c.purpose, consents.c.granted).where(consents.c.profile_id == found.id, consents.c.pending == false())
     member = select(segment_members.c.segment).where(segment_members.c.profile_id == found.id)
     return Profile(
         id=found.id,

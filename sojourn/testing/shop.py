@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Self, TypeVar
 
+from sojourn.delivery import brakes
 from sojourn.delivery.machine import TOO_SOON
 from sojourn.delivery.settling import SETTLING
 from sojourn.errors import NotFound, SojournError
@@ -259,6 +260,33 @@ class Shop:
             raise NotFound(f"{send.content} cannot be unsubscribed from: it is transactional")
         self._run(self._engine.request("POST", address, {"User-Agent": PERSON}, {"List-Unsubscribe": "One-Click"}))
         return self.send(send.key)
+
+    def prefer(self, send: Send, **choice: str) -> Send:
+        """Let the person choose on the preference page of a message, and return the send.
+
+        Args:
+            send: one that arrived.
+            choice: the fields of the page's form: `all="off"`; `frequency="normal"`, `"weekly"` or `"paused"`; and
+                `topic_NAME="on"` for each topic that stays on (`purpose_NAME` where the shop has no topics).
+        """
+        self._arrived(send, "choose by")
+        fields = {name.replace("_", ".", 1) if name.startswith(("topic_", "purpose_")) else name: value for name, value in choice.items()}
+        self._run(self._engine.request("POST", self._engine.journeys.links.preferences(send.key), {"User-Agent": PERSON}, fields))
+        return self.send(send.key)
+
+    def confirm(self, send: Send) -> Send:
+        """Let the person confirm the consent that a message asks about, and return the send."""
+        self._arrived(send, "confirm by")
+        self._run(self._engine.request("POST", self._engine.journeys.links.confirm(send.key), {"User-Agent": PERSON}))
+        return self.send(send.key)
+
+    def release_brake(self, journey: str) -> None:
+        """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does.
+
+        Raises:
+            NotFound: none is on.
+        """
+        self._run(self._engine.store.write(brakes.release, journey, "released by hand in a test", self.now))
 
     def _follow(self, send: Send, address: str, agent: str) -> Send:
         self._run(self._engine.pass_to(send.at + TOO_SOON))

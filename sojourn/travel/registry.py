@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from sojourn.customers.declared import Rules, rules_of
 from sojourn.customers.segments import SegmentBook
+from sojourn.delivery.rules import GateRules
 from sojourn.errors import NotFound
 from sojourn.language.conditions import Condition
 from sojourn.language.conditions.expression import Expression
@@ -51,6 +52,9 @@ class Registry:
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}
         self.triggers: dict[str, list[str]] = {}
+        priorities = {name: journey.priority for name, journey in loaded.journeys.items()}
+        self.priorities: Mapping[str, int] = priorities | {name: one.priority for name, one in loaded.broadcasts.items()}
+        self.gate_rules: dict[tuple[str, str | None], GateRules] = {}  # by version and topic, as they were first asked for
         for name, journey in loaded.journeys.items():
             self.live[name] = self._keep(version(journey), journey)
             self.triggers.setdefault(journey.enter.on, []).append(name)

@@ -135,7 +135,7 @@ class StoredJourneys:
         found = await self.store.read(lambda connection: [self._prepare_one(connection, ask) for ask in asks])
         going = {place: each for place, each in enumerate(found) if isinstance(each, Prepared) and each.rendered is not None}
         asked = [
-            Asked(each.order.key, each.person.id, self._rules(each), partial(self._plan, asks[place], each))
+            Asked(each.order.key, each.person.id, self._rules(each.definition, each.effect), partial(self._plan, asks[place], each))
             for place, each in going.items()
             if each.order is not None
         ]
@@ -173,8 +173,8 @@ class StoredJourneys:
 
         def rules(connection: Connection) -> GateRules:
             send = ledger.look(connection, key)
-            version = connection.execute(_ENTRY, {"entry": send.entry_id}).one().version
-            return rules_of(self.registry.shop, self.registry.get(connection, version).journey, self.secret)
+            definition = self.registry.get(connection, connection.execute(_ENTRY, {"entry": send.entry_id}).one().version)
+            return self._rules(definition, definition.program.steps[send.step])
 
         found = await self.store.read(rules)
         return await sending.deliver(self.store, self.provider, key, self.clock, found, emit=self.emit, prepare=prepare)
@@ -240,6 +240,7 @@ class StoredJourneys:
             content=step.send,
             variant=variant,
             purpose=prepared.journey.purpose,
+            topic=step.topic or prepared.journey.topic,
             priority=prepared.journey.priority,
             to_address=str(person.traits.get("email") or ""),
             to_name=first_name if isinstance(first_name, str) else None,
@@ -253,6 +254,8 @@ class StoredJourneys:
             with_=step.with_,
             scores=prepared.progress.scores | dict(facts.scores),
             unsubscribe_url=self.links.unsubscribe(key),
+            preferences_url=self.links.preferences(key),
+            confirm_url=self.links.confirm(key),
         )
         try:
             rendered = self.contents.render(step.send, render_facts, variant)
@@ -275,12 +278,16 @@ class StoredJourneys:
         if prepared.rendered is None:
             await self.store.write(self._unsendable, ask, prepared)
             return self._unsent(prepared)
-        rules, plan = self._rules(prepared), partial(self._plan, ask, prepared)
+        rules, plan = self._rules(prepared.definition, prepared.effect), partial(self._plan, ask, prepared)
         outcome = await sending.deliver(self.store, self.provider, prepared.order.key, self.clock, rules, emit=self.emit, prepare=plan)
         return self._sent(prepared, outcome)
 
-    def _rules(self, prepared: Prepared) -> GateRules:
-        return rules_of(self.registry.shop, prepared.journey, self.secret)
+    def _rules(self, definition: Definition, step: Step | None) -> GateRules:
+        topic, known = step.topic if isinstance(step, Send) else None, self.registry.gate_rules
+        key = (definition.version, topic)
+        if key not in known:
+            known[key] = rules_of(self.registry.shop, definition.journey, self.secret, topic, self.registry.priorities)
+        return known[key]
 
     def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> None:
         assert prepared.order is not None

@@ -29,7 +29,7 @@ from sojourn.language.loader import (
 )
 from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
 from sojourn.language.profile_model import MERGES_OF, OBSERVED, Bands, Normaliser, ProfileSettings, TraitRule
-from sojourn.language.shop import Cap, ConsentRule, Sender, ShopSettings
+from sojourn.language.shop import BrakeRule, Brakes, Cap, ConsentRule, Sender, ShopSettings, Topic
 from sojourn.prediction import Models
 from sojourn.prediction.logistic import Feature, Logistic
 from sojourn.prediction.rfm import Rfm
@@ -39,8 +39,8 @@ FOLDER = ROOT / "journeys"
 PAGE = (FOLDER / "README.md").read_text("utf-8")
 MODELS: list[type[BaseModel]] = [
     *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, EventDefinition, Front, Logistic, Feature, Rfm,
-    ShopSettings, Cap, ConsentRule, Sender, ProfileSettings, TraitRule, Normaliser, Bands,
     DeliverySettings, Carrier, DomainRate, WarmUp,
+    ShopSettings, Cap, ConsentRule, Sender, Topic, Brakes, BrakeRule, ProfileSettings, TraitRule, Normaliser, Bands,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",
@@ -125,5 +125,5 @@ def test_the_diagrams_are_those_that_draw_draws() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert PAGE.count("```mermaid") == len(load(FOLDER).journeys) == 3
+    assert PAGE.count("```mermaid") == len(load(FOLDER).journeys) == 4
     assert module.with_diagrams(PAGE, FOLDER) == PAGE, "run `python docs/diagrams.py`"

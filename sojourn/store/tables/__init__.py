@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.store.tables.base import metadata
+from sojourn.store.tables.brakes import brakes, incidents
 from sojourn.store.tables.broadcasts import broadcast_recipients, broadcasts
 from sojourn.store.tables.carriers import carrier_days, carrier_slots, notices
 from sojourn.store.tables.clusterings import clusterings
@@ -10,7 +11,17 @@ from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
-from sojourn.store.tables.people import consents, events, identifiers, merges, profiles, refused_merges, separations, suppressions
+from sojourn.store.tables.people import (
+    consents,
+    events,
+    identifiers,
+    merges,
+    preferences,
+    profiles,
+    refused_merges,
+    separations,
+    suppressions,
+)
 from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.resolution import merge_candidates
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
@@ -18,6 +29,7 @@ from sojourn.store.tables.sends import engagements, links, messages, sends, tran
 from sojourn.store.tables.violations import violations
 
 __all__ = [
+    "brakes",
     "broadcast_recipients",
     "broadcasts",
     "carrier_days",
@@ -34,6 +46,7 @@ __all__ = [
     "identifiers",
     "imports",
     "inbound",
+    "incidents",
     "leases",
     "links",
     "merge_candidates",
@@ -42,6 +55,7 @@ __all__ = [
     "metadata",
     "notices",
     "outbox",
+    "preferences",
     "profiles",
     "quarantine",
     "refusals",

@@ -97,6 +97,7 @@ events = Table(
     Column("machine", Boolean, nullable=False, server_default=text("false")),  # a robot opened or clicked
     Index("ix_events_profile_name_time", "profile_id", "name", "time"),
     Index("ix_events_profile_time", "profile_id", "time"),
+    Index("ix_events_send_key", "send_key", sqlite_where=text("send_key IS NOT NULL"), postgresql_where=text("send_key IS NOT NULL")),
 )
 
 consents = Table(
@@ -107,16 +108,31 @@ consents = Table(
     Column("origin_id", String(36)),
     Column("purpose", String(64), nullable=False),
     Column("granted", Boolean, nullable=False),
+    Column("pending", Boolean, nullable=False, server_default=text("false")),  # a yes that waits to be confirmed; not granted yet
     Column("wording", String(64)),  # version of the text that was agreed to
     Column("source", String(200), nullable=False),
     Column("at", Moment, nullable=False),
     Index("ix_consents_profile_purpose_at", "profile_id", "purpose", "at"),
 )
 
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False),
+    Column("origin_id", String(36)),
+    Column("frequency", String(16), nullable=False),  # sojourn.customers.preferences.Frequency
+    Column("until", Moment),  # of a pause
+    Column("source", String(200), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("ix_preferences_profile_at", "profile_id", "at"),
+)  # how often a person wants to be written to; the latest word stands
+
 suppressions = Table(
     "suppressions",
     metadata,
     Column("address_hash", String(64), primary_key=True),  # keyed HMAC of the normalised address
-    Column("reason", String(64), nullable=False),  # unsubscribed hard_bounce complaint manual
+    Column("reason", String(64), nullable=False),  # unsubscribed complaint import manual hard_bounce
     Column("at", Moment, nullable=False),
+    Index("ix_suppressions_at", "at", "address_hash"),
 )

@@ -19,6 +19,7 @@ sends = Table(
     Column("content", String(64), nullable=False),
     Column("variant", String(64)),
     Column("purpose", String(64), nullable=False),
+    Column("topic", String(64)),
     Column("priority", Integer, nullable=False, server_default="50"),
     Column("state", String(16), nullable=False),  # sojourn.delivery.ledger.State
     Column("reason", Text),  # why suppressed, held, rejected or abandoned
@@ -35,6 +36,7 @@ sends = Table(
     Index("ix_sends_state_claimed_at", "state", "claimed_at"),
     Index("ix_sends_provider_message_id", "provider_message_id"),
     Index("ix_sends_created_at_key", "created_at", "key"),
+    Index("ix_sends_journey_claimed_at", "journey", "claimed_at"),
 )
 
 messages = Table(

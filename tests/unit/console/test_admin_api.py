@@ -14,10 +14,11 @@ from people import ALICE, BOB, OTHER, SEND, START, at, settle_in
 
 from sojourn.clock import SystemClock, TimeScale, real_now
 from sojourn.console.api import admin_app
+from sojourn.delivery.brakes import release
 from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import beat
-from sojourn.store.tables import inbound, segment_members
+from sojourn.store.tables import brakes, inbound, segment_members
 
 TOKEN = "a-token-of-the-tests"
 JOURNEY = Journey.model_validate(
@@ -200,3 +201,14 @@ async def test_a_segment_that_is_not_there_is_said_so_with_the_nearest_name(serv
     answer = await served.get("/api/segments/high_valu/members")
     assert answer.status_code == 404
     assert "did you mean `high_value`?" in answer.json()["detail"]
+
+
+async def test_brakes_are_listed_while_they_are_on_and_with_every_also_after(served: Served) -> None:
+    assert (await served.get("/api/brakes", None)).status_code == 401
+    row = {"journey": "cart_abandonment", "kind": "complaint", "level": "halt", "share": 0.004, "bad": 4, "sent": 1000, "because": "much"}
+    await served.database.write(lambda conn: conn.execute(insert(brakes).values(id="b1", at=START, **row)))
+    (shown,) = (await served.get("/api/brakes")).json()
+    assert {key: shown[key] for key in row} == row
+    await served.database.write(release, "cart_abandonment", "cleaned", START)
+    assert (await served.get("/api/brakes")).json() == []
+    assert [one["released_because"] for one in (await served.get("/api/brakes?every=true")).json()] == ["cleaned"]

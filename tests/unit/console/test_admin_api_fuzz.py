@@ -36,6 +36,7 @@ PATHS = (
     "/api/entries",
     "/api/sends",
     "/api/sends/{key}",
+    "/api/brakes",
 )
 
 

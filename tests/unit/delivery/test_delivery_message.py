@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 
 import pytest
 from hypothesis import example, given, settings
@@ -20,6 +22,14 @@ PLAIN = Message(
 NAMES = ["From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "MIME-Version", "Content-Type"]
 EVIL = "=?utf-8?q?Bob=0D=0ABcc:_evil=40example.com?="
 ODD = [EVIL, "a\r\nBcc: x@y.z", "a\nb", '"quoted", <x@y.z>', "Zoë, née Ø", "日本語" * 40, "\u2028x", "\\"]
+
+
+def mailboxes(raw: bytes, header: str) -> list[tuple[str, str]]:
+    """Return name and address of each mailbox, as a reader finds them that is not the one of `message.py`: `email.utils` and RFC 2047."""
+    written = message_from_bytes(raw, policy=policy.compat32)[header]
+    return [(str(make_header(decode_header(name))), address) for name, address in getaddresses([written])]
+
+
 texts = st.text(max_size=120) | st.sampled_from(ODD)
 addresses = st.sampled_from(["ann@example.com", "a.b+c@sub.example.co.uk", "o'neil@example.com"]) | st.text(max_size=30)
 
@@ -39,8 +49,8 @@ def test_a_message_has_exactly_the_headers_that_were_meant_or_is_refused(name: s
     read = message_from_bytes(raw, policy=policy.default)
     assert read.keys() == NAMES
     assert str(read["Subject"]) == " ".join(subject.split())
-    assert [(a.display_name, a.addr_spec) for a in read["To"].addresses] == [(" ".join(name.split()), to)]
-    assert [(a.display_name, a.addr_spec) for a in read["From"].addresses] == [(" ".join(shop.split()), "hello@shop.example")]
+    assert mailboxes(raw, "To") == [(" ".join(name.split()), to)]
+    assert mailboxes(raw, "From") == [(" ".join(shop.split()), "hello@shop.example")]
     assert str(read["List-Unsubscribe"]) == message.headers["List-Unsubscribe"]
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
@@ -67,6 +77,29 @@ def test_ordinary_names_are_not_refused() -> None:
     for name in ["O'Neil", "Zoë", "Dr. A. B, jr.", 'The "Best" Shop', "山田太郎", "a\\b", "", None]:
         assert check_headers(replace(PLAIN, to_name=name)) is None
         to_bytes(replace(PLAIN, to_name=name))
+
+
+LONG = ["ประภาพรรณ วงศ์สวัสดิ์", "日本語" * 40, "é" * 60, "Zoë Müller-Lüdenscheidt von und zu Österreich-Hohenzollern", "👩‍💻" * 20]
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_name_of_any_script_is_written_in_several_words_and_reads_back_as_one(name: str) -> None:
+    raw = to_bytes(replace(PLAIN, to_name=name, from_name=name, subject=name))
+    assert mailboxes(raw, "To") == [(name, "ann@example.com")]
+    assert mailboxes(raw, "From") == [(name, "hello@shop.example")]
+    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]) == name
+    assert all(len(line) <= 78 for line in raw.split(b"\r\n\r\n")[0].split(b"\r\n") if b"=?utf-8" in line)
+
+
+unicode_names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=80)
+
+
+@settings(max_examples=300)
+@given(unicode_names.filter(lambda name: "=?" not in name), unicode_names.filter(lambda name: "=?" not in name))
+def test_any_name_and_subject_of_letters_is_written_and_reads_back_as_it_was_meant(name: str, subject: str) -> None:
+    raw = to_bytes(replace(PLAIN, to_name=name, subject=subject))
+    assert mailboxes(raw, "To") == [(" ".join(name.split()), "ann@example.com")]
+    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]) == " ".join(subject.split())
 
 
 def test_both_parts_read_back_and_two_writings_are_the_same_bytes() -> None:

@@ -1,11 +1,11 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sojourn.language.moments import DAYS, Hours, LocalMoment, next_local, zone_named
+from sojourn.language.moments import DAYS, Hours, LocalMoment, calendar_span, next_local, zone_named
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo", "Pacific/Apia")
 zones = st.sampled_from(ZONES)
@@ -128,3 +128,42 @@ def test_quiet_hours_that_pass_midnight_end_in_the_morning() -> None:
 def test_an_unknown_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="Europe/Berlin"):
         zone_named("Europe/Brelin")
+
+
+
+@given(st.sampled_from(["day", "week", "month"]), moments, zones.map(ZoneInfo))
+def test_a_calendar_window_holds_its_moment_ends_where_the_next_begins_and_begins_on_its_first_day(per, moment, zone):
+    begin, end = calendar_span(per, moment, zone)
+    assert begin <= moment < end
+    assert calendar_span(per, end, zone)[0] == end
+    assert calendar_span(per, end - timedelta(microseconds=1), zone) == (begin, end)
+    local = begin.astimezone(zone)
+    assert per != "month" or local.day == 1
+    assert per != "week" or local.weekday() == 0
+
+
+def test_a_day_that_summer_time_shortens_or_lengthens_is_one_day_all_the_same():
+    berlin = ZoneInfo("Europe/Berlin")
+    lengths = [calendar_span("day", datetime(2026, *day, 12, tzinfo=UTC), berlin) for day in ((3, 28), (3, 29), (10, 25))]
+    assert [(end - begin) / timedelta(hours=1) for begin, end in lengths] == [24, 23, 25]
+
+
+@given(moments, zones.map(ZoneInfo), st.sets(st.integers(0, 6), min_size=1), st.integers(0, 23), st.integers(0, 23))
+def test_hours_of_some_days_open_only_on_them(moment, zone, days, start, end):
+    assume(start != end)
+    hours = Hours(time(start), time(end), frozenset(days))
+    opens = hours.opens(moment, zone)
+    at = moment if opens is None else opens
+    assert hours.opens(at, zone) is None
+    if start < end:  # those that pass midnight belong to the day that they begin on
+        assert at.astimezone(zone).weekday() in days
+
+
+def test_days_are_written_before_hours_and_end_exclusive():
+    office = Hours.parse("mon-fri 09:00-18:00")
+    friday = datetime(2026, 1, 9, 18, tzinfo=UTC)
+    assert office.opens(friday - timedelta(microseconds=1), "UTC") is None
+    assert office.opens(friday, "UTC") == datetime(2026, 1, 12, 9, tzinfo=UTC)
+    assert str(office) == "mon,tue,wed,thu,fri 09:00-18:00"
+    with pytest.raises(ValueError, match="not the same every day"):
+        office.complement()

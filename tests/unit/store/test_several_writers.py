@@ -20,7 +20,7 @@ from sojourn.customers import profiles
 from sojourn.customers.identity import resolve
 from sojourn.delivery import sending
 from sojourn.delivery.ledger import SendOrder, send_key
-from sojourn.delivery.outcomes import Claimed
+from sojourn.delivery.outcomes import Claimed, Held, Suppressed
 from sojourn.delivery.providers.memory import Memory
 from sojourn.delivery.rules import Cap, GateRules
 from sojourn.delivery.tokens import Links, Tokens
@@ -331,14 +331,20 @@ def test_a_claim_waits_for_events_that_are_being_accepted_and_then_knows_of_them
             claimed.result(PATIENCE)
 
 
-def test_two_claims_at_once_do_not_both_take_the_last_place_under_a_cap(several: Several, ann: Database) -> None:
-    rules = GateRules(caps=(Cap(1, timedelta(hours=1), None),))
+ROLLING, CALENDAR = Cap(1, timedelta(hours=1)), Cap(1, per="day")
+WAITING = Cap(1, timedelta(hours=1), hold_up_to=timedelta(hours=2))
+
+
+@pytest.mark.parametrize("cap", [ROLLING, CALENDAR, WAITING], ids=["rolling", "calendar", "waiting"])
+def test_two_claims_at_once_do_not_both_take_the_last_place_under_a_cap(several: Several, ann: Database, cap: Cap) -> None:
+    rules = GateRules(caps=(cap,))
     one, two = several(), several()
     for number in range(12):
         ann.write_now(lambda c: c.execute(sending.ledger.sends.update().values(claimed_at=None, state="suppressed")))
         keys = [ann.write_now(plan, f"{number}.{half}") for half in "ab"]
         results = side_by_side(lambda k=keys[0]: one.write_now(claim, k, rules), lambda k=keys[1]: two.write_now(claim, k, rules))
         assert len([r for r in results if isinstance(r, Claimed)]) == 1, results
+        assert isinstance(next(r for r in results if not isinstance(r, Claimed)), Held if cap is WAITING else Suppressed)
 
 
 def test_one_send_is_claimed_once_however_many_ask(several: Several, ann: Database) -> None:

@@ -1,0 +1,183 @@
+"""The attacks of tests/attacks/, each tried on the real pages and the real message (P12, P13, P16)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from delivery_world import ANN, NOON, DeliveryWorld
+from sqlalchemy import func, select, update
+from starlette.applications import Starlette
+from test_delivery_message import NAMES, PLAIN, mailboxes
+
+from sojourn.clock import VirtualClock
+from sojourn.customers import consent
+from sojourn.customers.consent import Said
+from sojourn.delivery import sending
+from sojourn.delivery.engagement import Engagement
+from sojourn.delivery.message import UnsafeHeader, to_bytes
+from sojourn.delivery.outcomes import Accepted
+from sojourn.delivery.preference_pages import PreferencePages
+from sojourn.delivery.providers.memory import Memory
+from sojourn.delivery.rules import GateRules
+from sojourn.delivery.tokens import Purpose
+from sojourn.delivery.tracking import Tracking
+from sojourn.language.loader import load_shop
+from sojourn.store.tables import consents, engagements, entries, metadata, preferences, suppressions
+
+CORPUS = Path(__file__).parents[2] / "attacks"
+SECRET = "a secret of the unit tests"
+SHOP = load_shop(
+    "name: The <Shop>\nsender: {name: S, address: s@shop.example}\npostal_address: 1 Street\n"
+    "topics: {offers: {title: 'Offers <b>&</b>'}, tips: {title: Tips, default: out}}\n"
+)
+PAGES = {Purpose.UNSUBSCRIBE: "u", Purpose.PREFERENCES: "p", Purpose.CONFIRM: "k", Purpose.CLICK: "c", Purpose.OPEN: "o"}
+
+
+def corpus(name: str) -> list[Any]:
+    found = [json.loads(line) for line in (CORPUS / name).read_text("utf-8").splitlines()]
+    assert len(found) >= 10  # a test of nothing proves nothing
+    return [pytest.param(one, id=one["name"]) for one in found]
+
+
+@dataclass
+class Target:
+    """A message that arrived, its pages, and what has been told."""
+
+    world: DeliveryWorld
+    http: httpx.AsyncClient
+    told: list[Engagement] = field(default_factory=list)
+
+    def path(self, purpose: Purpose) -> str:
+        return f"/{PAGES[purpose]}/{self.world.links.tokens.sign(purpose, self.world.key)}"
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a reader's link can change, and how much of everything there is."""
+
+        def read(conn: Any) -> dict[str, Any]:
+            words = {table.name: conn.execute(select(table)).all() for table in (consents, preferences, suppressions)}
+            others = [table for table in metadata.sorted_tables if table is not engagements]
+            counts = {table.name: conn.execute(select(func.count()).select_from(table)).scalar() for table in others}
+            return {**words, "counts": counts, "told": list(self.told)}
+
+        return self.world.db.read_now(read)
+
+
+@pytest.fixture
+async def target(world: DeliveryWorld) -> AsyncIterator[Target]:
+    world.plan()
+    world.db.write_now(sending.claim, world.key, NOON, GateRules(), Memory())
+    world.db.write_now(sending.settle, world.key, Accepted("x"), NOON, 1)
+    world.db.write_now(lambda conn: conn.execute(update(entries).values(trigger={"properties": {"purpose": "sms"}})))
+    waits = consent.consent_row(ANN, Said("sms", True, "form"), NOON, "m-9", pending=True)
+    world.db.write_now(consent.record_all, [waits])
+    clock = VirtualClock(NOON + timedelta(minutes=1))
+    told: list[Engagement] = []
+
+    def emit(_conn: Any, event: Engagement) -> None:
+        told.append(event)
+
+    tracking = Tracking(world.db, world.links.tokens, clock, emit, secret=SECRET, shop_name=SHOP.name)
+    choosing = PreferencePages(world.db, world.links.tokens, clock, emit, shop=SHOP, secret=SECRET)
+    transport = httpx.ASGITransport(Starlette(routes=[*tracking.routes(), *choosing.routes()]))
+    async with httpx.AsyncClient(transport=transport, base_url="https://mail.example") as http:
+        yield Target(world, http, told)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.CONFIRM])
+@pytest.mark.parametrize("attack", corpus("harmless_requests.jsonl"))
+async def test_nothing_but_a_post_changes_anything(target: Target, attack: dict[str, Any], purpose: Purpose) -> None:
+    before = target.state()
+    address = target.path(purpose) + (f"?{attack['query']}" if "query" in attack else "")
+    answer = await target.http.request(attack["method"], address, headers=attack["headers"], content=attack.get("body"))
+    assert answer.status_code == (200 if attack["method"] in ("GET", "HEAD") else 405)
+    assert target.state() == before
+    if attack["method"] == "GET":
+        assert "no-store" in answer.headers["cache-control"]
+        assert "<script" not in answer.text
+        assert 'method="post"' in answer.text
+
+
+async def test_and_a_post_does_change_it(target: Target) -> None:
+    one_click = {"List-Unsubscribe": "One-Click"}
+    for purpose, body in ((Purpose.CONFIRM, {}), (Purpose.PREFERENCES, {"all": "off"}), (Purpose.UNSUBSCRIBE, one_click)):
+        before = target.state()
+        assert (await target.http.post(target.path(purpose), data=body)).status_code == 200
+        assert (target.state() != before) == (purpose is not Purpose.UNSUBSCRIBE)  # by then everything is off
+    assert [event.name for event in target.told] == ["Consent Confirmed", "Unsubscribed", "Preferences Updated"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("attack", corpus("tokens.jsonl"))
+async def test_a_bent_token_opens_no_page_and_changes_nothing(target: Target, attack: dict[str, Any], method: str) -> None:
+    before = target.state()
+    for purpose, page in PAGES.items():
+        token = target.world.links.tokens.sign(purpose, target.world.key)
+        bent = _bend(attack["path"], token, target.world.key)
+        assert bent != token
+        answer = await target.http.request(method, f"/{page}/{bent}{'.gif' if purpose is Purpose.OPEN else ''}", follow_redirects=False)
+        assert answer.status_code in ((404,) if method == "GET" else (404, 405))
+        assert "evil" not in answer.headers.get("location", "")
+        assert "script>alert" not in answer.text
+    assert target.state() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_token_of_one_purpose_opens_no_page_of_another(target: Target, method: str) -> None:
+    before, tried = target.state(), 0
+    for purpose, page in PAGES.items():
+        for other in PAGES.keys() - {purpose}:
+            token = target.world.links.tokens.sign(other, target.world.key)
+            answer = await target.http.request(method, f"/{page}/{token}{'.gif' if purpose is Purpose.OPEN else ''}")
+            assert answer.status_code in ((404,) if method == "GET" else (404, 405))
+            tried += 1
+    assert tried == 20
+    assert target.state() == before
+
+
+@pytest.mark.parametrize("attack", corpus("forms.jsonl"))
+async def test_a_form_that_is_none_of_ours_is_refused_and_changes_nothing(target: Target, attack: dict[str, Any]) -> None:
+    before = target.state()
+    headers = {"content-type": "application/x-www-form-urlencoded", **attack["headers"]}
+    answer = await target.http.post(target.path(Purpose.PREFERENCES), content=attack["body"].encode(), headers=headers)
+    assert answer.status_code == 400
+    assert target.state() == before
+
+
+@pytest.mark.parametrize("place", ["subject", "to_name", "from_name"])
+@pytest.mark.parametrize("attack", corpus("header_values.jsonl"))
+def test_a_value_stays_within_its_header_or_the_message_is_refused(attack: dict[str, Any], place: str) -> None:
+    message = replace(PLAIN, **{place: attack["value"]})
+    if not attack.get("meant"):
+        with pytest.raises(UnsafeHeader):
+            to_bytes(message)
+        return
+    raw = to_bytes(message)
+    read = message_from_bytes(raw, policy=policy.default)
+    assert read.keys() == NAMES
+    header = {"subject": "Subject", "to_name": "To", "from_name": "From"}[place]
+    meant = " ".join(attack["value"].split())
+    if place == "subject":
+        assert str(read["Subject"]) == meant
+    else:
+        assert [name for name, _ in mailboxes(raw, header)] == [meant]
+
+
+def _bend(pattern: str, token: str, key: str) -> str:
+    last = token[:-1] + chr(ord(token[-1]) ^ 1) if token[-1].isalnum() and chr(ord(token[-1]) ^ 1).isalnum() else token[:-1] + "%7E"
+    first = ("B" if token[0] != "B" else "C") + token[1:]
+    swapped = token.swapcase()
+    made = {
+        "{token:-1}": token[:-1], "{token}": token, "{swapcase}": swapped, "{reversed}": token[::-1], "{key}": key, "{KEY}": key.upper(),
+        "{standard}": token.replace("-", "+").replace("_", "%2F") + "+", "{lastbit}": last, "{firstbit}": first, "{long}": token * 500,
+    }  # fmt: skip
+    for name, value in made.items():
+        pattern = pattern.replace(name, value)
+    return pattern
