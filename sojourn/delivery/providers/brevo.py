@@ -13,7 +13,22 @@ from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import Klass, Limits, Receipt
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, refusal, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import Forged, Hook, Kind, Notice, Posted, bearer, digest, key_in, listed, mapping, same, unix, word
+from sojourn.delivery.webhooks.base import (
+    Forged,
+    Hook,
+    Kind,
+    Notice,
+    Posted,
+    bearer,
+    digest,
+    key_in,
+    kind_of,
+    listed,
+    mapping,
+    same,
+    unix,
+    word,
+)
 from sojourn.errors import ProviderLocked
 
 BASE = "https://api.brevo.com"
@@ -93,7 +108,7 @@ class BrevoHook:
             raise Forged("a wrong token")
         said = posted.json()
         events = listed(said) if isinstance(said, list) else [mapping(said)]
-        return [_notice(event, KINDS[str(event.get("event"))]) for event in events if event.get("event") in KINDS]
+        return [_notice(event, kind) for event in events if (kind := kind_of(KINDS, event.get("event"))) is not None]
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:

@@ -19,7 +19,22 @@ from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, refusal
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import Forged, Hook, Kind, Notice, Posted, Unreadable, as_key, digest, listed, mapping, same, unix, word
+from sojourn.delivery.webhooks.base import (
+    Forged,
+    Hook,
+    Kind,
+    Notice,
+    Posted,
+    Unreadable,
+    as_key,
+    digest,
+    kind_of,
+    listed,
+    mapping,
+    same,
+    unix,
+    word,
+)
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected
 
 BASE = "https://mandrillapp.com/api/1.0"
@@ -118,7 +133,7 @@ class MailchimpHook:
             events = listed(orjson.loads(dict(fields).get("mandrill_events", "")))
         except orjson.JSONDecodeError:
             raise Unreadable("mandrill_events is not JSON") from None
-        return [_notice(event, KINDS[event["event"]]) for event in events if event.get("event") in KINDS]
+        return [_notice(event, kind) for event in events if (kind := kind_of(KINDS, event.get("event"))) is not None]
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:

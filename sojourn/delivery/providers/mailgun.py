@@ -14,7 +14,22 @@ from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, refusal
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import RETRIED, Forged, Hook, Kind, Notice, Posted, as_key, digest, fresh, mapping, same, unix, word
+from sojourn.delivery.webhooks.base import (
+    RETRIED,
+    Forged,
+    Hook,
+    Kind,
+    Notice,
+    Posted,
+    as_key,
+    digest,
+    fresh,
+    kind_of,
+    mapping,
+    same,
+    unix,
+    word,
+)
 from sojourn.errors import ProviderBusy
 
 BASES = {"": "https://api.mailgun.net", "eu": "https://api.eu.mailgun.net"}
@@ -87,7 +102,8 @@ class MailgunHook:
         if not token or at is None or not same(str(signed.get("signature", "")), wanted):
             raise Forged("a wrong signature")
         fresh(at, now, RETRIED)
-        return [_notice(event, token)] if event.get("event") in KINDS or event.get("event") == "failed" else []
+        heard = event.get("event") == "failed" or kind_of(KINDS, event.get("event")) is not None
+        return [_notice(event, token)] if heard else []
 
 
 def _notice(event: dict[str, Any], token: str) -> Notice:

@@ -19,7 +19,7 @@ from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, refusal, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import RETRIED, Forged, Hook, Kind, Notice, Posted, as_key, digest, fresh, listed, unix, word
+from sojourn.delivery.webhooks.base import RETRIED, Forged, Hook, Kind, Notice, Posted, as_key, digest, fresh, kind_of, listed, unix, word
 from sojourn.errors import ProviderBusy, SettingsError
 
 BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
@@ -118,7 +118,7 @@ class SendGridHook:
         if at is None:
             raise Forged("no time stamp")
         fresh(at, now, RETRIED)
-        return [_notice(event, KINDS[event["event"]]) for event in listed(posted.json()) if event.get("event") in KINDS]
+        return [_notice(event, kind) for event in listed(posted.json()) if (kind := kind_of(KINDS, event.get("event"))) is not None]
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:

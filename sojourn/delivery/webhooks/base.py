@@ -20,6 +20,7 @@ from sojourn.errors import Terminal
 FRESH = timedelta(minutes=5)  # where each attempt is signed anew
 RETRIED = timedelta(hours=26)  # where an attempt repeats the first one's signature, and providers try for a day
 AHEAD = timedelta(minutes=5)  # by which a clock may be in advance of ours
+MAX_ID, MAX_URL = 255, 4096
 _KEY_IN_ID = re.compile(r"^<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@")
 _UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 _WORD = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -78,6 +79,13 @@ class Notice:
     code: str | None = None
     addresses: frozenset[str] = frozenset()
     token: str | None = None
+
+    def __post_init__(self) -> None:
+        # What is looked up in the store, and may be kept there: no store takes a NUL, nor more than its column holds.
+        for name, most in (("message_id", MAX_ID), ("url", MAX_URL)):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, value.replace("\0", "")[:most] or None)
 
 
 @dataclass(frozen=True)
@@ -196,6 +204,11 @@ def word(value: Any) -> str | None:
     """Return a code without what may not stand in one, cut short; None for none, and for what holds an address."""
     text = str(value) if value not in (None, "") else ""
     return _WORD.sub("_", text).strip("_")[:64] or None if "@" not in text else None
+
+
+def kind_of(kinds: Mapping[str, Kind], value: Any) -> Kind | None:
+    """Return what a provider's word means; None for a word that is not heard here."""
+    return kinds.get(value) if isinstance(value, str) else None
 
 
 def listed(value: Any) -> list[dict[str, Any]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from delivery_world import ANN, NOON, DeliveryWorld
+from delivery_world import ANN, NOON, DeliveryWorld, make_world
 from httpx import ASGITransport, AsyncClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from signed_posts import (
     CLICK,
     DEFERRED,
@@ -257,6 +261,54 @@ async def test_an_unsubscribe_at_the_provider_withdraws_the_consent(world: Deliv
     assert await town.take(town.post(UNSUBSCRIBE)) == 200
     granted = world.db.read_now(lambda conn: conn.execute(select(consents.c.granted).where(consents.c.profile_id == ANN)).scalars().all())
     assert False in granted
+
+
+NUMBERS = st.integers(-(10**18), 10**18) | st.floats(allow_nan=False, allow_infinity=False)
+ODD = st.none() | st.booleans() | NUMBERS | st.text(max_size=400)
+ODD_JSON = ODD | st.lists(ODD, max_size=3) | st.dictionaries(st.text(max_size=5), ODD | st.lists(ODD, max_size=2), max_size=3)
+
+
+def _spoiled(value: object, draw: st.DataObject) -> object:
+    """Return an event in which some value is something else than the documentation says."""
+    if isinstance(value, dict) and value:
+        name = draw.draw(st.sampled_from(sorted(value)))
+        return {**value, name: _spoiled(value[name], draw) if draw.draw(st.booleans()) else draw.draw(ODD_JSON)}
+    if isinstance(value, list) and value:
+        return [_spoiled(value[0], draw), *value[1:]]
+    return draw.draw(ODD_JSON)
+
+
+def _resigned(name: str, said: object, key: str, at: datetime) -> Posted:
+    """Return a body as its provider would sign it."""
+    signer = SIGNERS[name]
+    if name == "ses":
+        moment = at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        whole = {"Type": "Notification", "MessageId": "m-1", "TopicArn": TOPIC, "Message": json.dumps(said), "Timestamp": moment}
+        return Posted("", {}, sns_signed(whole))
+    if name == "mailgun":
+        whole = {**json.loads(signer.post(name, DELIVERED, key, at).body), "event-data": said}
+        return Posted("", {}, json.dumps(whole).encode())
+    body = json.dumps(said).encode() if name != "mailchimp" else urlencode({"mandrill_events": json.dumps(said)}).encode()
+    return Posted("", signer.sign(body, at), body)
+
+
+@pytest.mark.parametrize("name", list(SIGNERS))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(draw=st.data())
+def test_whatever_a_provider_signs_is_taken_or_refused_and_never_stuck(name: str, draw: st.DataObject) -> None:
+    town = Town(make_world(), name)
+    what = draw.draw(st.sampled_from([DELIVERED, HARD, OPEN, CLICK, SPAM]))
+    at = town.now - timedelta(minutes=1)
+    body = town.post(what).body
+    if name == "ses":
+        event: object = ses_event(what, town.world.key, at)
+    elif name == "mailgun":
+        event = json.loads(body)["event-data"]
+    else:
+        event = json.loads(dict(parse_qsl(body.decode()))["mandrill_events"] if name == "mailchimp" else body)
+    posted = _resigned(name, _spoiled(event, draw), town.world.key, at)
+    assert asyncio.run(town.take(posted)) in (200, 400)  # and not 503, which would have it sent again and again
+    town.world.db.close_now()
 
 
 async def test_one_good_signature_among_several_is_enough(world: DeliveryWorld) -> None:
