@@ -264,10 +264,8 @@ class Shop:
     def prefer(self, send: Send, **choice: str) -> Send:
         """Let the person choose on the preference page of a message, and return the send.
 
-        Args:
-            send: one that arrived.
-            choice: the fields of the page's form: `all="off"`; `frequency="normal"`, `"weekly"` or `"paused"`; and
-                `topic_NAME="on"` for each topic that stays on (`purpose_NAME` where the shop has no topics).
+        `choice` is the page's form: `all="off"`; or `frequency="normal"`, `"weekly"` or `"paused"`, and `topic_NAME="on"` for each
+        topic that stays on (`purpose_NAME="on"` where the shop has no topics).
         """
         self._arrived(send, "choose by")
         fields = {name.replace("_", ".", 1) if name.startswith(("topic_", "purpose_")) else name: value for name, value in choice.items()}
@@ -281,11 +279,7 @@ class Shop:
         return self.send(send.key)
 
     def release_brake(self, journey: str) -> None:
-        """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does.
-
-        Raises:
-            NotFound: none is on.
-        """
+        """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does; NotFound where none is on."""
         self._run(self._engine.store.write(brakes.release, journey, "released by hand in a test", self.now))
 
     def _follow(self, send: Send, address: str, agent: str) -> Send:
