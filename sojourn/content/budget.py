@@ -38,6 +38,7 @@ class Run:
     header: bool = False  # a subject is being rendered: its values must not carry control characters
     paths: dict[int, str] = field(default_factory=dict)
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    holes: list[str] | None = None  # what stands in each hole; None where values stand themselves
 
     def step(self, number: int = 1) -> None:
         """Use up steps.

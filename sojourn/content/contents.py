@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from jinja2 import DictLoader, Template, TemplateError
-from mjml import mjml2html
-
 from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.facts import Rendered, RenderFacts, plain
-from sojourn.content.links import mark_untracked, refuse_schemes, trackable
+from sojourn.content.holes import Unholed, per_person
+from sojourn.content.page import Message, afresh
+from sojourn.content.pages import Pages
 from sojourn.content.reach import Reach, reach
 from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, has_control, roots
 from sojourn.content.source import Source, parse
-from sojourn.content.text import to_text
 from sojourn.errors import NotFound, RenderError, SojournError
 from sojourn.language.problems import DefinitionError, Problem, unknown
 
 MAX_FILE = 200 * 1024
 MAX_SUBJECT = 250
-# Without these an inbox would go on with the message's first words after a short preheader.
-_FILLER = "&#847;&zwnj;&nbsp;" * 60
-_HIDDEN = '<div style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px">{}</div>'
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,7 @@ class _Compiled:
     body: Template
     text: Template | None
     headers: dict[str | None, tuple[Template, Template, dict[str, Any]]]  # per variant: subject, preheader, tokens
+    pages: Pages | None  # None where it has to be compiled for each person
 
 
 class Contents:
@@ -90,8 +86,15 @@ class Contents:
         """Return the variants that a content describes."""
         return frozenset(self._get(name).source.front.variants)
 
-    def render(self, name: str, facts: RenderFacts, variant: str | None = None, seconds: float = MAX_SECONDS) -> Rendered:
+    def render(self, name: str, facts: RenderFacts, variant: str | None = None, seconds: float = MAX_SECONDS, *, ahead: bool = True) -> Rendered:
         """Return a content rendered for a person.
+
+        Args:
+            name: the content's.
+            facts: the person's.
+            variant: which variant; None for the content without one.
+            seconds: the time it may take.
+            ahead: False has MJML compile it anew for this person, and gives the same.
 
         Raises:
             NotFound: there is no such content.
@@ -110,13 +113,12 @@ class Contents:
             line = _subject(name, self._run(subject, values, run))
             run.header = False
             values["subject"] = line
-            ahead = " ".join(self._run(preheader, values, run).split())
-            html = self._html(name, self._run(compiled.body, values, run), facts.unsubscribe_url)
-            text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
-            html = _with_preheader(html, ahead)
-            run.fits(len(html))
+            line_ahead = " ".join(self._run(preheader, values, run).split())
+            written = None if compiled.text is None else self._run(compiled.text, values, run)
+            message = self._message(name, compiled, values, run, line_ahead, text=written is None, ahead=ahead)
+            run.fits(len(message.html))
             run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
-            return Rendered(line, ahead, html, text, trackable(html), run.tokens)
+            return Rendered(line, line_ahead, message.html, written or message.text or "", message.links, run.tokens)
 
     def check(self, name: str) -> list[Problem]:
         """Return what is wrong with a content, with file and line; nothing where it can be sent."""
@@ -127,6 +129,15 @@ class Contents:
     def reach(self, name: str) -> Reach:
         """Return the files that a content is made of."""
         return reach(self.html, self.bodies, f"{name}.mjml")
+
+    def per_person(self, name: str) -> Problem | None:
+        """Return why a content has to be compiled by MJML for each person, with its place; None where once is enough."""
+        files = self.reach(name).files
+        found = per_person(file.tree for file in files)
+        if found is None:
+            return None
+        place, line, why = found
+        return self.place(files[place].path, line, 1, f"{why}: compiled anew for each person, which takes longer")
 
     def traits(self, name: str) -> frozenset[str] | None:
         """Return the traits that a content asks for, in any variant; None where it may ask for any."""
@@ -177,7 +188,8 @@ class Contents:
                 {**front.tokens, **changes.tokens},
             )
         text = self.plain.get_template(f"{source.name}.txt") if f"{source.name}.txt" in self.files else None
-        return _Compiled(source, self.html.get_template(f"{source.name}.mjml"), text, headers)
+        pages = Pages(source.name) if self.per_person(source.name) is None else None
+        return _Compiled(source, self.html.get_template(f"{source.name}.mjml"), text, headers, pages)
 
     def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
         parts: list[str] = []
@@ -188,7 +200,7 @@ class Contents:
                 size += len(part)
                 run.fits(size)
                 parts.append(part)
-        except SojournError:
+        except (SojournError, Unholed):
             raise
         except RecursionError:
             raise RenderError(f"{run.content} is nested too deeply to render") from None
@@ -196,22 +208,22 @@ class Contents:
             raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
         return "".join(parts)
 
-    def _html(self, name: str, mjml: str, unsubscribe_url: str) -> str:
-        try:
-            html = mjml2html(mjml)
-        except ValueError as error:
-            raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
-        html = mark_untracked(html, unsubscribe_url)
-        refuse_schemes(html, name)
-        return html
-
-
-def _with_preheader(html: str, preheader: str) -> str:
-    if not preheader:
-        return html
-    head, tag, rest = html.partition("<body")
-    attributes, end, body = rest.partition(">")
-    return f"{head}{tag}{attributes}{end}{_HIDDEN.format(escape(preheader) + _FILLER)}{body}"
+    def _message(self, name: str, compiled: _Compiled, values: dict[str, Any], run: Run, preheader: str, *, text: bool, ahead: bool) -> Message:
+        """Return the message's HTML, text and links: from its structure, compiled before, where that can be."""
+        url = values["unsubscribe_url"]
+        if ahead and compiled.pages is not None:
+            before = run.steps, run.output
+            run.holes = holes = []
+            try:
+                skeleton = self._run(compiled.body, values, run)
+                message = compiled.pages.get(skeleton, holes).fill(name, holes, preheader, url, text=text)
+            except Unholed:
+                message = None
+            run.holes = None
+            if message is not None:
+                return message
+            run.steps, run.output = before
+        return afresh(name, self._run(compiled.body, values, run), preheader, url, text=text)
 
 
 def error_file(error: TemplateError, source: Source) -> str:

@@ -18,6 +18,7 @@ from jinja2.visitor import NodeTransformer
 
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.filters import allowed
+from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
 from sojourn.content.missing import Missing
 from sojourn.errors import RenderError
 
@@ -26,6 +27,7 @@ MAX_RANGE = 100
 MAX_NUMBER = 10**15
 _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # MJML stops at the first of these
 ENCODED_WORD = "=?"
 
 
@@ -42,8 +44,22 @@ def small_range(*bounds: int) -> range:
     return numbers
 
 
+def _hole(value: Any) -> Hole:
+    """Return what a page shows: a hole, where its structure is compiled for many."""
+    return hole(_shown(value))
+
+
 def _finalize(value: Any) -> Any:
     """Return what an output shows; count it."""
+    if type(value) is Hole:
+        return value
+    shown = _shown(value)
+    if isinstance(shown, str):
+        refuse_markers(shown)
+    return shown
+
+
+def _shown(value: Any) -> Any:
     if isinstance(value, Missing):
         value._fail_with_undefined_error()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -59,6 +75,8 @@ def _finalize(value: Any) -> Any:
             if ENCODED_WORD in text:
                 raise RenderError("a subject must not contain `=?`, which mail programs take for an encoded header")
             return _CONTROL.sub(" ", text).strip()
+        if not text.isprintable() and _NO_HTML.search(text):
+            return type(value)(_NO_HTML.sub(" ", text))
     return value
 
 
@@ -175,11 +193,12 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1)
         self.globals.clear()
         self.globals["range"] = small_range
-        self.filters = {**allowed(), "_items": _items, "_weigh": _weigh, "_step": _step}
+        self.filters = {**allowed(), "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole}
+        self.holing = html
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree: nodes.Template = _Bounding().visit(super()._parse(source, name, filename))
-        return tree
+        return Holing().visit(tree) if self.holing else tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a value of plain data, and keep the token; of anything else only what a loop or block offers."""
