@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from sojourn.content import Contents
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.definitions import Definitions
 from sojourn.language.diagram import draw
+from sojourn.language.finding import NOTHING_KNOWN, Known
 from sojourn.language.loader import load
 from sojourn.language.model import Journey
 from sojourn.language.problems import DefinitionError, Problem, unknown
@@ -75,9 +77,13 @@ def load_everything(folder: Path) -> Definitions:
         found = load(folder)
     except DefinitionError as error:
         problems += error.problems
+    notes: list[Problem] = []
     try:
         contents = Contents.load(folder)
-        problems += [problem for name in sorted(contents.names()) for problem in contents.check(name)]
+        known = NOTHING_KNOWN if found is None else Known(segments=frozenset(found.segments), models=found.models)
+        for name in sorted(contents.names()):
+            problems += contents.check(name, known)
+            notes += contents.notes(name)
     except DefinitionError as error:
         problems += error.problems
     try:
@@ -86,7 +92,7 @@ def load_everything(folder: Path) -> Definitions:
         problems += error.problems
     if problems or found is None:
         raise DefinitionError(problems)
-    return found
+    return replace(found, warnings=(*found.warnings, *sorted(notes)))
 
 
 def tell_warnings(found: Definitions) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from sojourn.content.answers import Answers
 from sojourn.errors import RenderError
 
 MAX_DEPTH = 8
@@ -26,6 +27,10 @@ class RenderFacts:
         with_: what the `send` step passes (`with.discount_percent`).
         scores: scores taken earlier in the entry (`score.rfm`).
         unsubscribe_url: where one click unsubscribes; never tracked.
+        answers: to what the content asks (`Contents.asks`, `answer`); a content that asks cannot be rendered without.
+        locale: the person's, such as `de-AT`; None: the shop's.
+        zone: the person's time zone; None: the shop's.
+        now: the moment at which the message is made.
     """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -34,6 +39,10 @@ class RenderFacts:
     with_: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     unsubscribe_url: str = "https://unsubscribe.invalid/"
+    answers: Answers | None = None
+    locale: str | None = None
+    zone: str | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,9 @@ class Rendered:
         html: with the original URLs; `rewrite_links` puts in the tracked ones.
         links: the URLs that may be tracked, in the order of their appearance; an index names one.
         tokens: each token used: `{"value": …, "source": …}`, where source is profile, event, shop, with,
-            score, variant, link or fallback.
+            score, variant, link or fallback; and each decision with its `because`: sections (condition), slots (slot),
+            blocks that were dropped (missing), the language.
+        language: the translation that was used; None: the content's own language.
     """
 
     subject: str
@@ -53,6 +64,7 @@ class Rendered:
     text: str
     links: tuple[str, ...]
     tokens: dict[str, dict[str, Any]]
+    language: str | None = None
 
 
 def plain(value: Any) -> Any:

@@ -31,7 +31,7 @@ class Hole(Markup):
     __slots__ = ()
 
 
-class Unholed(Exception):  # noqa: N818 - it says what to do, not what is wrong
+class Unholed(Exception):
     """This render cannot be made by holes: a value looks like a marker."""
 
 

@@ -30,9 +30,14 @@ def allowed_tags() -> dict[str, frozenset[str]]:
 def faults(body: str) -> list[tuple[int, int, str]]:
     """Return what is wrong in a template's MJML: (line, column, message)."""
     checker = _Checker()
-    checker.feed(_JINJA.sub(_blank, body))
+    checker.feed(without_jinja(body))
     checker.close()
     return checker.found
+
+
+def without_jinja(body: str) -> str:
+    """Return a template with blanks where Jinja stood, so that each place stays where it is."""
+    return _JINJA.sub(_blank, body)
 
 
 def _blank(match: re.Match[str]) -> str:

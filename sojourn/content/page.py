@@ -15,7 +15,17 @@ from html import escape, unescape
 from mjml import mjml2html
 
 from sojourn.content.holes import MARK, PREFIX, filled
-from sojourn.content.links import HREF, TRACKABLE, UNTRACKED, allowed_url, anchor_attributes, mark_untracked, refuse_schemes, trackable, urls_of
+from sojourn.content.links import (
+    HREF,
+    TRACKABLE,
+    UNTRACKED,
+    allowed_url,
+    anchor_attributes,
+    mark_untracked,
+    refuse_schemes,
+    trackable,
+    urls_of,
+)
 from sojourn.content.text import ADDRESS, Anchor, to_text, with_anchors
 from sojourn.errors import RenderError
 
@@ -124,10 +134,13 @@ class Page:
                     yield url
 
     def _text(self, values: list[str]) -> str | None:
-        """Return the text part; None where a value's blanks would change it."""
-        plain = {number: unescape(values[number]) for number in self.shown}
-        if not all(map(_flows, plain.values())):
-            return None
+        """Return the text part; None where it hangs on what is around a value."""
+        plain: dict[int, str] = {}
+        for number in self.shown:
+            value = unescape(values[number])
+            plain[number] = " ".join(value.split())  # as a line of text draws blanks together
+            if value != value.strip() or not plain[number].isprintable():
+                return None
         parts = list(self.text)
         for place in range(1, len(parts), 2):
             number = int(parts[place][1:])
@@ -190,11 +203,6 @@ def _candidates(html: str) -> Iterator[tuple[str, ...]]:
         hrefs = tuple(found["url"] for found in HREF.finditer(attributes))
         if any(PREFIX in url or unescape(url).startswith(TRACKABLE) for url in hrefs):
             yield hrefs
-
-
-def _flows(value: str) -> bool:
-    """Tell whether a value stands in a line of text as it is: no blank that would be drawn together."""
-    return value.isprintable() and "  " not in value and value == value.strip()
 
 
 def _hidden(preheader: str) -> str:

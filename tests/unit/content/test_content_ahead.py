@@ -18,7 +18,7 @@ SHOP = {"name": "Linden & Co", "url": "https://shop.example", "currency": "EUR",
 # Without a backslash and what cannot be seen: MJML writes both into attributes in a spelling of its own.
 WORD = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="\\\u00a0"), max_size=12)
 TEXT = st.lists(WORD, max_size=3).map(" ".join).filter(lambda text: text.replace(" ", "").isprintable() and text.split() == text.split(" "))
-URL = st.sampled_from(["https://shop.example/a?b=1&c=2", "https://cdn.example/x.png", "/cart", "https://evil.example", "#", "mailto:a@b.example"])
+URL = st.sampled_from(["https://shop.example/a?b=1&c=2", "https://cdn.example/x.png", "/cart", "https://evil.example", "#", "tel:+49301"])
 
 
 def one(body: str, front: str = "subject: Hello", **more: str) -> Contents:
@@ -42,12 +42,9 @@ def same(contents: Contents, name: str, facts: RenderFacts, variant: str | None 
 @given(st.sampled_from(sorted(SHIPPED.names())), st.data())
 def test_a_shipped_content_is_the_same_compiled_once_as_compiled_for_each_person(name: str, data: st.DataObject) -> None:
     profile = data.draw(st.fixed_dictionaries({}, optional={"first_name": TEXT, "tier": TEXT}))
-    event = data.draw(
-        st.fixed_dictionaries(
-            {},
-            optional={"name": TEXT, "price": st.sampled_from([-1, 0, 19.9, 140, 1e6]), "image_url": URL, "cart_url": URL, "currency": st.just("USD")},
-        )
-    )
+    price = st.sampled_from([-1, 0, 19.9, 140, 1e6])
+    asked = {"name": TEXT, "price": price, "image_url": URL, "cart_url": URL, "currency": st.sampled_from(["USD", "CHF"])}
+    event = data.draw(st.fixed_dictionaries({}, optional=asked))
     with_ = data.draw(st.fixed_dictionaries({"discount_percent": st.integers(1, 90), "code": TEXT, "valid_days": st.integers(0, 9)}))
     variant = data.draw(st.sampled_from([None, *sorted(SHIPPED.variants(name))]))
     same(SHIPPED, name, RenderFacts(profile, event, SHOP, with_, unsubscribe_url="https://sojourn.example/u/abc?a=1&b=2"), variant)
@@ -84,13 +81,16 @@ def test_any_way_to_show_a_value_is_the_same_compiled_once(body: str, data: st.D
     contents = one(body, **{"blocks/b.mjml": "{{ profile.a }}"})
     for _ in range(3):  # of one content: the second and third time a page may be there
         event = {
-            "list": data.draw(st.lists(TEXT, max_size=3)), "width": data.draw(st.sampled_from([100, 240])), "n": data.draw(st.integers(1, 3)),
-            "colour": data.draw(st.sampled_from(["#111111", "red"])), "url": data.draw(URL),
+            "list": data.draw(st.lists(TEXT, max_size=3)), "width": data.draw(st.sampled_from([100, 240])),
+            "n": data.draw(st.integers(1, 3)), "colour": data.draw(st.sampled_from(["#111111", "red"])), "url": data.draw(URL),
         }  # fmt: skip
         same(contents, "mail", RenderFacts({"a": data.draw(TEXT)}, event, SHOP))
 
 
-@pytest.mark.parametrize("value", ["a\\b", "a\u00a0b", "a\u200bb", "a  b", " a", "a\n\nb", "a\tb", "<b>", "&amp;", "sjrnhole0z", "sjrnhole7z"])
+ODD = ["a\\b", "a\u00a0b", "a\u200bb", "a  b", " a", "a\n\nb", "a\tb", "<b>", "&amp;", "sjrnhole0z", "sjrnhole7z"]
+
+
+@pytest.mark.parametrize("value", ODD)
 def test_a_value_is_shown_whole_whatever_it_is_made_of(value: str) -> None:
     contents = one("<mj-text>{{ profile.a }}|{% set x %}<i>{{ profile.a }}</i>{% endset %}{{ x }}</mj-text>")
     rendered = same(contents, "mail", RenderFacts({"a": value}))
@@ -104,7 +104,7 @@ def test_a_value_with_control_characters_stops_nothing() -> None:
 
 def test_mjml_is_asked_once_for_many_people_and_once_more_for_each_other_structure() -> None:
     contents = one("{% if profile.a %}<mj-text>{{ profile.a }}</mj-text>{% endif %}<mj-text>{{ event.n }}</mj-text>")
-    pages = contents._compiled["mail"].pages
+    pages = contents._compiled["mail", None].pages
     assert pages is not None
     for number in range(50):
         contents.render("mail", RenderFacts({"a": f"name {number}"}, {"n": number}))
@@ -117,7 +117,7 @@ def test_the_structures_that_are_kept_are_bounded() -> None:
     contents = one("<mj-text font-size='{{ event.n }}px'>x</mj-text>")
     for number in range(1, 200):
         contents.render("mail", RenderFacts({}, {"n": number}))
-    pages = contents._compiled["mail"].pages
+    pages = contents._compiled["mail", None].pages
     assert pages is not None
     assert len(pages._pages) <= 64
 
