@@ -64,14 +64,14 @@ def _paths(tree: nodes.Node) -> Iterable[tuple[str, int]]:
             way = [at.attr, *way] if isinstance(at, nodes.Getattr) else []
             at = at.node
             inner.add(id(at))
-        if isinstance(at, nodes.Name) and at.ctx == "load":
+        if isinstance(at, nodes.Name) and at.ctx == "load" and not getattr(at, "input", False):
             yield ".".join([at.name, *way]), node.lineno
 
 
 def _stored(tree: nodes.Node) -> set[str]:
-    return {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")} | {
-        macro.name for macro in tree.find_all(nodes.Macro)
-    }
+    """Return the names that a template sets itself; the inputs of the blocks that it uses are theirs."""
+    names = (name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param") and not getattr(name, "input", False))
+    return {name.name for name in names} | {macro.name for macro in tree.find_all(nodes.Macro)}
 
 
 def _tokens(contents: Contents, source: Source, found: Reach) -> Iterable[Problem]:
@@ -90,12 +90,11 @@ def _tokens(contents: Contents, source: Source, found: Reach) -> Iterable[Proble
 
 def _included(contents: Contents, file: File, names: set[str]) -> Iterable[Problem]:
     """Give the blocks that are included, not used, without what they need; a `use` was checked where it was read."""
-    used = {id(include) for node in file.tree.find_all(nodes.With) for include in node.find_all(nodes.Include)}
     for include in file.tree.find_all(nodes.Include):
         target = include.template.node if isinstance(include.template, nodes.Filter) else None
         path = str(target.value) if isinstance(target, nodes.Const) else ""
         block = contents.library.blocks.get(path)
-        if block is not None and id(include) not in used:
+        if block is not None and not getattr(include, "used", False):
             for message in blocks.lacking(path, block, names):
                 yield contents.place(file.path, include.lineno, 1, message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from sojourn.content.pages import Pages
 from sojourn.content.reach import Reach, reach
 from sojourn.content.sample import sample_of
 from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, Words, has_control, roots
-from sojourn.content.source import Source, Variant
+from sojourn.content.source import LANGUAGE, Source, Variant
 from sojourn.content.speech import Speech
 from sojourn.content.translations import Translation, base, chosen, code
 from sojourn.errors import MissingFact, NotFound, RenderError, SojournError
@@ -115,10 +116,11 @@ class Contents:
         if unanswered:
             raise RenderError(f"what fills the slot {min(unanswered)} of {name} was not judged before")
         shop = plain(facts.shop)
-        language, why = self._language(source, facts, shop)
+        locale = facts.locale if facts.locale is not None and re.match(LANGUAGE, facts.locale) else None
+        language, why = chosen(self.library.languages(name), self._own_language(source, shop), locale, shop.get("locale"))
         compiled = self._compiled[name, language]
         subject, preheader, tokens = compiled.headers.get(variant) or compiled.headers[None]
-        speech = _speech(facts, shop, language or self._own_language(source, shop))
+        speech = _speech(facts, locale, shop, language or self._own_language(source, shop))
         values = {
             "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
             "score": plain(facts.scores), "variant": {"name": variant, **tokens}, "unsubscribe_url": facts.unsubscribe_url,
@@ -219,9 +221,6 @@ class Contents:
             )
         return self._environments[language]
 
-    def _language(self, source: Source, facts: RenderFacts, shop: Mapping[str, Any]) -> tuple[str | None, str]:
-        return chosen(self.library.languages(source.name), self._own_language(source, shop), facts.locale, shop.get("locale"))
-
     @staticmethod
     def _own_language(source: Source, shop: Mapping[str, Any]) -> str:
         return source.front.language or str(shop.get("locale") or DEFAULT_LOCALE)
@@ -297,12 +296,12 @@ class Contents:
         return afresh(name, self._run(compiled.body, values, run), preheader, url, text=text)
 
 
-def _speech(facts: RenderFacts, shop: Mapping[str, Any], language: str) -> Speech:
+def _speech(facts: RenderFacts, locale: str | None, shop: Mapping[str, Any], language: str) -> Speech:
     """Return how to speak to a person: by the locale that goes with the language of the message."""
-    spoken, locales = base(language), (facts.locale, shop.get("locale"))
-    locale = next((code(tag) for tag in locales if tag and base(tag) == spoken), language)
+    spoken = base(language)
+    said = next((code(tag) for tag in (locale, shop.get("locale")) if tag and base(tag) == spoken), language)
     zone = facts.zone or str(shop.get("zone") or "UTC")
-    return Speech(locale, zone, facts.now, str(shop.get("currency") or "EUR"))
+    return Speech(said, zone, facts.now, str(shop.get("currency") or "EUR"))
 
 
 def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None:

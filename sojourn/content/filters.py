@@ -32,7 +32,9 @@ def default(value: Any, fallback: Any = "") -> Any:
 
 def _speech() -> Speech:
     run = current()
-    return run.speech if run is not None else Speech()
+    if run is None:
+        raise RenderError("nobody is spoken to")  # Jinja tries what is constant while it compiles: it must wait for a reader
+    return run.speech
 
 
 def money(value: Any, currency: str | None = None) -> str:
@@ -131,6 +133,8 @@ def round_number(value: Any, precision: int = 0) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, Missing):
+        value._fail_with_undefined_error()
     raise RenderError("a text or number is needed where a list, a mapping or nothing stands")
 
 

@@ -5,12 +5,14 @@ So a text is part of the template, tokens and markup and all, and a colour part 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import TemplateError, nodes
 from jinja2.visitor import NodeTransformer
 
+from sojourn.content.blocks import Block
+from sojourn.content.tags import using_what_is_there
 from sojourn.content.theme import Theme, value_of
 from sojourn.content.translations import Catalogue
 from sojourn.language.problems import unknown
@@ -26,6 +28,7 @@ class Inlining(NodeTransformer):
         language: in which texts are said; None for that of the content.
         catalogue: the texts.
         theme: the theme.
+        blocks: by file, what each declares.
         parse: reads a text as a template.
         noted: takes what is wrong: (line, message).
     """
@@ -36,11 +39,12 @@ class Inlining(NodeTransformer):
         language: str | None,
         catalogue: Catalogue,
         theme: Theme,
+        blocks: Mapping[str, Block | None],
         parse: Callable[[str], nodes.Template],
         noted: list[tuple[int, str]],
     ) -> None:
         self.content, self.language, self.catalogue, self.theme = content, language, catalogue, theme
-        self.parse, self.noted = parse, noted
+        self.blocks, self.parse, self.noted = blocks, parse, noted
         self._inside = False  # of a text
 
     def visit_Output(self, node: nodes.Output) -> Any:
@@ -72,6 +76,10 @@ class Inlining(NodeTransformer):
         said = [nodes.Const(part.data) if isinstance(part, nodes.TemplateData) else part for part in parts]
         whole = said[0] if len(said) == 1 else nodes.Concat(said) if said else nodes.Const("")
         return whole.set_lineno(node.lineno)
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Node:
+        """Give an included block what it declares: its defaults, and what a missing fact does."""
+        return using_what_is_there(node, self.blocks)
 
     def visit_Name(self, node: nodes.Name) -> nodes.Node:
         """Refuse the whole of the texts or of the theme as a value."""

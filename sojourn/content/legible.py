@@ -41,7 +41,7 @@ def illegible(page: str) -> list[tuple[str, str]]:
     for mode, styles in (("", light), ("in dark mode ", light + dark if dark else [])):
         for words, look in _texts(root, _Look(), styles) if styles or not mode else ():
             least = CONTRAST_LARGE if look.size >= _LARGE or (look.bold and look.size >= _LARGE_BOLD) else CONTRAST
-            if look.colour is None or look.behind is None or look.hidden:
+            if look.colour is None or look.behind is None or look.hidden or look.size < _UNREAD:
                 continue
             ratio = contrast(look.colour, look.behind)
             if ratio < least:
@@ -100,7 +100,7 @@ def _look(element: Any, inherited: _Look, styles: Styles) -> _Look:
     weight = values.get("font-weight", "bold" if element.tag in ("b", "strong", "th", "h1", "h2", "h3") else "")
     if weight:
         look = replace(look, bold=weight == "bold" or (weight.isdigit() and int(weight) >= _BOLD))
-    return replace(look, hidden=look.hidden or values.get("display") == "none" or look.size < _UNREAD)
+    return replace(look, hidden=look.hidden or values.get("display") == "none")
 
 
 def _matches(element: Any, selector: str) -> bool:

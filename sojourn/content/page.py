@@ -31,6 +31,7 @@ from sojourn.errors import RenderError
 
 # Values that MJML hands on as they are. With all others it reckons (a width), or it looks at them.
 _OPAQUE = {
+    "mjml": {"lang"},
     "mj-image": {"src", "href", "alt", "title"},
     "mj-button": {"href", "title"},
     "mj-social-element": {"alt", "title"},

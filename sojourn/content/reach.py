@@ -48,7 +48,9 @@ def reach(environment: Environment, bodies: Mapping[str, str], start: str) -> Re
             if slot is not None:
                 found.slots.add(slot)
                 for filling in sorted(name for name in bodies if name.startswith(f"{SLOTS}/{start.rpartition('.')[0]}/{slot}/")):
-                    if filling not in seen:
+                    if filling in (*way, path):
+                        found.faults.append((path, node.lineno, f"the slot {shown(slot)} stands in what fills it; that would never end"))
+                    elif filling not in seen:
                         visit(filling, (*way, path))
                 continue
             target = _target(node)

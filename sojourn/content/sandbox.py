@@ -237,7 +237,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
 
         words = self.words
         tree: Any = super()._parse(source, name, filename)
-        tree = Inlining(_content_of(name), words.language, words.catalogue, words.theme, text, noted).visit(tree)
+        tree = Inlining(_content_of(name), words.language, words.catalogue, words.theme, words.blocks, text, noted).visit(tree)
         tree = _Bounding().visit(tree)
         tree = Holing().visit(tree) if self.html else tree
         tree.noted = noted

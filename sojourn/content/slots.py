@@ -113,7 +113,8 @@ def with_slots(body: str) -> str:
         done = div.end()
         if div["name"] is not None:
             in_html = _stands_in_html(body[: div.start()])
-            parts.append((_DATA.sub("", div[0]) if in_html else _lines(div[0])) + f"{{% slot {_text(div['name'])} %}}")
+            kept = _DATA.sub(lambda found: _lines(found[0]), div[0]) if in_html else _lines(div[0])
+            parts.append(f"{kept}{{% slot {_text(div['name'])} %}}")
             open_.append("{% endslot %}" + ("</div>" if in_html else ""))
         elif not div["close"]:
             parts.append(div[0])

@@ -57,7 +57,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Return a time zone; UTC where it is not known."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
 
 

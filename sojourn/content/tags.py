@@ -47,7 +47,7 @@ class Verbs(Extension):
             given[str(key.value)] = parser.parse_expression()
         path = path_of(name)
         known: Mapping[str, Block | None] = self.environment.blocks  # type: ignore[attr-defined]
-        node = _using(path, known.get(path), given, lineno)
+        node = using(path, known.get(path), given, lineno)
         if path in known:
             self.environment.noted += [(lineno, message) for message in faults(path, known[path], given)]  # type: ignore[attr-defined]
         return node
@@ -73,18 +73,41 @@ class Verbs(Extension):
         return nodes.If(_ask(FILLED, nodes.Const(name)), [include], [], fallback, lineno=lineno)
 
 
-def _using(path: str, block: Block | None, given: Mapping[str, nodes.Expr], lineno: int) -> nodes.Node:
+def using(path: str, block: Block | None, given: Mapping[str, Any], lineno: int) -> nodes.Node:
+    """Return the nodes that include a block with its inputs."""
     include = nodes.Include(nodes.Const(path), True, False, lineno=lineno)
+    include.used = True  # type: ignore[attr-defined]
+    targets = [_input(name, "param") for name in (given if block is None else block.inputs)]
     if block is None:
-        return nodes.With([nodes.Name(name, "param") for name in given], list(given.values()), [include], lineno=lineno)
+        return nodes.With(targets, list(given.values()), [include], lineno=lineno)
     values = [_ask(GIVEN, given.get(name, nodes.Const(None)), nodes.Const(path), nodes.Const(name)) for name in block.inputs]
     required = [name for name, declared in block.inputs.items() if declared.required]
     kept: list[nodes.Node] = [include]
     if required:
-        pairs = nodes.Dict([nodes.Pair(nodes.Const(name), nodes.Name(name, "load")) for name in required])
+        pairs = nodes.Dict([nodes.Pair(nodes.Const(name), _input(name, "load")) for name in required])
         pairs.weighed = True  # type: ignore[attr-defined]
         kept = [nodes.If(_ask(KEPT, pairs, nodes.Const(path)), [include], [], [], lineno=lineno)]
-    return nodes.With([nodes.Name(name, "param") for name in block.inputs], values, kept, lineno=lineno)
+    return nodes.With(targets, values, kept, lineno=lineno)
+
+
+def using_what_is_there(include: nodes.Include, known: Mapping[str, Block | None]) -> nodes.Node:
+    """Return an include of a block as its use with the inputs that are set around it; any other include as it is."""
+    path = include.template.value if isinstance(include.template, nodes.Const) else None
+    block = known.get(path) if isinstance(path, str) else None
+    if block is None or getattr(include, "used", False):
+        return include
+    around = {name: _input(name, "load") for name in block.inputs}
+    whole = using(str(path), block, around, include.lineno).set_lineno(include.lineno)
+    for inner in whole.find_all(nodes.Include):
+        inner.used = False  # type: ignore[attr-defined]
+    return whole
+
+
+def _input(name: str, ctx: str) -> nodes.Name:
+    """Return the name of a block's input where a template uses the block; it is no token of the template."""
+    node = nodes.Name(name, ctx)
+    node.input = True  # type: ignore[attr-defined]
+    return node
 
 
 def _ask(name: str, value: nodes.Expr, *more: nodes.Expr) -> nodes.Filter:

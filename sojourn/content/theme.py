@@ -29,9 +29,17 @@ class Colours(Model):
     line: Colour = Field(default="#e4e1da", description="of lines and frames")
 
 
-_DARK = Colours(
-    page="#171715", card="#21211e", text="#ece9e2", quiet="#a5a198", link="#cfe3d8", button="#cfe3d8", on_button="#14231d", line="#56534b"
-)
+class DarkColours(Colours):
+    """The colours of dark mode."""
+
+    page: Colour = Field(default="#171715", description="behind everything")
+    card: Colour = Field(default="#21211e", description="behind the message")
+    text: Colour = Field(default="#ece9e2", description="of what is read")
+    quiet: Colour = Field(default="#a5a198", description="of what is said beside it")
+    link: Colour = Field(default="#cfe3d8", description="of links in a text")
+    button: Colour = Field(default="#cfe3d8", description="behind a button's words")
+    on_button: Colour = Field(default="#14231d", description="of a button's words")
+    line: Colour = Field(default="#56534b", description="of lines and frames")
 
 
 class Fonts(Model):
@@ -55,7 +63,7 @@ class Theme(Model):
     """What all messages look like."""
 
     colors: Colours = Field(default_factory=Colours, description="by what each is for")
-    dark: Colours = Field(default=_DARK, description="the same, for those who read in dark mode")
+    dark: DarkColours = Field(default_factory=DarkColours, description="the same, for those who read in dark mode")
     fonts: Fonts = Field(default_factory=Fonts, description="fonts and their size")
     logo: Logo | None = Field(default=None, description="the shop's picture; left out: its name")
     width: Pixels = Field(default=560, description="of a message, in pixels")

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sojourn.cli import app
-from sojourn.language.schema import SCHEMAS
+from sojourn.commands.definitions import ALL_SCHEMAS
 
 BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
@@ -56,7 +56,9 @@ def test_draw_of_an_unknown_journey_names_the_nearest(journeys: Path) -> None:
 def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
     assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
     assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(SCHEMAS)]
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(ALL_SCHEMAS)]
+    theme = json.loads((tmp_path / "schemas" / "theme.schema.json").read_text())
+    assert {"colors", "dark", "fonts"} <= set(theme["properties"])
 
 
 @pytest.mark.parametrize("command", ["check", "draw", "schema"])
