@@ -9,7 +9,7 @@ from jinja2 import TemplateError, nodes
 
 from sojourn.content import blocks
 from sojourn.content.legible import illegible
-from sojourn.content.markup import faults
+from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced
 from sojourn.content.reach import File, Reach
 from sojourn.content.sample import ROOTS as SAMPLED
 from sojourn.content.sample import everything
@@ -20,7 +20,7 @@ from sojourn.errors import RenderError
 from sojourn.language.conditions import Condition, ConditionError
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.finding import Known
-from sojourn.language.problems import Problem, nearest, shown, unknown
+from sojourn.language.problems import Problem, listed, nearest, shown, unknown
 from sojourn.language.shop import ShopSettings
 
 if TYPE_CHECKING:
@@ -196,6 +196,9 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
     for facts in everything(contents.sample(source.name), contents.asks(source.name), spoken):
         for variant in (None, *source.front.variants):
             try:
+                for _, _, outer, inner in misplaced(contents.mjml(source.name, facts, variant)):
+                    if outer is not None:
+                        problems.add(_misplaced(contents, source, found, outer, inner))
                 rendered = contents.render(source.name, facts, variant)
             except RenderError as error:
                 return [Problem(source.file, line, column, f"cannot be rendered with its `sample`: {error}")]
@@ -207,6 +210,19 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
             for words, message in illegible(rendered.html):
                 problems.add(_where(contents, source, found, words, message))
     return problems
+
+
+def _misplaced(contents: Contents, source: Source, found: Reach, outer: str, inner: str) -> Problem:
+    """Return a component in the wrong place, in the line in which it stands, be it within its file or at the beginning of a block."""
+    stands = f"`{inner}`" if inner.startswith("mj") else f"`{inner}`, which is HTML,"
+    inside = sorted(tag for tag in allowed_tags() if tag != "mj-attributes" and may_hold(tag, inner)) if inner.startswith("mj") else ["mj-text", "mj-raw"]
+    message = f"{stands} cannot stand in `{outer}`; it stands in {listed(inside)}"
+    for beginning in (outer, None):
+        for file in found.files:
+            for line, column, around, tag in misplaced(file.body):
+                if (around, tag) == (beginning, inner):
+                    return contents.place(file.path, line, column, message)
+    return Problem(source.file, source.first_line, 1, message)
 
 
 def _where(contents: Contents, source: Source, found: Reach, words: str, message: str) -> Problem:

@@ -111,26 +111,13 @@ class Contents:
             MissingFact: a fact is missing without which the content says not to send.
             RenderError: a token is missing, a limit is passed, or a subject or link is refused.
         """
-        source = self.source(name)
-        unanswered = source.front.slots.keys() - (facts.answers.slots if facts.answers is not None else ())
-        if unanswered:
-            raise RenderError(f"what fills the slot {min(unanswered)} of {name} was not judged before")
-        shop = plain(facts.shop)
-        locale = facts.locale if facts.locale is not None and re.match(LANGUAGE, facts.locale) else None
-        language, why = chosen(self.library.languages(name), self._own_language(source, shop), locale, shop.get("locale"))
-        compiled = self._compiled[name, language]
-        subject, preheader, tokens = compiled.headers.get(variant) or compiled.headers[None]
-        speech = _speech(facts, locale, shop, language or self._own_language(source, shop))
-        values = {
-            "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
-            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, "unsubscribe_url": facts.unsubscribe_url,
-            "language": speech.locale,
-        }  # fmt: skip
+        source, compiled, values, speech, (language, why) = self._prepared(name, facts, variant)
         with running(name, seconds) as run:
             run.speech, run.answers = speech, facts.answers
             run.paths.update(roots(values))
-            run.because("language", language or self._own_language(source, shop), "language", why)
+            run.because("language", language or self._own_language(source, values["shop"]), "language", why)
             _require(name, source.front.needs, values)
+            subject, preheader, _ = compiled.headers.get(variant) or compiled.headers[None]
             run.header = True
             line = _subject(name, self._run(subject, values, run))
             run.header = False
@@ -142,6 +129,40 @@ class Contents:
             run.tokens["unsubscribe_url"] = {"value": facts.unsubscribe_url, "source": "link"}
             text = message.text or "" if written is None else written
             return Rendered(line, line_ahead, message.html, text, message.links, run.tokens, language)
+
+    def mjml(self, name: str, facts: RenderFacts, variant: str | None = None) -> str:
+        """Return the MJML of a message, before it is compiled: for the check, and for who looks into it.
+
+        Raises:
+            NotFound: there is no such content.
+            RenderError: a token is missing, or a limit is passed.
+        """
+        _, compiled, values, speech, _ = self._prepared(name, facts, variant)
+        with running(name) as run:
+            run.speech, run.answers = speech, facts.answers
+            run.paths.update(roots(values))
+            return self._run(compiled.body, {**values, "subject": name}, run)
+
+    def _prepared(
+        self, name: str, facts: RenderFacts, variant: str | None
+    ) -> tuple[Source, _Compiled, dict[str, Any], Speech, tuple[str | None, str]]:
+        """Return what a render needs: the content, its templates in the language of the person, the values, how to speak, and why so."""
+        source = self.source(name)
+        unanswered = source.front.slots.keys() - (facts.answers.slots if facts.answers is not None else ())
+        if unanswered:
+            raise RenderError(f"what fills the slot {min(unanswered)} of {name} was not judged before")
+        shop = plain(facts.shop)
+        locale = facts.locale if facts.locale is not None and re.match(LANGUAGE, facts.locale) else None
+        language, why = chosen(self.library.languages(name), self._own_language(source, shop), locale, shop.get("locale"))
+        compiled = self._compiled[name, language]
+        _, _, tokens = compiled.headers.get(variant) or compiled.headers[None]
+        speech = _speech(facts, locale, shop, language or self._own_language(source, shop))
+        values = {
+            "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
+            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, "unsubscribe_url": facts.unsubscribe_url,
+            "language": speech.locale,
+        }  # fmt: skip
+        return source, compiled, values, speech, (language, why)
 
     def asks(self, name: str) -> Asks:
         """Return what a content asks about a person; `answer` gives the answers.

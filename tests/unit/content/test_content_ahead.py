@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sojourn.content import Contents, RenderFacts
+from sojourn.content.sample import everything
 from sojourn.errors import RenderError
 
 JOURNEYS = Path(__file__).parents[3] / "journeys"
@@ -47,7 +48,11 @@ def test_a_shipped_content_is_the_same_compiled_once_as_compiled_for_each_person
     event = data.draw(st.fixed_dictionaries({}, optional=asked))
     with_ = data.draw(st.fixed_dictionaries({"discount_percent": st.integers(1, 90), "code": TEXT, "valid_days": st.integers(0, 9)}))
     variant = data.draw(st.sampled_from([None, *sorted(SHIPPED.variants(name))]))
-    same(SHIPPED, name, RenderFacts(profile, event, SHOP, with_, unsubscribe_url="https://sojourn.example/u/abc?a=1&b=2"), variant)
+    locale = data.draw(st.sampled_from([None, "de-AT", "en-US", "fr"]))
+    answers = data.draw(st.sampled_from(everything(SHIPPED.sample(name), SHIPPED.asks(name), [None]))).answers
+    url = "https://sojourn.example/u/abc?a=1&b=2"
+    rendered = same(SHIPPED, name, RenderFacts(profile, event, SHOP, with_, unsubscribe_url=url, answers=answers, locale=locale), variant)
+    assert not isinstance(rendered, str) or "needs with." in rendered
 
 
 BODIES = {

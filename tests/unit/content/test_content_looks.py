@@ -121,6 +121,24 @@ def test_the_data_speaks_of_the_four_families_and_says_where_it_is_from() -> Non
     assert len(support()) > 150
 
 
+FOOTER = "<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (f"\n{FOOTER}", "mail.mjml:6:1: `mj-section` cannot stand in `mj-column`"),
+        ("<div>x</div>", "mail.mjml:5:1: `div`, which is HTML, cannot stand in `mj-column`; it stands in `mj-text`, `mj-raw`"),
+        ("<mj-text>\n<mj-divider /></mj-text>", "mail.mjml:6:1: `mj-divider` cannot stand in `mj-text`; it stands in `mj-column`,"),
+        ("{% use 'footer' %}", "blocks/footer.mjml:3:1: `mj-section` cannot stand in `mj-column`; it stands in `mj-body`, `mj-wrapper`"),
+        ("{% if shop.name %}<mj-text>{% else %}<mj-text color='#000000'>{% endif %}x</mj-text>", ""),
+    ],
+)
+def test_a_component_in_the_wrong_place_is_told_in_its_line_also_where_a_block_brings_it(body: str, told: str) -> None:
+    found = problems(body, blocks__footer=f"---\n---\n{FOOTER}")
+    assert (told in found[0] if told else not found), found
+
+
 def test_css_is_accepted_by_name_in_the_front_matter() -> None:
     body = "<mj-text><span style='display:grid'>x</span></mj-text>"
     assert len(problems(body)) == 1
