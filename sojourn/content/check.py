@@ -215,7 +215,8 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
 def _misplaced(contents: Contents, source: Source, found: Reach, outer: str, inner: str) -> Problem:
     """Return a component in the wrong place, in the line in which it stands, be it within its file or at the beginning of a block."""
     stands = f"`{inner}`" if inner.startswith("mj") else f"`{inner}`, which is HTML,"
-    inside = sorted(tag for tag in allowed_tags() if tag != "mj-attributes" and may_hold(tag, inner)) if inner.startswith("mj") else ["mj-text", "mj-raw"]
+    holding = sorted(tag for tag in allowed_tags() if tag != "mj-attributes" and may_hold(tag, inner))
+    inside = holding if inner.startswith("mj") else ["mj-text", "mj-raw"]
     message = f"{stands} cannot stand in `{outer}`; it stands in {listed(inside)}"
     for beginning in (outer, None):
         for file in found.files:
