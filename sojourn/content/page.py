@@ -62,7 +62,7 @@ def to_html(name: str, mjml: str) -> str:
         RenderError: it is none.
     """
     try:
-        return mjml2html(mjml)
+        return mjml2html(_TAG.sub(_spelt_out, mjml))
     except ValueError as error:
         raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
 
@@ -78,6 +78,18 @@ def afresh(name: str, mjml: str, preheader: str, unsubscribe_url: str, *, text: 
     words = to_text(html) if text else None
     html = _with_preheader(html, _hidden(preheader))
     return Message(html, words, trackable(html))
+
+
+def _spelt_out(tag: re.Match[str]) -> str:
+    """Return a tag whose attributes have in digits what MJML would write in a spelling of its own, such as `\\u{a0}`."""
+    text = tag[0]
+    if tag["name"] is None or tag["name"] == "mj-style" or (text.isascii() and "\\" not in text and "\n" not in text):
+        return text
+    return _ATTRIBUTE.sub(lambda found: "".join(letter if _is_plain(letter) else f"&#{ord(letter)};" for letter in found[0]), text)
+
+
+def _is_plain(letter: str) -> bool:
+    return letter.isprintable() and letter != "\\"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,14 @@ def test_a_value_is_shown_whole_whatever_it_is_made_of(value: str) -> None:
     contents = one("<mj-text>{{ profile.a }}|{% set x %}<i>{{ profile.a }}</i>{% endset %}{{ x }}</mj-text>")
     rendered = same(contents, "mail", RenderFacts({"a": value}))
     assert " ".join(rendered.text.split()) == " ".join(f"{value}|{value}".split())
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("value", ["a\\b", "a\u00a0b", "a\u200bb", "a\nb", "Größe 5 €"])
+def test_an_attribute_holds_a_value_whole_whatever_it_is_made_of(value: str, ahead: bool) -> None:
+    contents = one("<mj-image src='https://x.example/a.png' alt='{{ profile.a }}' /><mj-text><i title='{{ profile.a }}'>x</i></mj-text>")
+    html = contents.render("mail", RenderFacts({"a": value}), ahead=ahead).html
+    assert [unescape(html.split(f'{name}="')[1].split('"')[0]) for name in ("alt", "title")] == [value, value]
 
 
 def test_a_value_with_control_characters_stops_nothing() -> None:

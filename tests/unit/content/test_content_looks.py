@@ -67,6 +67,11 @@ def test_dark_mode_is_judged_by_its_own_rules() -> None:
     assert "in dark mode" in illegible(DARK.replace(".ink div, .ink > a { color: INK !important; }", ""))[0][1]
 
 
+def test_a_link_of_which_nothing_is_said_is_blue() -> None:
+    dark = DARK.replace("words", "<a href='#'>words</a>")
+    assert "#0000ee on #111111 in dark mode" in illegible(dark.replace(".ink div, .ink > a { color: INK !important; }", ""))[0][1]
+
+
 def test_what_is_hidden_is_not_judged() -> None:
     assert illegible("<div style='display:none;color:#fff'>words</div>") == []
 
