@@ -7,6 +7,7 @@
     │   ├── NotFound             no such profile, journey, entry, send or link
     │   ├── SettingsError        a setting is missing or wrong; says which and what to do
     │   ├── RenderError          a content cannot be rendered for this person
+    │   │   └── MissingFact      a fact is missing without which the content says not to send
     │   └── Rejected             a provider refused a message for good
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
@@ -47,6 +48,10 @@ class SettingsError(Terminal):
 
 class RenderError(Terminal):
     """A content cannot be rendered for this person."""
+
+
+class MissingFact(RenderError):
+    """A fact is missing without which the content says not to send."""
 
 
 class Rejected(Terminal):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,18 @@ import typer
 from rich.console import Console
 
 from sojourn.content import Contents
+from sojourn.content.blocks import Block
+from sojourn.content.source import Front
+from sojourn.content.theme import Theme
+from sojourn.content.translations import Translation
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.definitions import Definitions
 from sojourn.language.diagram import draw
+from sojourn.language.finding import NOTHING_KNOWN, Known
 from sojourn.language.loader import load
-from sojourn.language.model import Journey
+from sojourn.language.model import Journey, Model
 from sojourn.language.problems import DefinitionError, Problem, unknown
-from sojourn.language.schema import SCHEMAS, schema
+from sojourn.language.schema import SCHEMAS, schema_of
 from sojourn.prediction.models import Models
 
 JOURNEYS_DIR = "SOJOURN_JOURNEYS_DIR"
@@ -43,6 +49,14 @@ class Kind(StrEnum):
     stages = "stages"
     clusters = "clusters"
     resolution = "resolution"
+    content = "content"
+    translation = "translation"
+    block = "block"
+    theme = "theme"
+
+
+# Of contents, a room above the language's: front matter, and the YAML beside it.
+ALL_SCHEMAS: dict[str, type[Model]] = {**SCHEMAS, "content": Front, "translation": Translation, "block": Block, "theme": Theme}
 
 
 @contextmanager
@@ -75,9 +89,13 @@ def load_everything(folder: Path) -> Definitions:
         found = load(folder)
     except DefinitionError as error:
         problems += error.problems
+    notes: list[Problem] = []
     try:
         contents = Contents.load(folder)
-        problems += [problem for name in sorted(contents.names()) for problem in contents.check(name)]
+        known = NOTHING_KNOWN if found is None else Known(segments=frozenset(found.segments), models=found.models)
+        for name in sorted(contents.names()):
+            problems += contents.check(name, known)
+            notes += contents.notes(name)
     except DefinitionError as error:
         problems += error.problems
     try:
@@ -86,7 +104,7 @@ def load_everything(folder: Path) -> Definitions:
         problems += error.problems
     if problems or found is None:
         raise DefinitionError(problems)
-    return found
+    return replace(found, warnings=(*found.warnings, *sorted(notes)))
 
 
 def tell_warnings(found: Definitions) -> None:
@@ -150,12 +168,12 @@ def schema_command(
     makes it complete and check while you type.
     """
     if out is None:
-        typer.echo(json.dumps(schema(kind.value), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(schema_of(ALL_SCHEMAS[kind.value]), indent=2, ensure_ascii=False))
         return
     out.mkdir(parents=True, exist_ok=True)
-    for each in SCHEMAS:
+    for each, model in ALL_SCHEMAS.items():
         path = out / f"{each}.schema.json"
-        path.write_text(json.dumps(schema(each), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(schema_of(model), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         typer.echo(str(path))
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sojourn.clock import monotonic
+from sojourn.content.answers import Answers
+from sojourn.content.speech import Speech
 from sojourn.errors import RenderError
 
 MAX_STEPS = 5_000
@@ -38,6 +40,9 @@ class Run:
     header: bool = False  # a subject is being rendered: its values must not carry control characters
     paths: dict[int, str] = field(default_factory=dict)
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: Answers | None = None  # None where nothing was judged
+    speech: Speech = field(default_factory=Speech)  # language, zone and moment
+    holes: list[str] | None = None  # what stands in each hole; None where values stand themselves
 
     def step(self, number: int = 1) -> None:
         """Use up steps.
@@ -72,6 +77,10 @@ class Run:
     def token(self, path: str, value: Any, source: str) -> None:
         """Keep a token's value and where it came from."""
         self.tokens[path] = {"value": value, "source": source}
+
+    def because(self, name: str, value: Any, source: str, because: str) -> None:
+        """Keep what was decided, and why."""
+        self.tokens[name] = {"value": value, "source": source, "because": because}
 
 
 _running: ContextVar[Run] = ContextVar("sojourn_render")

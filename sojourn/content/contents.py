@@ -2,85 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Template, TemplateError
-from mjml import mjml2html
+from jinja2 import DictLoader, Template, TemplateError, nodes
 
+from sojourn.content.answers import Asks
 from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.facts import Rendered, RenderFacts, plain
-from sojourn.content.links import mark_untracked, refuse_schemes, trackable
+from sojourn.content.holes import Unholed, per_person
+from sojourn.content.library import Library, read_library
+from sojourn.content.page import Message, afresh
+from sojourn.content.pages import Pages
 from sojourn.content.reach import Reach, reach
-from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, has_control, roots
-from sojourn.content.source import Source, parse
-from sojourn.content.text import to_text
-from sojourn.errors import NotFound, RenderError, SojournError
+from sojourn.content.sample import sample_of
+from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, Words, has_control, roots
+from sojourn.content.source import LANGUAGE, Source, Variant
+from sojourn.content.speech import Speech
+from sojourn.content.translations import Translation, base, chosen, code
+from sojourn.errors import MissingFact, NotFound, RenderError, SojournError
+from sojourn.language.finding import NOTHING_KNOWN, Known
 from sojourn.language.problems import DefinitionError, Problem, unknown
 
-MAX_FILE = 200 * 1024
 MAX_SUBJECT = 250
-# Without these an inbox would go on with the message's first words after a short preheader.
-_FILLER = "&#847;&zwnj;&nbsp;" * 60
-_HIDDEN = '<div style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px">{}</div>'
+DEFAULT_LOCALE = "en"
 
 
 @dataclass(frozen=True)
 class _Compiled:
-    source: Source
     body: Template
     text: Template | None
     headers: dict[str | None, tuple[Template, Template, dict[str, Any]]]  # per variant: subject, preheader, tokens
+    pages: Pages | None  # None where it has to be compiled for each person
+
+
+@dataclass(frozen=True)
+class _Environments:
+    html: ContentEnvironment
+    plain: ContentEnvironment
 
 
 class Contents:
     """The contents of a folder of definitions, by name."""
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.files = dict(files)
-        self.sources: dict[str, Source] = {}
-        problems: list[Problem] = []
-        for path, text in sorted(files.items()):
-            if path.endswith(".mjml") and "/" not in path:
-                try:
-                    self.sources[path.removesuffix(".mjml")] = parse(path.removesuffix(".mjml"), self._file(path), text)
-                except DefinitionError as error:
-                    problems += error.problems
-        self.bodies = {path: text for path, text in files.items() if "/" in path or path.endswith(".txt")}
-        self.bodies |= {f"{name}.mjml": source.body for name, source in self.sources.items()}
-        self.html = ContentEnvironment(DictLoader(self.bodies), html=True)
-        self.plain = ContentEnvironment(DictLoader(self.bodies), html=False)
-        self._compiled: dict[str, _Compiled] = {}
+        self.library: Library = read_library(folder, files)
+        self.sources: dict[str, Source] = self.library.sources
+        self.bodies = self.library.bodies
+        self._environments: dict[str | None, _Environments] = {}
+        self._compiled: dict[tuple[str, str | None], _Compiled] = {}
         self._traits: dict[str, frozenset[str] | None] = {}
+        self._asks: dict[str, Asks] = {}
+        problems = list(self.library.problems)
         for name, source in self.sources.items():
-            faults = self.reach(name).faults
-            problems += [self.place(path, line, 1, message) for path, line, message in faults]
-            if not faults:
-                try:
-                    self._compiled[name] = self._compile(source)
-                except TemplateError as error:
-                    problems.append(self.place(error_file(error, source), getattr(error, "lineno", None) or 1, 1, str(error.message)))
+            for language in (None, *self.library.languages(name)):
+                faults = self.reach(name, language).faults
+                problems += [self.place(path, line, 1, message) for path, line, message in faults]
+                if not faults:
+                    problems += self._compile(source, language)
         if problems:
             raise DefinitionError(problems)
 
     @classmethod
     def load(cls, folder: Path) -> Contents:
-        """Return the contents of a folder of definitions: `<folder>/content/*.mjml` and what they include.
+        """Return the contents of a folder of definitions: `<folder>/content/` and what they are made of.
 
         Raises:
             DefinitionError: a content cannot be read; all problems of all files.
         """
-        root = folder / "content"
-        paths = [path for path in sorted(root.rglob("*")) if path.suffix in (".mjml", ".txt") and path.is_file()]
-        large = [path for path in paths if path.stat().st_size > MAX_FILE]
-        if large:
-            raise DefinitionError(Problem(p.as_posix(), 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
-        return cls(folder, {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths})
+        return cls(folder, Library.load(folder))
 
     def names(self) -> frozenset[str]:
         """Return the names that a `send` may bear."""
@@ -88,96 +82,203 @@ class Contents:
 
     def variants(self, name: str) -> frozenset[str]:
         """Return the variants that a content describes."""
-        return frozenset(self._get(name).source.front.variants)
+        return frozenset(self.source(name).front.variants)
 
-    def render(self, name: str, facts: RenderFacts, variant: str | None = None, seconds: float = MAX_SECONDS) -> Rendered:
+    def source(self, name: str) -> Source:
+        """Return a content as its author wrote it.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        if name not in self.sources:
+            raise NotFound(unknown("content", name, self.sources))
+        return self.sources[name]
+
+    def render(
+        self, name: str, facts: RenderFacts, variant: str | None = None, seconds: float = MAX_SECONDS, *, ahead: bool = True
+    ) -> Rendered:
         """Return a content rendered for a person.
+
+        Args:
+            name: the content's.
+            facts: the person's, and the answers to what the content `asks`.
+            variant: which variant; None for the content without one.
+            seconds: the time it may take.
+            ahead: False has MJML compile it anew for this person, and gives the same.
 
         Raises:
             NotFound: there is no such content.
+            MissingFact: a fact is missing without which the content says not to send.
             RenderError: a token is missing, a limit is passed, or a subject or link is refused.
         """
-        compiled = self._get(name)
-        subject, preheader, tokens = compiled.headers.get(variant) or compiled.headers[None]
-        values = {
-            "profile": plain(facts.profile), "event": plain(facts.event), "shop": plain(facts.shop), "with": plain(facts.with_),
-            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, **facts.own_links(),
-        }  # fmt: skip
+        source, compiled, values, speech, (language, why) = self._prepared(name, facts, variant)
         with running(name, seconds) as run:
+            run.speech, run.answers = speech, facts.answers
             run.paths.update(roots(values))
-            _require(name, compiled.source.front.needs, values)
+            run.because("language", language or self._own_language(source, values["shop"]), "language", why)
+            _require(name, source.front.needs, values)
+            subject, preheader, _ = compiled.headers.get(variant) or compiled.headers[None]
             run.header = True
             line = _subject(name, self._run(subject, values, run))
             run.header = False
             values["subject"] = line
-            ahead = " ".join(self._run(preheader, values, run).split())
-            html = self._html(name, self._run(compiled.body, values, run), facts.own_links())
-            text = self._run(compiled.text, values, run) if compiled.text is not None else to_text(html)
-            html = _with_preheader(html, ahead)
-            run.fits(len(html))
-            run.tokens.update({token: {"value": url, "source": "link"} for token, url in facts.own_links().items() if url in html})
-            return Rendered(line, ahead, html, text, trackable(html), run.tokens)
+            line_ahead = " ".join(self._run(preheader, values, run).split())
+            written = None if compiled.text is None else self._run(compiled.text, values, run)
+            own = facts.own_links()
+            message = self._message(name, compiled, values, run, line_ahead, own.values(), text=written is None, ahead=ahead)
+            run.fits(len(message.html))
+            run.tokens.update({token: {"value": url, "source": "link"} for token, url in own.items() if url in message.html})
+            text = message.text or "" if written is None else written
+            return Rendered(line, line_ahead, message.html, text, message.links, run.tokens, language)
 
-    def check(self, name: str) -> list[Problem]:
-        """Return what is wrong with a content, with file and line; nothing where it can be sent."""
+    def mjml(self, name: str, facts: RenderFacts, variant: str | None = None) -> str:
+        """Return the MJML of a message, before it is compiled: for the check, and for who looks into it.
+
+        Raises:
+            NotFound: there is no such content.
+            RenderError: a token is missing, or a limit is passed.
+        """
+        _, compiled, values, speech, _ = self._prepared(name, facts, variant)
+        with running(name) as run:
+            run.speech, run.answers = speech, facts.answers
+            run.paths.update(roots(values))
+            return self._run(compiled.body, {**values, "subject": name}, run)
+
+    def _prepared(
+        self, name: str, facts: RenderFacts, variant: str | None
+    ) -> tuple[Source, _Compiled, dict[str, Any], Speech, tuple[str | None, str]]:
+        """Return what a render needs: the content, its templates in the language of the person, the values, how to speak, and why so."""
+        source = self.source(name)
+        unanswered = source.front.slots.keys() - (facts.answers.slots if facts.answers is not None else ())
+        if unanswered:
+            raise RenderError(f"what fills the slot {min(unanswered)} of {name} was not judged before")
+        shop = plain(facts.shop)
+        locale = facts.locale if facts.locale is not None and re.match(LANGUAGE, facts.locale) else None
+        language, why = chosen(self.library.languages(name), self._own_language(source, shop), locale, shop.get("locale"))
+        compiled = self._compiled[name, language]
+        _, _, tokens = compiled.headers.get(variant) or compiled.headers[None]
+        speech = _speech(facts, locale, shop, language or self._own_language(source, shop))
+        values = {
+            "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
+            "score": plain(facts.scores), "variant": {"name": variant, **tokens}, **facts.own_links(),
+            "language": speech.locale,
+        }  # fmt: skip
+        return source, compiled, values, speech, (language, why)
+
+    def asks(self, name: str) -> Asks:
+        """Return what a content asks about a person; `answer` gives the answers.
+
+        Raises:
+            NotFound: there is no such content.
+        """
+        if name not in self._asks:
+            source = self.source(name)
+            trees = [file.tree for language in (None, *self.library.languages(name)) for file in self.reach(name, language).files]
+            conditions = [node.condition for tree in trees for node in tree.find_all(nodes.If) if hasattr(node, "condition")]
+            self._asks[name] = Asks(name, tuple(dict.fromkeys(conditions)), source.front.slots)
+        return self._asks[name]
+
+    def check(self, name: str, known: Known = NOTHING_KNOWN) -> list[Problem]:
+        """Return what is wrong with a content, with file and line; nothing where it can be sent.
+
+        Args:
+            name: the content's.
+            known: names that exist beside it; those that are None are not checked.
+        """
         from sojourn.content.check import check  # the checks know this class; it needs them only here
 
-        return check(self, self._get(name).source)
+        return check(self, self.source(name), known)
 
-    def reach(self, name: str) -> Reach:
-        """Return the files that a content is made of."""
-        return reach(self.html, self.bodies, f"{name}.mjml")
+    def notes(self, name: str) -> list[Problem]:
+        """Return what had better be otherwise with a content, with file and line."""
+        found = self.per_person(name)
+        return [found] if found is not None else []
+
+    def reach(self, name: str, language: str | None = None) -> Reach:
+        """Return the files that a content is made of, in a language."""
+        return reach(self.environments(language).html, self.bodies, f"{name}.mjml")
+
+    def per_person(self, name: str) -> Problem | None:
+        """Return why a content has to be compiled by MJML for each person, with its place; None where once is enough."""
+        files = self.reach(name).files
+        found = per_person(file.tree for file in files)
+        if found is None:
+            return None
+        place, line, why = found
+        return self.place(files[place].path, line, 1, f"{why}: compiled anew for each person, which takes longer")
 
     def traits(self, name: str) -> frozenset[str] | None:
-        """Return the traits that a content asks for, in any variant; None where it may ask for any."""
+        """Return the traits that a content asks for, in any variant and language; None where it may ask for any."""
         if name not in self._traits:
-            front = self._get(name).source.front
-            lines = [front.subject, front.preheader, *(line for v in front.variants.values() for line in (v.subject, v.preheader) if line)]
-            trees = [file.tree for file in self.reach(name).files] + [self.plain.parse(line) for line in lines]
-            trees += [file.tree for file in reach(self.plain, self.bodies, f"{name}.txt").files] if f"{name}.txt" in self.bodies else []
+            source = self.source(name)
+            trees: list[nodes.Template] = []
+            for language in (None, *self.library.languages(name)):
+                made = self.environments(language)
+                said: Iterable[Variant | Translation | Any] = self._said(source, language)
+                lines = [line for each in said for line in (each.subject, each.preheader) if line]
+                trees += [file.tree for file in self.reach(name, language).files]
+                trees += [made.plain.parse(line, f"{name}.mjml") for line in lines]
+                if f"{name}.txt" in self.bodies:
+                    trees += [file.tree for file in reach(made.plain, self.bodies, f"{name}.txt").files]
             asked = traits_asked(trees)
-            needed = {token.split(".")[1] for token in front.needs if token.startswith(f"{PROFILE}.")}
+            needed = {token.split(".")[1] for token in source.front.needs if token.startswith(f"{PROFILE}.")}
             self._traits[name] = None if asked is None else asked | needed
         return self._traits[name]
 
     def place(self, path: str, line: int, column: int, message: str) -> Problem:
         """Return a problem at a line of a template's body, as a line of its file."""
-        source = self.sources.get(path.removesuffix(".mjml"))
-        return Problem(self._file(path), line + (source.first_line - 1 if source is not None else 0), column, message)
+        return self.library.place(path, line, column, message)
 
     def sample(self, name: str, shop: Mapping[str, Any] | None = None) -> RenderFacts:
-        """Return the facts of a content's own `sample`, for a check or a preview."""
-        found: dict[str, dict[str, Any]] = {"profile": {}, "event": {}, "with": {}, "score": {}, "shop": dict(shop or _SHOP)}
-        for dotted, value in self._get(name).source.front.sample.items():
-            root, _, rest = dotted.partition(".")
-            *way, last = rest.split(".")
-            place = found.setdefault(root, {})
-            for part in way:
-                place = place.setdefault(part, {})
-            place[last] = value
-        return RenderFacts(found["profile"], found["event"], found["shop"], found["with"], found["score"])
+        """Return the facts of a content's own `sample`, for a check or a preview; what they leave open does not hold."""
+        return sample_of(self.source(name).front.sample, self.asks(name), shop)
 
-    def _file(self, path: str) -> str:
-        return (self.folder / "content" / path).as_posix()
-
-    def _get(self, name: str) -> _Compiled:
-        if name not in self._compiled:
-            raise NotFound(unknown("content", name, self._compiled))
-        return self._compiled[name]
-
-    def _compile(self, source: Source) -> _Compiled:
-        front = source.front
-        headers: dict[str | None, tuple[Template, Template, dict[str, Any]]] = {
-            None: (self.plain.from_string(front.subject), self.plain.from_string(front.preheader), dict(front.tokens))
-        }
-        for variant, changes in front.variants.items():
-            headers[variant] = (
-                self.plain.from_string(changes.subject or front.subject),
-                self.plain.from_string(front.preheader if changes.preheader is None else changes.preheader),
-                {**front.tokens, **changes.tokens},
+    def environments(self, language: str | None) -> _Environments:
+        """Return the environments in which templates say their texts in a language."""
+        if language not in self._environments:
+            words = Words(language, self.library.catalogue, self.library.theme, self.library.blocks)
+            loader = DictLoader(self.bodies)
+            self._environments[language] = _Environments(
+                ContentEnvironment(loader, words, html=True), ContentEnvironment(loader, words, html=False)
             )
-        text = self.plain.get_template(f"{source.name}.txt") if f"{source.name}.txt" in self.files else None
-        return _Compiled(source, self.html.get_template(f"{source.name}.mjml"), text, headers)
+        return self._environments[language]
+
+    @staticmethod
+    def _own_language(source: Source, shop: Mapping[str, Any]) -> str:
+        return source.front.language or str(shop.get("locale") or DEFAULT_LOCALE)
+
+    def _said(self, source: Source, language: str | None) -> list[Any]:
+        """Return what bears a subject and a preheader: the front matter or the translation, then its variants."""
+        front = source.front if language is None else self.library.translations[source.name, language]
+        return [front, *front.variants.values()]
+
+    def _compile(self, source: Source, language: str | None) -> list[Problem]:
+        try:
+            self._compiled[source.name, language] = self._made(source, language)
+        except TemplateError as error:
+            path = getattr(error, "name", None) or f"{source.name}.mjml"
+            return [self.place(path, getattr(error, "lineno", None) or 1, 1, str(error.message))]
+        return []
+
+    def _made(self, source: Source, language: str | None) -> _Compiled:
+        made, name = self.environments(language), source.name
+        front = source.front if language is None else self.library.translations[name, language]
+        tokens = {**source.front.tokens, **front.tokens}
+
+        def header(changes: Variant, inherited: Mapping[str, Any]) -> tuple[Template, Template, dict[str, Any]]:
+            return (
+                made.plain.line(changes.subject or front.subject, name),
+                made.plain.line(front.preheader if changes.preheader is None else changes.preheader, name),
+                {**inherited, **changes.tokens},
+            )
+
+        headers: dict[str | None, tuple[Template, Template, dict[str, Any]]] = {None: header(Variant(), tokens)}
+        for variant, changes in source.front.variants.items():
+            spoken = changes if language is None else front.variants.get(variant, Variant())
+            headers[variant] = header(spoken, {**tokens, **changes.tokens})
+        text = made.plain.get_template(f"{name}.txt") if f"{name}.txt" in self.bodies else None
+        pages = Pages(name) if self.per_person(name) is None else None
+        return _Compiled(made.html.get_template(f"{name}.mjml"), text, headers, pages)
 
     def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
         parts: list[str] = []
@@ -188,7 +289,7 @@ class Contents:
                 size += len(part)
                 run.fits(size)
                 parts.append(part)
-        except SojournError:
+        except (SojournError, Unholed):
             raise
         except RecursionError:
             raise RenderError(f"{run.content} is nested too deeply to render") from None
@@ -196,35 +297,41 @@ class Contents:
             raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
         return "".join(parts)
 
-    def _html(self, name: str, mjml: str, own_links: Mapping[str, str]) -> str:
-        try:
-            html = mjml2html(mjml)
-        except ValueError as error:
-            raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
-        for url in own_links.values():
-            html = mark_untracked(html, url)
-        refuse_schemes(html, name)
-        return html
+    def _message(
+        self,
+        name: str,
+        compiled: _Compiled,
+        values: dict[str, Any],
+        run: Run,
+        preheader: str,
+        own: Collection[str],
+        *,
+        text: bool,
+        ahead: bool,
+    ) -> Message:
+        """Return the message's HTML, text and links: from its structure, compiled before, where that can be."""
+        if ahead and compiled.pages is not None:
+            before = run.steps, run.output
+            holes: list[str] = []
+            run.holes = holes
+            try:
+                skeleton = self._run(compiled.body, values, run)
+                message = compiled.pages.get(skeleton, holes).fill(name, holes, preheader, own, text=text)
+            except Unholed:
+                message = None
+            run.holes = None
+            if message is not None:
+                return message
+            run.steps, run.output = before
+        return afresh(name, self._run(compiled.body, values, run), preheader, own, text=text)
 
 
-def _with_preheader(html: str, preheader: str) -> str:
-    if not preheader:
-        return html
-    head, tag, rest = html.partition("<body")
-    attributes, end, body = rest.partition(">")
-    return f"{head}{tag}{attributes}{end}{_HIDDEN.format(escape(preheader) + _FILLER)}{body}"
-
-
-def error_file(error: TemplateError, source: Source) -> str:
-    """Return the template in which an error stands."""
-    return getattr(error, "name", None) or f"{source.name}.mjml"
-
-
-_SHOP = {
-    "name": "Sample Shop", "url": "https://shop.example", "currency": "EUR", "locale": "en", "zone": "UTC",
-    "postal_address": "1 Sample Street, 10115 Berlin", "reply_to": "hello@shop.example",
-    "sender": {"name": "Sample Shop", "address": "hello@shop.example"},
-}  # fmt: skip
+def _speech(facts: RenderFacts, locale: str | None, shop: Mapping[str, Any], language: str) -> Speech:
+    """Return how to speak to a person: by the locale that goes with the language of the message."""
+    spoken = base(language)
+    said = next((code(tag) for tag in (locale, shop.get("locale")) if tag and base(tag) == spoken), language)
+    zone = facts.zone or str(shop.get("zone") or "UTC")
+    return Speech(said, zone, facts.now, str(shop.get("currency") or "EUR"))
 
 
 def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None:
@@ -233,7 +340,7 @@ def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None
         for part in token.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is None or value == "":
-            raise RenderError(f"{name} needs {token}, which is missing")
+            raise MissingFact(f"{name} needs {token}, which is missing")
 
 
 def _subject(name: str, text: str) -> str:

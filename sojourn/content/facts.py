@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from sojourn.content.answers import Answers
 from sojourn.errors import RenderError
 
 MAX_DEPTH = 8
@@ -28,6 +29,10 @@ class RenderFacts:
         unsubscribe_url: where one click unsubscribes; never tracked.
         preferences_url: where people choose what they get; never tracked.
         confirm_url: where a consent is confirmed; never tracked.
+        answers: to what the content asks (`Contents.asks`, `answer`); a content that asks cannot be rendered without.
+        locale: the person's, such as `de-AT`; None: the shop's.
+        zone: the person's time zone; None: the shop's.
+        now: the moment at which the message is made.
     """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +43,10 @@ class RenderFacts:
     unsubscribe_url: str = "https://unsubscribe.invalid/"
     preferences_url: str = "https://preferences.invalid/"
     confirm_url: str = "https://confirm.invalid/"
+    answers: Answers | None = None
+    locale: str | None = None
+    zone: str | None = None
+    now: datetime | None = None
 
     def own_links(self) -> dict[str, str]:
         """Return the addresses that lead to a page of ours, by their tokens."""
@@ -52,7 +61,9 @@ class Rendered:
         html: with the original URLs; `rewrite_links` puts in the tracked ones.
         links: the URLs that may be tracked, in the order of their appearance; an index names one.
         tokens: each token used: `{"value": …, "source": …}`, where source is profile, event, shop, with,
-            score, variant, link or fallback.
+            score, variant, link or fallback; and each decision with its `because`: sections (condition), slots (slot),
+            blocks that were dropped (missing), the language.
+        language: the translation that was used; None: the content's own language.
     """
 
     subject: str
@@ -61,6 +72,7 @@ class Rendered:
     text: str
     links: tuple[str, ...]
     tokens: dict[str, dict[str, Any]]
+    language: str | None = None
 
 
 def plain(value: Any) -> Any:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jinja2 import filters as jinja
 
+from sojourn.content import speech
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.missing import Missing
+from sojourn.content.speech import Speech
 from sojourn.errors import RenderError
 
 _KEPT = (
     "abs", "capitalize", "count", "e", "escape", "first", "float", "int", "last", "length", "list", "lower", "map",
     "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "sum", "title", "trim", "truncate", "unique", "upper",
 )  # fmt: skip
-_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩"}
-_WITHOUT_CENTS = {"JPY", "KRW", "VND", "CLP", "ISK"}
 
 
 def default(value: Any, fallback: Any = "") -> Any:
@@ -31,19 +30,46 @@ def default(value: Any, fallback: Any = "") -> Any:
     return value
 
 
-def money(value: Any, currency: Any = "EUR") -> str:
-    """Return an amount as people read it: `€140`, `€19.90`, `CHF 19.90`."""
-    code = str(currency).upper()
-    try:
-        amount = Decimal(str(value))
-        if not amount.is_finite() or abs(amount) >= Decimal("1e12"):
-            raise InvalidOperation
-        amount = amount.quantize(Decimal(1) if code in _WITHOUT_CENTS else Decimal("0.01"), ROUND_HALF_UP)
-    except InvalidOperation:
-        raise RenderError("`money` needs an amount, such as event.price | money(shop.currency)") from None
-    whole = amount == amount.to_integral_value()
-    figure = f"{abs(amount):,.0f}" if whole else f"{abs(amount):,.2f}"
-    return ("-" if amount < 0 else "") + _SIGNS.get(code, f"{code} ") + figure
+def _speech() -> Speech:
+    run = current()
+    if run is None:
+        raise RenderError("nobody is spoken to")  # Jinja tries what is constant while it compiles: it must wait for a reader
+    return run.speech
+
+
+def money(value: Any, currency: str | None = None) -> str:
+    """Return an amount as people write it where the reader lives: `€140`, `€19.90`, `19,90 €`."""
+    return speech.money(value, _speech(), None if isinstance(currency, Missing) else currency)
+
+
+def number(value: Any, decimals: int | None = None) -> str:
+    """Return a number as people write it where the reader lives: `1,234.5`."""
+    return speech.number(value, _speech(), decimals)
+
+
+def percent(value: Any) -> str:
+    """Return a share as per cent: `0.25 | percent` is `25%`."""
+    return speech.percent(value, _speech())
+
+
+def date(value: Any, length: str = "medium") -> str:
+    """Return a day in the reader's language; of a moment, that in the reader's zone."""
+    return speech.day(value, _speech(), length)
+
+
+def time(value: Any, length: str = "short") -> str:
+    """Return the time of day in the reader's language and zone."""
+    return speech.clock_time(value, _speech(), length)
+
+
+def datetime(value: Any, length: str = "medium") -> str:
+    """Return day and time in the reader's language and zone."""
+    return speech.moment(value, _speech(), length)
+
+
+def relative(value: Any) -> str:
+    """Return how far off a moment is: `in 3 days`."""
+    return speech.relative(value, _speech())
 
 
 def link(value: Any, home: Any) -> str:
@@ -71,9 +97,16 @@ def urlencode(value: Any) -> str:
     return quote(_text(value), safe="")
 
 
-def plural(number: Any, one: str, many: str) -> str:
-    """Return the word that fits a number: `3 | plural("item", "items")`."""
-    return one if number == 1 else many
+def plural(value: Any, *forms: str, **named: str) -> str:
+    """Return the word that fits a number by the rules of the reader's language (CLDR).
+
+    `3 | plural("item", "items")`, or by category: `plural(one="plik", few="pliki", many="plików", other="pliku")`.
+    """
+    words = {**dict(zip(("one", "other"), forms, strict=False)), **named}
+    unknown = set(words) - {"zero", "one", "two", "few", "many", "other"}
+    if len(forms) > 2 or unknown or "other" not in words:
+        raise RenderError('`plural` takes two words, or words by zero, one, two, few, many and other: plural(one="item", other="items")')
+    return words.get(speech.category(value, _speech()), words["other"])
 
 
 def replace(value: Any, old: str, new: str) -> str:
@@ -100,6 +133,8 @@ def round_number(value: Any, precision: int = 0) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, Missing):
+        value._fail_with_undefined_error()
     raise RenderError("a text or number is needed where a list, a mapping or nothing stands")
 
 
@@ -136,6 +171,12 @@ def allowed() -> dict[str, Callable[..., Any]]:
         "default": default,
         "d": default,
         "money": money,
+        "number": number,
+        "percent": percent,
+        "date": date,
+        "time": time,
+        "datetime": datetime,
+        "relative": relative,
         "link": link,
         "urlencode": urlencode,
         "plural": plural,

@@ -16,6 +16,7 @@ _TAG = re.compile(
     r"<!--.*?-->|<(?P<name>a|area|img|form|v:\w+)\b(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.DOTALL | re.IGNORECASE
 )
 _URL = re.compile(r"\b(?P<name>href|src|background|action|srcset)\s*=\s*\"(?P<url>[^\"]*)\"", re.IGNORECASE)
+HREF = re.compile(r"href=\"(?P<url>[^\"]*)\"")
 _TEXT_URL = re.compile(r"https?://[^\s<>\"]+")
 
 
@@ -41,19 +42,33 @@ def mark_untracked(html: str, url: str) -> str:
     return html.replace(f'href="{escape(url)}"', f'{UNTRACKED}="" href="{escape(url)}"')
 
 
+def allowed_url(url: str) -> bool:
+    """Tell whether an address, as it stands in HTML, is of a scheme that a message may lead to."""
+    return unescape(url).strip().lower().startswith(ALLOWED)
+
+
+def urls_of(html: str) -> Iterator[str]:
+    """Give each address of a link or picture, as it stands in the HTML."""
+    for tag in _TAG.finditer(html):
+        if tag["name"] is not None:
+            yield from (found["url"] for found in _URL.finditer(html, tag.start("attributes"), tag.end("attributes")))
+
+
+def anchor_attributes(html: str) -> Iterator[str]:
+    """Give the attributes of each link that is not marked as never to be tracked."""
+    for tag in _TAG.finditer(html):
+        if tag["name"] is not None and tag["name"].lower() in ("a", "area") and UNTRACKED not in tag["attributes"]:
+            yield tag["attributes"]
+
+
 def refuse_schemes(html: str, content: str) -> None:
     """Refuse a message with a link or picture of a scheme such as `javascript:`.
 
     Raises:
         RenderError: there is one.
     """
-    for tag in _TAG.finditer(html):
-        if tag["name"] is None:
-            continue
-        for found in _URL.finditer(html, tag.start("attributes"), tag.end("attributes")):
-            url = unescape(found["url"]).strip().lower()
-            if not url.startswith(ALLOWED):
-                raise RenderError(f"{content} has a link or picture that does not begin with https://, mailto: or tel:")
+    if not all(map(allowed_url, urls_of(html))):
+        raise RenderError(f"{content} has a link or picture that does not begin with https://, mailto: or tel:")
 
 
 def rewrite_links(html: str, text: str, url_for: Callable[[int, str], str], pixel: str | None) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import re
 from functools import cache
 from html.parser import HTMLParser
 from importlib import resources
+from typing import Any
 
 from sojourn.content.links import ALLOWED
 from sojourn.language.problems import nearest, shown
@@ -23,16 +24,72 @@ _STANDIN = "\u2060"  # stands where a token stood
 @cache
 def allowed_tags() -> dict[str, frozenset[str]]:
     """Return MJML's tags, each with its attributes."""
-    data = json.loads(resources.files("sojourn.content").joinpath("mjml.json").read_text("utf-8"))
-    return {tag: frozenset(about["attributes"]) for tag, about in data["tags"].items()}
+    return {tag: frozenset(about["attributes"]) for tag, about in _about().items()}
 
 
 def faults(body: str) -> list[tuple[int, int, str]]:
     """Return what is wrong in a template's MJML: (line, column, message)."""
     checker = _Checker()
-    checker.feed(_JINJA.sub(_blank, body))
+    checker.feed(without_jinja(body))
     checker.close()
     return checker.found
+
+
+def misplaced(mjml: str) -> list[tuple[int, int, str | None, str]]:
+    """Return the components that stand where MJML wants none of them: (line, column, what they stand in, their tag).
+
+    What a component stands in is None at the beginning of a file, where it cannot be told.
+    """
+    nesting = _Nesting()
+    nesting.feed(without_jinja(mjml))
+    nesting.close()
+    return nesting.found
+
+
+def may_hold(outer: str, inner: str) -> bool:
+    """Tell whether a component may stand in another."""
+    about = _about()[outer]
+    children = about["children"]
+    return any(child.startswith("/") for child in children) or (not about["ending"] and inner in children)
+
+
+@cache
+def _about() -> dict[str, dict[str, Any]]:
+    data = json.loads(resources.files("sojourn.content").joinpath("mjml.json").read_text("utf-8"))
+    found: dict[str, dict[str, Any]] = data["tags"]
+    return found
+
+
+class _Nesting(HTMLParser):
+    """Follows which component stands in which; of HTML only that it stands in none but those that hold texts."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[int, int, str | None, str]] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        outer = self._open[-1] if self._open else None
+        if tag in _about():
+            if outer is None or not may_hold(outer, tag):
+                self.found.append((*self._place(), outer, tag))
+            self._open.append(tag)
+        elif outer is not None and not tag.startswith("mj") and not _about()[outer]["ending"]:
+            self.found.append((*self._place(), outer, tag))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._open:
+            while self._open.pop() != tag:
+                continue
+
+    def _place(self) -> tuple[int, int]:
+        line, column = self.getpos()
+        return line, column + 1
+
+
+def without_jinja(body: str) -> str:
+    """Return a template with blanks where Jinja stood, so that each place stays where it is."""
+    return _JINJA.sub(_blank, body)
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, TemplateError, nodes
 
+from sojourn.content.slots import FOLDER as SLOTS
 from sojourn.language.problems import listed, nearest, shown
 
 
@@ -21,9 +22,10 @@ class File:
 
 @dataclass
 class Reach:
-    """The files of a content in the order they are met, and what is wrong on the way: (file, line, message)."""
+    """The files of a content in the order they are met, its slots, and what is wrong on the way: (file, line, message)."""
 
     files: list[File] = field(default_factory=list)
+    slots: set[str] = field(default_factory=set)
     faults: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -40,10 +42,21 @@ def reach(environment: Environment, bodies: Mapping[str, str], start: str) -> Re
             found.faults.append((path, getattr(error, "lineno", None) or 1, error.message or "cannot be read as a template"))
             return
         found.files.append(File(path, bodies[path], tree))
+        found.faults += [(path, line, message) for line, message in getattr(tree, "noted", ())]
         for node in tree.find_all((nodes.Extends, nodes.Include)):
+            slot = getattr(node, "slot", None)
+            if slot is not None:
+                found.slots.add(slot)
+                for filling in sorted(name for name in bodies if name.startswith(f"{SLOTS}/{start.rpartition('.')[0]}/{slot}/")):
+                    if filling in (*way, path):
+                        found.faults.append((path, node.lineno, f"the slot {shown(slot)} stands in what fills it; that would never end"))
+                    elif filling not in seen:
+                        visit(filling, (*way, path))
+                continue
             target = _target(node)
             if target not in bodies:
-                hint = nearest(target, bodies) or f"; there are {listed(sorted(name for name in bodies if '/' in name))}"
+                there = sorted(name for name in bodies if "/" in name and not name.startswith(SLOTS))
+                hint = nearest(target, bodies) or f"; there are {listed(there)}"
                 found.faults.append((path, node.lineno, f"unknown file {shown(target)}{hint}"))
             elif target == path or target in way:
                 found.faults.append((path, node.lineno, f"{shown(target)} includes itself; that would never end"))

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import BaseLoader, TemplateSyntaxError, nodes, pass_context
+from jinja2 import BaseLoader, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from sojourn.content.blocks import Block
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.filters import allowed
+from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
+from sojourn.content.inline import Inlining
 from sojourn.content.missing import Missing
+from sojourn.content.slots import FOLDER as SLOTS
+from sojourn.content.tags import FILE, Verbs
+from sojourn.content.tags import FILTERS as VERBS
+from sojourn.content.theme import Theme
+from sojourn.content.translations import Catalogue
 from sojourn.errors import RenderError
 
 ROOTS = {"profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant"}
@@ -26,6 +35,7 @@ MAX_RANGE = 100
 MAX_NUMBER = 10**15
 _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # MJML stops at the first of these
 ENCODED_WORD = "=?"
 
 
@@ -42,8 +52,22 @@ def small_range(*bounds: int) -> range:
     return numbers
 
 
+def _hole(value: Any) -> Hole:
+    """Return what a page shows: a hole, where its structure is compiled for many."""
+    return hole(_shown(value))
+
+
 def _finalize(value: Any) -> Any:
     """Return what an output shows; count it."""
+    if type(value) is Hole:
+        return value
+    shown = _shown(value)
+    if isinstance(shown, str):
+        refuse_markers(shown)
+    return shown
+
+
+def _shown(value: Any) -> Any:
     if isinstance(value, Missing):
         value._fail_with_undefined_error()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -59,6 +83,8 @@ def _finalize(value: Any) -> Any:
             if ENCODED_WORD in text:
                 raise RenderError("a subject must not contain `=?`, which mail programs take for an encoded header")
             return _CONTROL.sub(" ", text).strip()
+        if not text.isprintable() and _NO_HTML.search(text):
+            return type(value)(_NO_HTML.sub(" ", text))
     return value
 
 
@@ -116,6 +142,8 @@ class _Bounding(NodeTransformer):
 
     def visit_Include(self, node: nodes.Include) -> nodes.Node:
         """Count includes; a name that is only known while rendering is refused."""
+        if isinstance(node.template, nodes.Filter) and node.template.name == FILE:
+            return node  # a slot: what fills it was chosen among this content's own templates, and is counted there
         if not (isinstance(node.template, nodes.Const) and isinstance(node.template.value, str)):
             raise TemplateSyntaxError("`include` needs the name of a file in quotes", node.lineno)
         node.template = _through("_step", nodes.Const(node.template.value, lineno=node.lineno))
@@ -142,7 +170,7 @@ class _Bounding(NodeTransformer):
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         """Weigh a mapping."""
-        return self._literal(node)
+        return node if getattr(node, "weighed", False) else self._literal(node)
 
     def visit_Import(self, node: nodes.Import) -> nodes.Node:
         """Refuse imports."""
@@ -166,20 +194,55 @@ def _through(name: str, node: nodes.Node) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
+@dataclass(frozen=True)
+class Words:
+    """What is the same for everyone of a language, and part of each template.
+
+    Attributes:
+        language: None for the one that contents are written in.
+        blocks: by file, what each declares; None where it declares nothing.
+    """
+
+    language: str | None = None
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    theme: Theme = field(default_factory=Theme)
+    blocks: Mapping[str, Block | None] = field(default_factory=dict)
+
+
 class ContentEnvironment(ImmutableSandboxedEnvironment):
     """A sandbox over plain data, bounded by the current `Run`."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
-    def __init__(self, loader: BaseLoader, *, html: bool) -> None:
-        super().__init__(loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1)
+    def __init__(self, loader: BaseLoader, words: Words, *, html: bool) -> None:
+        super().__init__(
+            loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1, extensions=[Verbs]
+        )
         self.globals.clear()
         self.globals["range"] = small_range
-        self.filters = {**allowed(), "_items": _items, "_weigh": _weigh, "_step": _step}
+        self.filters = {**allowed(), **VERBS, "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole}
+        self.html, self.words, self.blocks = html, words, words.blocks
+        self.noted: list[tuple[int, str]] = []  # what the last template that was parsed has wrong: (line, message)
+
+    def line(self, source: str, content: str) -> Template:
+        """Return a line of a content's front matter as a template."""
+        return Template.from_code(self, self.compile(source, f"{content}.mjml"), self.make_globals(None), None)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = _Bounding().visit(super()._parse(source, name, filename))
-        return tree
+        noted: list[tuple[int, str]] = []
+        self.noted = noted
+
+        def text(words: str) -> nodes.Template:
+            return super(ContentEnvironment, self)._parse(words, name, filename)
+
+        words = self.words
+        tree: Any = super()._parse(source, name, filename)
+        tree = Inlining(_content_of(name), words.language, words.catalogue, words.theme, words.blocks, text, noted).visit(tree)
+        tree = _Bounding().visit(tree)
+        tree = Holing().visit(tree) if self.html else tree
+        tree.noted = noted
+        made: nodes.Template = tree
+        return made
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return a value of plain data, and keep the token; of anything else only what a loop or block offers."""
@@ -252,6 +315,12 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         if operator in ("/", "//", "%") and right == 0:
             raise RenderError("a division by zero")
         return super().call_binop(context, operator, left, right)
+
+
+def _content_of(template: str | None) -> str | None:
+    """Return the content that a template belongs to; None for a layout or block."""
+    *folder, file = (template or "/").split("/")
+    return folder[1] if folder[:1] == [SLOTS] else None if folder else file.rpartition(".")[0]
 
 
 def roots(values: Mapping[str, Any]) -> dict[int, str]:

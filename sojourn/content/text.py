@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape, unescape
 
 from inscriptis import get_text  # type: ignore[import-untyped]
@@ -10,6 +12,8 @@ from inscriptis.css_profiles import STRICT_CSS_PROFILE  # type: ignore[import-un
 from inscriptis.html_properties import Display  # type: ignore[import-untyped]
 from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped]
 from inscriptis.model.html_element import HtmlElement  # type: ignore[import-untyped]
+
+from sojourn.content.holes import PREFIX, filled
 
 _BLOCK = HtmlElement(display=Display.block, margin_before=1, margin_after=1)
 _CONFIG = ParserConfig(css={**STRICT_CSS_PROFILE, "section": _BLOCK}, display_images=False)
@@ -24,21 +28,73 @@ _TAGS = re.compile(r"<[^>]*>")
 _BLANKS = re.compile(r"\n{3,}")
 
 
+ADDRESS = "sjrnaddress"  # marks where the address of a link stands whose words or address hold a value
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A link, as it stands in the HTML, whose words or address hold a value."""
+
+    words: str
+    url: str
+
+    def address(self, values: list[str], *, blank: bool) -> str:
+        """Return what follows the words in a text.
+
+        Args:
+            values: what stands in the holes.
+            blank: whether a blank stands there already.
+        """
+        shown = _shown(filled(self.words, values), filled(self.url, values))
+        return f"{'' if blank else ' '}<{shown}>" if shown else ""
+
+
 def to_text(html: str) -> str:
     """Return a message's HTML as text, each link's address in angle brackets after its words."""
+    return _to_text(html, _anchor)
+
+
+def with_anchors(html: str) -> tuple[str, list[Anchor]]:
+    """Return HTML with holes as text with holes, and the links whose address depends on what stands in them."""
+    anchors: list[Anchor] = []
+
+    def keep(found: re.Match[str]) -> str:
+        words, inner = _words(found)
+        if PREFIX not in words + found["url"]:
+            return _anchor(found)
+        anchors.append(Anchor(words, found["url"]))
+        return f"{inner}{ADDRESS}{len(anchors) - 1}z"
+
+    return _to_text(html, keep), anchors
+
+
+def _to_text(html: str, anchor: Callable[[re.Match[str]], str]) -> str:
     seen = _UNSEEN.sub("", html)
     if _DATA_TABLE.search(seen) is None:
         seen = _CELL.sub(r"\1section>", _LAYOUT.sub("", seen))
-    text: str = get_text(_ANCHOR.sub(_anchor, seen), _CONFIG)
+    seen = _ANCHOR.sub(anchor, seen).replace("&amp;", "&amp;amp;")  # inscriptis reads entities in what was read already
+    text: str = get_text(seen, _CONFIG)
     return _BLANKS.sub("\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n"))).strip() + "\n"
 
 
 def _anchor(found: re.Match[str]) -> str:
-    url, inner = unescape(found["url"]), found["inner"]
-    words = unescape(_TAGS.sub("", inner)).strip()
-    if not words:
+    words, inner = _words(found)
+    shown = _shown(words, found["url"])
+    return f"{inner} &lt;{escape(shown)}&gt;" if shown else inner
+
+
+def _words(found: re.Match[str]) -> tuple[str, str]:
+    """Return the words of a link as they stand in the HTML, and what it shows: its picture's alternative where it has no words."""
+    inner = found["inner"]
+    words = _TAGS.sub("", inner)
+    if not unescape(words).strip():
         alt = _ALT.search(inner)
-        words = unescape(alt[1]).strip() if alt is not None else ""
-        inner = escape(words)
+        words = inner = alt[1] if alt is not None else ""
+    return words, inner
+
+
+def _shown(words: str, href: str) -> str:
+    """Return the address to be shown after the words of a link; nothing where it says nothing more."""
+    url, said = unescape(href), unescape(words).strip()
     shown = url.removeprefix("mailto:").removeprefix("tel:")
-    return inner if not words or url.startswith("#") or shown == words else f"{inner} &lt;{escape(shown)}&gt;"
+    return "" if not said or url.startswith("#") or shown == said else shown

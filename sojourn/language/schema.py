@@ -30,4 +30,9 @@ SCHEMAS: dict[str, type[Model]] = {
 
 def schema(kind: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of definition; the kinds are those of `SCHEMAS`."""
-    return {"$schema": DIALECT, **SCHEMAS[kind].model_json_schema(by_alias=True)}
+    return schema_of(SCHEMAS[kind])
+
+
+def schema_of(model: type[Model]) -> dict[str, Any]:
+    """Return the JSON Schema of a model."""
+    return {"$schema": DIALECT, **model.model_json_schema(by_alias=True)}

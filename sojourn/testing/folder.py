@@ -51,7 +51,7 @@ def read_definitions(
         folder: of definitions; one without a shop.yaml gets the test shop.
         journeys: more of them, as YAML or as models.
         segments: more of them, as YAML or as models.
-        contents: more of them, as MJML by their names.
+        contents: more of them, as MJML by their names; also `blocks/x`, `theme.yaml` and the like.
         settings: the shop's, instead of the folder's shop.yaml.
 
     Raises:
@@ -61,7 +61,8 @@ def read_definitions(
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds your journeys")])
     given = {f"given_journey_{i}.yaml": (f"journeys[{i}]", _text(one)) for i, one in enumerate(journeys)}
     given |= {f"segments/given_segment_{i}.yaml": (f"segments[{i}]", _text(one)) for i, one in enumerate(segments)}
-    given |= {f"content/{name}.mjml": (f"contents[{name!r}]", text) for name, text in (contents or {}).items()}
+    for name, text in (contents or {}).items():
+        given[f"content/{name if name.endswith(('.yaml', '.txt', '.mjml')) else f'{name}.mjml'}"] = (f"contents[{name!r}]", text)
     if settings is not None:
         given[SHOP_FILE] = ("settings", _text(settings))
     return _read(folder, _stamp(folder) if folder else (), tuple((name, *rest) for name, rest in given.items()))
@@ -89,7 +90,7 @@ def _read(folder: Path | None, stamp: tuple[object, ...], given: tuple[tuple[str
         if not (whole / SHOP_FILE).exists():
             (whole / SHOP_FILE).write_text(TEST_SHOP)
         for name, _, text in given:
-            (whole / name).parent.mkdir(exist_ok=True)
+            (whole / name).parent.mkdir(parents=True, exist_ok=True)
             (whole / name).write_text(text)
         names = {str(whole / name): called for name, called, _ in given}
         try:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, bindparam, false, select
 
 from sojourn.clock import Clock
-from sojourn.content import Contents, Rendered, RenderFacts
+from sojourn.content import Answers, Contents, Rendered, RenderFacts, answer, by_score
 from sojourn.customers import profiles
 from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
@@ -35,7 +35,7 @@ from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
 from sojourn.delivery.sending_many import Asked, deliver_all
 from sojourn.delivery.tokens import Links
-from sojourn.errors import RenderError, Transient
+from sojourn.errors import MissingFact, RenderError, Transient
 from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.model import Enter, Journey, Send, Set, Step
 from sojourn.language.moments import zone_named
@@ -247,21 +247,39 @@ class StoredJourneys:
             from_address=shop.sender.address,
             from_name=shop.sender.name,
         )
-        render_facts = RenderFacts(
-            profile=self._spoken_of(step.send, person, facts),
-            event=facts.event.properties if facts.event else {},
-            shop=self.registry.shop_facts,
-            with_=step.with_,
-            scores=prepared.progress.scores | dict(facts.scores),
-            unsubscribe_url=self.links.unsubscribe(key),
-            preferences_url=self.links.preferences(key),
-            confirm_url=self.links.confirm(key),
-        )
+        facts = replace(facts, scores=prepared.progress.scores | dict(facts.scores))
         try:
+            render_facts = RenderFacts(
+                profile=self._spoken_of(step.send, person, facts),
+                event=facts.event.properties if facts.event else {},
+                shop=self.registry.shop_facts,
+                with_=step.with_,
+                scores=facts.scores,
+                unsubscribe_url=self.links.unsubscribe(key),
+                preferences_url=self.links.preferences(key),
+                confirm_url=self.links.confirm(key),
+                answers=self._answers(step.send, facts),
+                locale=person.locale,
+                zone=person.zone,
+                now=facts.now,
+            )
             rendered = self.contents.render(step.send, render_facts, variant)
-        except RenderError as error:
+        except MissingFact as error:  # the content itself says not to send
             return replace(prepared, order=order, problem=str(error))
+        except RenderError as error:
+            return replace(prepared, order=order, problem=f"cannot be rendered: {error}")
         return replace(prepared, order=order, rendered=rendered)
+
+    def _answers(self, content: str, facts: Facts) -> Answers:
+        """Return what a content asks about a person, answered: a score that was taken on the way stands."""
+
+        def score(model: str) -> tuple[float, str]:
+            if model in facts.scores:
+                return facts.scores[model], "taken on the way"
+            found = self.models.score(model, facts.profile, facts.history, facts.now)
+            return found.value, found.because
+
+        return answer(self.contents.asks(content), facts, self.registry.segments, by_score(score))
 
     def _spoken_of(self, content: str, person: Person, facts: Facts) -> Mapping[str, Any]:
         """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
@@ -324,7 +342,7 @@ class StoredJourneys:
         assert prepared.order is not None
         now = self.clock.now()
         ledger.open_send(connection, prepared.order, now)
-        sending.withdraw(connection, prepared.order.key, f"cannot be rendered: {prepared.problem}", now)
+        sending.withdraw(connection, prepared.order.key, prepared.problem or "", now)
 
     def _act(self, connection: Connection, ask: Advance, prepared: Prepared) -> Progress:
         self._keep(connection, ask, prepared)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from sojourn.content import Contents, RenderFacts, answer, by_score
+from sojourn.content.blocks import Block, Input
 from sojourn.content.filters import allowed
+from sojourn.content.library import Library
 from sojourn.content.sandbox import ROOTS
-from sojourn.content.source import Front, parse
+from sojourn.content.slots import Arm, Line
+from sojourn.content.source import Front
+from sojourn.content.tags import Verbs
+from sojourn.content.theme import Colours, Fonts, Logo, Theme
+from sojourn.content.translations import Translation
+from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.conditions import Facts
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.conditions.functions import FUNCTIONS
 from sojourn.language.delivery_model import Carrier, DeliverySettings, DomainRate, WarmUp
@@ -38,9 +48,10 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "journeys"
 PAGE = (FOLDER / "README.md").read_text("utf-8")
 MODELS: list[type[BaseModel]] = [
-    *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, EventDefinition, Front, Logistic, Feature, Rfm,
+    *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Broadcast, EventDefinition, Front, Logistic, Feature, Rfm,
     DeliverySettings, Carrier, DomainRate, WarmUp,
     ShopSettings, Cap, ConsentRule, Sender, Topic, Brakes, BrakeRule, ProfileSettings, TraitRule, Normaliser, Bands,
+    Block, Input, Line, Arm, Theme, Colours, Fonts, Logo, Translation,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",
@@ -93,11 +104,32 @@ def test_the_page_has_definitions_of_every_kind() -> None:
     assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
 
 
-def test_conditions_and_the_content_on_the_page_are_understood() -> None:
-    conditions, content = blocks("")
-    for line in conditions.splitlines():
+def test_the_conditions_on_the_page_are_understood() -> None:
+    for line in blocks("")[0].splitlines():
         assert parse_condition(line)
-    assert parse("page", "page.mjml", content).front.needs
+
+
+def test_the_content_and_the_block_on_the_page_are_rendered() -> None:
+    _, content, block = blocks("")
+    use = re.search(r"`({% use .*? %})`", PAGE)
+    assert use is not None
+    files = Library.load(FOLDER) | {"page.mjml": content, "blocks/item.mjml": block}
+    page = f"<mjml><mj-body><mj-section><mj-column>{use[1]}</mj-column></mj-section></mj-body></mjml>"
+    files["item.mjml"] = f"---\nsubject: Item\n---\n{page}"
+    kept = ("page.mjml", "item.mjml", "theme.yaml", "texts.yaml")
+    files = {path: text for path, text in files.items() if "/" in path or path in kept}
+    contents = Contents(FOLDER, files)
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    asks, yes = contents.asks("page"), {"high_value": parse_condition("1 == 1")}
+    answers = answer(asks, Facts(now=now), yes, by_score(lambda model: (0.5, "")))
+    shop = contents.sample("page").shop
+    event = {"until": "2026-01-09", "name": "Linen throw", "price": 45}
+    facts = RenderFacts({"first_name": "Ada"}, event, shop, {"discount_percent": 10, "valid_days": 3}, answers=answers)
+    text = contents.render("page", facts).text
+    said = ("If it helps", "Hello Ada,", "Ada, this one is for you first.", "It is good until January 9, 2026.")
+    assert all(words in text for words in said)
+    assert "Linen throw, €45" in contents.render("item", facts).text
+    assert "Linen" not in contents.render("item", RenderFacts({}, {}, shop)).text
 
 
 def _keys(model: type[BaseModel]) -> Iterator[str]:
@@ -117,6 +149,7 @@ def test_every_verb_function_filter_and_root_is_named() -> None:
     assert [name for name in filters if not re.search(rf"`{name}\b", PAGE)] == []
     assert [name for name in (*MERGES_OF, *OBSERVED) if f"`{name}`" not in PAGE] == []
     assert [root for root in ROOTS if f"`{root}.*`" not in PAGE] == []
+    assert [tag for tag in Verbs.tags if f"{{% {tag} " not in PAGE] == []
 
 
 def test_the_diagrams_are_those_that_draw_draws() -> None:

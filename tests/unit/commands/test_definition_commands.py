@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sojourn.cli import app
-from sojourn.language.schema import SCHEMAS
+from sojourn.commands.definitions import ALL_SCHEMAS
 
 BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
@@ -53,10 +53,37 @@ def test_draw_of_an_unknown_journey_names_the_nearest(journeys: Path) -> None:
     assert "did you mean `sample`?" in result.stderr
 
 
+MAIL = """---
+subject: Hello
+---
+<mjml><mj-body><mj-section><mj-column>
+BODY
+<mj-text><a href="{{ unsubscribe_url }}">stop</a> {{ shop.postal_address }}</mj-text>
+</mj-column></mj-section></mj-body></mjml>
+"""
+
+
+def test_check_asks_contents_for_what_journeys_know_and_warns_of_what_is_compiled_for_each_person(journeys: Path) -> None:
+    (journeys / "content" / "blocks").mkdir(parents=True)
+    (journeys / "content" / "blocks" / "a.mjml").write_text("a", encoding="utf-8")
+    mail = journeys / "content" / "mail.mjml"
+    mail.write_text(MAIL.replace("BODY", "{% section if='segment.vip' %}<mj-text>x</mj-text>{% endsection %}"), encoding="utf-8")
+    told = run.invoke(app, ["check", "--journeys", str(journeys)])
+    assert told.exit_code == 1
+    assert "mail.mjml:5:1: `section`: unknown segment `vip`" in told.output
+    body = "{% set x %}{% include 'blocks/a.mjml' %}{% endset %}<mj-text>{{ x }}</mj-text>"
+    mail.write_text(MAIL.replace("BODY", body), encoding="utf-8")
+    told = run.invoke(app, ["check", "--journeys", str(journeys)])
+    assert told.exit_code == 0
+    assert "mail.mjml:5:1: warning: an include or block within `set`" in told.output
+
+
 def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
     assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
     assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
-    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(SCHEMAS)]
+    assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(ALL_SCHEMAS)]
+    theme = json.loads((tmp_path / "schemas" / "theme.schema.json").read_text())
+    assert {"colors", "dark", "fonts"} <= set(theme["properties"])
 
 
 @pytest.mark.parametrize("command", ["check", "draw", "schema"])

@@ -54,6 +54,13 @@ def test_a_commercial_message_needs_unsubscribe_link_and_postal_address() -> Non
     assert problems("<mj-text>x</mj-text>", "subject: Hello\ncommercial: false", foot="") == []
 
 
+def test_a_commercial_message_needs_both_for_everyone() -> None:
+    foot = "{% section if='segment.vip' %}" + FOOT + "{% endsection %}"
+    found = "\n".join(problems("<mj-text>x</mj-text>", foot=foot))
+    assert "some get it without a link to {{ unsubscribe_url }}" in found
+    assert "some get it without {{ shop.postal_address }}" in found
+
+
 def test_faults_of_an_included_block_are_told_in_its_file() -> None:
     found = problems("{% include 'blocks/a.mjml' %}", **{"blocks/a.mjml": "<mj-text>\n{{ wrong.name }}</mj-text>"})
     assert found == [next(line for line in found if line.startswith("journeys/content/blocks/a.mjml:2:1: unknown token `wrong`"))]

@@ -74,6 +74,17 @@ BOMBS = {
     "import": "{% import 'mail.mjml' as m %}",
     "from import": "{% from 'mail.mjml' import m %}",
     "include by a value": "{% include profile.name %}",
+    "use by a value": "{% use profile.name %}",
+    "use with a bomb": "{% use 'a' x='a' * 10 ** 9 %}",
+    "slot by a value": "{% slot profile.name %}x{% endslot %}",
+    "section by a value": "{% section if=profile.name %}x{% endsection %}",
+    "section that nobody judged": "{% section if='1 == 1' %}x{% endsection %}",
+    "inputs asked by hand": "{{ profile | _given('a', 'b') }}",
+    "blocks asked by hand": "{{ profile | _kept('blocks/a.mjml') }}",
+    "a template named by hand": "{% include profile.name | _slot_file %}",
+    "money of the deep": "{{ '9e999999999' | money }}",
+    "number of decimals": "{{ 1 | number(10 ** 9) | replace('0', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 99) }}",
+    "plural of a list": "{{ [1] | plural('a', 'b') }}",
     "autoescape off": "{% autoescape false %}{{ profile.name }}{% endautoescape %}",
 }
 
