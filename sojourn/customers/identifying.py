@@ -25,7 +25,7 @@ NOBODYS = "nobody:"
 MAX_EXTERNAL_IDS = 20
 EXTERNAL_IDS = "externalIds"
 _KIND = re.compile(KIND_PATTERN)
-_ADDRESS = re.compile(r"^[^@\s<>,;:\"\\]{1,64}@[^@\s<>,;:\"\\.]+(?:\.[^@\s<>,;:\"\\.]+)+$")
+_ADDRESS = re.compile(r"^[^@\s<>,;:\"\\]{1,64}@[^@\s<>,;:\"\\.]+(?:\.[^@\s<>,;:\"\\.]+)+\Z")
 _REGION = re.compile(r"^[a-z]{2,3}[-_](?:[A-Za-z]{4}[-_])?([A-Za-z]{2})(?:[-_.@]|$)")
 _HAS_DIGITS = re.compile(r"(?:\D*\d){6}")
 

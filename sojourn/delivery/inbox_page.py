@@ -27,7 +27,7 @@ MESSAGE_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src http: https: data:; "
     "style-src 'unsafe-inline' https:; font-src https:; frame-ancestors 'self'"
 )
-_KEY = re.compile(r"^[0-9a-f-]{36}$")
+_KEY = re.compile(r"^[0-9a-f-]{36}\Z")
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 _PREHEADER = re.compile(r'<body\b[^>]*>\s*<div style="display:none[^"]*">(.*?)</div>', re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")

@@ -23,7 +23,7 @@ from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN, Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
-_SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+_SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}\Z")
 
 
 @dataclass(frozen=True)

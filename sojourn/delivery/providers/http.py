@@ -40,7 +40,7 @@ _NEVER_SENT = (
     httpx.InvalidURL,
 )
 Meanings = Mapping[str, Callable[[str], SojournError]]
-_CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+_CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 class Answer:

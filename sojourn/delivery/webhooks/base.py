@@ -22,7 +22,7 @@ RETRIED = timedelta(hours=26)  # where an attempt repeats the first one's signat
 AHEAD = timedelta(minutes=5)  # by which a clock may be in advance of ours
 MAX_ID, MAX_URL = 255, 4096
 _KEY_IN_ID = re.compile(r"^<?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})@")
-_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _WORD = re.compile(r"[^A-Za-z0-9_.-]+")
 
 

@@ -15,9 +15,9 @@ MAX_DEPTH = 6  # levels of objects and lists that are looked into
 MAX_KEYS = 60  # properties of one object; more are taken for a map, whose keys are data
 MAX_TEXTS = 24  # different texts that are told apart
 FORMATS = ("date-time", "date", "email", "uuid", "uri", "ipv4")
-_PLAIN = re.compile(r"^[A-Za-z_$][A-Za-z0-9_$-]{0,63}$")
+_PLAIN = re.compile(r"^[A-Za-z_$][A-Za-z0-9_$-]{0,63}\Z")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]")
-_PHONE = re.compile(r"^(\+\d|\(\d|\d{2,4}[-. /)])[\d\s()./-]{6,20}$")
+_PHONE = re.compile(r"^(\+\d|\(\d|\d{2,4}[-. /)])[\d\s()./-]{6,20}\Z")
 
 
 @dataclass

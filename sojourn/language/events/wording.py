@@ -11,7 +11,7 @@ from jsonschema_rs import ValidationError
 from sojourn.language.problems import listed
 
 MAX_FAULTS = 20  # of one event
-_PLAIN = re.compile(r"^[A-Za-z_$][A-Za-z0-9_$ -]{0,63}$")  # a key that is a name, and not somebody's address or number
+_PLAIN = re.compile(r"^[A-Za-z_$][A-Za-z0-9_$ -]{0,63}\Z")  # a key that is a name, and not somebody's address or number
 TYPES = {
     "null": "null", "boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text",
     "array": "a list", "object": "an object",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sojourn.language.events.infer import Draft
 
-_BARE = re.compile(r"^[A-Za-z][A-Za-z0-9_/-]*( [A-Za-z0-9_/-]+)*$")
+_BARE = re.compile(r"[A-Za-z][A-Za-z0-9_/-]*( [A-Za-z0-9_/-]+)*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -45,7 +45,7 @@ def stem(name: str, taken: Iterable[str] = ()) -> str:
 
 def text(value: str) -> str:
     """Return a text as YAML: bare where that can mean nothing else, else in double quotes."""
-    if _BARE.match(value) and value.lower() not in _WORDS:
+    if _BARE.fullmatch(value) and value.lower() not in _WORDS:
         return value
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
