@@ -93,7 +93,10 @@ def test_any_way_to_show_a_value_is_the_same_compiled_once(body: str, data: st.D
         same(contents, "mail", RenderFacts({"a": data.draw(TEXT)}, event, SHOP))
 
 
-ODD = ["a\\b", "a\u00a0b", "a\u200bb", "a  b", " a", "a\n\nb", "a\tb", "<b>", "&amp;", "sjrnhole0z", "sjrnhole7z"]
+ODD = [
+    "a\\b", "a\u115fb", "a\u0301b", "a\ufe0fb", "a\u00a0b", "a\u200bb", "a  b", " a", "a\n\nb", "a\tb",
+    "<b>", "&amp;", "sjrnhole0z", "sjrnhole7z",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ODD)
