@@ -81,6 +81,11 @@ class VirtualClock:
         self._now = max(self._now, moment)
 
 
+def processor_time() -> float:
+    """Return the seconds of processor time that this thread has used: a busy machine does not make it run faster."""
+    return time.thread_time()
+
+
 def monotonic() -> float:
     """Return seconds of a clock that never goes back; for measuring and deadlines, not for dates."""
     return time.monotonic()

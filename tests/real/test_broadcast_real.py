@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 pytestmark = pytest.mark.real
 
-PEOPLE = 1_500
+PEOPLE = 1_800
 HEEDED_S = 2.0
 BROADCAST = """
 broadcast: news
@@ -28,6 +28,7 @@ description: News for all.
 to: profile.plan == "gold"
 content: news
 at: {at}
+throttle: 3600 per minute
 """
 CONTENT = """---
 subject: News for {{ profile.first_name | default("you") }}

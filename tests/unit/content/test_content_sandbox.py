@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.clock import monotonic
+from sojourn.clock import processor_time
 from sojourn.content import Contents, RenderFacts
 from sojourn.errors import RenderError
 from sojourn.language.problems import DefinitionError
@@ -91,7 +91,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_soon_and_in_little_memory(name: str) -> None:
-    began = monotonic()
+    began = processor_time()
     tracemalloc.start()
     try:
         with pytest.raises((RenderError, DefinitionError)):
@@ -99,7 +99,7 @@ def test_a_bomb_is_refused_soon_and_in_little_memory(name: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert monotonic() - began < STOPS_WITHIN
+    assert processor_time() - began < STOPS_WITHIN
     assert peak < MEMORY
 
 
@@ -114,10 +114,10 @@ def test_a_file_that_includes_itself_by_way_of_others_is_refused_at_load() -> No
 def test_includes_that_double_at_each_level_are_stopped() -> None:
     twice = {f"blocks/b{i}.mjml": f"{{% include 'blocks/b{i + 1}.mjml' %}}" * 2 for i in range(30)}
     contents = one("{% include 'blocks/b0.mjml' %}", **twice, **{"blocks/b30.mjml": ""})
-    began = monotonic()
+    began = processor_time()
     with pytest.raises(RenderError, match="steps"):
         contents.render("mail", RenderFacts())
-    assert monotonic() - began < STOPS_WITHIN
+    assert processor_time() - began < STOPS_WITHIN
 
 
 def test_the_clock_stops_a_render_whatever_it_does() -> None:
@@ -135,10 +135,10 @@ def test_a_message_that_grows_too_large_is_stopped() -> None:
 def test_a_page_that_grows_too_large_without_any_value_is_stopped() -> None:
     row = "</mj-text></mj-column></mj-section><mj-section><mj-column><mj-text>"
     contents = one("{% for a in range(100) %}{% for b in range(20) %}" + row + "{% endfor %}{% endfor %}")
-    began = monotonic()
+    began = processor_time()
     with pytest.raises(RenderError, match="kB"):
         contents.render("mail", RenderFacts())
-    assert monotonic() - began < STOPS_WITHIN
+    assert processor_time() - began < STOPS_WITHIN
 
 
 @pytest.mark.parametrize("value", [object(), len, Path("."), {"a": {1, 2}}, 10**200])
