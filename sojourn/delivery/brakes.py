@@ -49,6 +49,7 @@ _STANDING = (
 # The same as columns of another statement, which has the parameter `braked`.
 ON_JOURNEY = _STANDING.with_only_columns(brakes.c.journey).scalar_subquery().label("braked_journey")
 ON_BECAUSE = _STANDING.with_only_columns(brakes.c.because).scalar_subquery().label("braked_because")
+_ON = select(ON_JOURNEY, ON_BECAUSE)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ def fact(journey: str | None, because: str | None) -> BrakeFact | None:
     if journey is None or because is None:
         return None
     return BrakeFact("the whole shop" if journey == WHOLE_SHOP else journey, because)
+
+
+def on(conn: Connection, journey: str) -> BrakeFact | None:
+    """Return the brake that stands on a journey's messages; None where none does."""
+    row = conn.execute(_ON, {"braked": journey}).one()
+    return fact(row.braked_journey, row.braked_because)
 
 
 def notice(conn: Connection, answers: Iterable[Answer], rules: Brakes, now: datetime) -> list[Brake]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from sojourn.customers.consent import Consent
 from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
 from sojourn.delivery import brakes, ledger
+from sojourn.delivery.ahead import Ahead
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
 from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
 from sojourn.delivery.message import Message, check_headers
@@ -98,7 +100,20 @@ def _pattern(key: Key) -> str:
     return f"%{write_keys([key])[1:-1]}%".replace("\\", "_")
 
 
-def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[str], now: datetime, rules: GateRules) -> GateFacts:
+def anything_waits(conn: Connection) -> bool:
+    """Tell whether any event at all is yet to be routed."""
+    return conn.execute(_WAITS).first() is not None
+
+
+def gather(
+    conn: Connection,
+    send: SendRow,
+    message: Message,
+    people: Sequence[str],
+    now: datetime,
+    rules: GateRules,
+    ahead: Ahead | None = None,
+) -> GateFacts:
     """Return what the gate judges a send by.
 
     Args:
@@ -108,10 +123,16 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         people: the person's profile ids, the canonical one first.
         now: the shop's moment.
         rules: the shop's and the journey's.
+        ahead: what was read about the person before; it gives the same.
     """
-    entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
+    entry: Any
+    if ahead is not None:
+        entry, brake = ahead.standing[send.entry_id], ahead.braked[send.journey]
+    else:
+        entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
+        brake = brakes.fact(entry.braked_journey, entry.braked_because)
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
-    word, topic = _words(conn, send, people, rules)
+    word, topic = _words(conn, send, people, rules, ahead)
     agreed_at = word.at if word is not None and word.granted else None
     zone = _zone(entry.zone) or rules.zone
     facts = GateFacts(
@@ -127,37 +148,46 @@ def gather(conn: Connection, send: SendRow, message: Message, people: Sequence[s
         goal_met=entry.goal_at is not None,
         holdout=entry.holdout,
         topic=topic,
-        brake=brakes.fact(entry.braked_journey, entry.braked_because),
+        brake=brake,
         hours=rules.hours,
         planned=send.created_at,
         jitter=jitter(send.key, rules.release_over),
     )
-    return facts if facts.transactional else _chosen(conn, send, people, facts, rules)
+    return facts if facts.transactional else _chosen(conn, send, people, facts, rules, ahead)
 
 
-def _chosen(conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules) -> GateFacts:
+def _chosen(
+    conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules, ahead: Ahead | None
+) -> GateFacts:
     """Return the facts with what bears only on messages that the shop wants, not those that the person needs."""
     now = facts.now
     waits = consent.pending(conn, people, send.purpose) if rules.confirmed and not (facts.consent and facts.consent.granted) else None
-    rhythm = preferences.rhythm(conn, list(people)).at(now)
+    chose = ahead is None or people[0] in ahead.choosing
+    rhythm = (preferences.rhythm(conn, list(people)) if chose else preferences.Rhythm()).at(now)
     caps = [cap for cap in rules.caps if cap.concerns(send.purpose, send.topic, send.journey)]
     if rhythm.frequency is Frequency.WEEKLY:
         caps.append(Cap(1, WEEK, wish=", as the person wishes,"))
-    near = _near(conn, send, people, facts, rules, caps)
+    near = _near(conn, send, people, facts, rules, caps) if ahead is None or people[0] in ahead.sent_to else ()
     return replace(
         facts,
         unconfirmed=None if waits is None else waits.at,
         paused_until=rhythm.until if rhythm.frequency is Frequency.PAUSED else None,
         caps=[_use(cap, facts, near) for cap in caps],
-        rivals=_rivals(conn, send, people, now, rules, near),
+        rivals=_rivals(conn, send, people, now, rules, near, ahead),
     )
 
 
-def _words(conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules) -> tuple[Consent | None, TopicFact | None]:
+def _words(
+    conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules, ahead: Ahead | None
+) -> tuple[Consent | None, TopicFact | None]:
     """Return what the person last said about the purpose, and whether they want the topic."""
     if rules.topic is None:
-        return consent.latest(conn, people, send.purpose), None
-    word, chosen = consent.latest_of_two(conn, people, send.purpose, topic_purpose(rules.topic.name))
+        return ahead.word(people[0], send.purpose) if ahead is not None else consent.latest(conn, people, send.purpose), None
+    about = topic_purpose(rules.topic.name)
+    if ahead is not None:
+        word, chosen = ahead.word(people[0], send.purpose), ahead.word(people[0], about)
+    else:
+        word, chosen = consent.latest_of_two(conn, people, send.purpose, about)
     return word, TopicFact(rules.topic.name, rules.topic.default if chosen is None else chosen.granted, chosen is not None)
 
 
@@ -182,7 +212,7 @@ def _use(cap: Cap, facts: GateFacts, near: Sequence[Near]) -> CapUse:
 
 
 def _rivals(
-    conn: Connection, send: SendRow, people: Sequence[str], now: datetime, rules: GateRules, near: Sequence[Near]
+    conn: Connection, send: SendRow, people: Sequence[str], now: datetime, rules: GateRules, near: Sequence[Near], ahead: Ahead | None
 ) -> list[Rival]:
     """Return the messages of other journeys that go first: of a higher priority, just sent or soon due, or about to be made."""
     if not rules.compete:
@@ -192,7 +222,7 @@ def _rivals(
         due = other.held_until if other.state is State.HELD else other.claimed_at
         if other.priority > send.priority and other.entry_id != send.entry_id and due is not None and abs(due - now) < rules.compete:
             found.append(Rival(f"{other.journey}/{other.send_id}", other.priority, due + rules.compete, other.key))
-    if rules.above:
+    if rules.above and (ahead is None or people[0] in ahead.elsewhere):
         asked = {"people": list(people), "journeys": list(rules.above), "entry": send.entry_id, "since": now - FIRST_STEPS}
         for row in conn.execute(_NEWCOMERS, asked):
             found.append(Rival(f"{row.journey}, which has just begun", rules.above[row.journey], row.started_at + FIRST_STEPS))

@@ -7,7 +7,7 @@ nothing leads back to `planned`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.bulk import insert_if_new
+from sojourn.store.last import do_last, do_now, forget
 from sojourn.store.tables import profiles, sends, transitions, verdicts
 
 
@@ -147,17 +148,17 @@ def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> 
     return str(uuid5(workspace, "".join(f"{len(part.encode())}:{part}" for part in parts)))
 
 
-def open_send(conn: Connection, order: SendOrder, now: datetime) -> bool:
-    """Write a send as planned; False where its key is known already: the first writer wins."""
+def open_send(conn: Connection, order: SendOrder, now: datetime) -> SendRow | None:
+    """Write a send as planned and return it; None where its key is known already: the first writer wins."""
     values = {
         "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
         "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
         "topic": order.topic, "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
     }  # fmt: skip
     if not insert_if_new(conn, sends, values):
-        return False
+        return None
     _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
-    return True
+    return SendRow(**{**dict.fromkeys((field.name for field in fields(SendRow)), None), **values, "state": State.PLANNED})  # type: ignore[arg-type]
 
 
 def load(conn: Connection, key: str) -> SendRow:
@@ -202,13 +203,17 @@ def move(conn: Connection, send: SendRow, to: State, because: str, now: datetime
 
 def keep_checks(conn: Connection, key: str, checks: Iterable[CheckResult], now: datetime) -> None:
     """Keep what every check of the gate said."""
-    rows = [{"send_key": key, "at": now, "check": c.check, "verdict": c.verdict, "because": c.because} for c in checks]
-    if rows:
-        conn.execute(_CHECKS, rows)
+    for c in checks:
+        do_last(conn, _write_checks, {"send_key": key, "at": now, "check": c.check, "verdict": c.verdict, "because": c.because})
+
+
+def _write_checks(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    conn.execute(_CHECKS, rows)
 
 
 def in_doubt(conn: Connection, key: str) -> int:
     """Return how many attempts have become unknown since nothing was known to be accepted."""
+    do_now(conn, _write_notes)
     proven = select(func.coalesce(func.max(transitions.c.id), 0)).where(
         transitions.c.send_key == key, transitions.c.to_state == State.PLANNED.value
     )
@@ -265,4 +270,20 @@ def lock_person(conn: Connection, profile_id: str) -> list[str]:
 
 def _note(conn: Connection, key: str, before: State | None, after: State, because: str, now: datetime) -> None:
     state = before.value if before else None
-    conn.execute(_NOTE, {"send_key": key, "at": now, "from_state": state, "to_state": after.value, "because": because})
+    do_last(conn, _write_notes, {"send_key": key, "at": now, "from_state": state, "to_state": after.value, "because": because})
+
+
+def _write_notes(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    conn.execute(_NOTE, rows)
+
+
+def written(conn: Connection) -> None:
+    """Write now what is else written at the end of the transaction: why sends moved, and what was checked."""
+    do_now(conn, _write_notes)
+    do_now(conn, _write_checks)
+
+
+def unwritten(conn: Connection) -> None:
+    """Forget what was not yet written: what it is about was taken back."""
+    forget(conn, _write_notes)
+    forget(conn, _write_checks)

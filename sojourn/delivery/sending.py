@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from sojourn.clock import Clock, monotonic
 from sojourn.content.links import rewrite_links
 from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
+from sojourn.delivery.gate import Verdict
 from sojourn.delivery.ledger import SendOrder, SendRow, State
 from sojourn.delivery.message import Message
 from sojourn.delivery.outcomes import (
@@ -85,8 +86,27 @@ class RenderedMessage(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """A message that was frozen just now, and its send."""
+
+    send: SendRow
+    message: Message
+
+
 def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: datetime, tracking: Links, *, pixel: bool = True) -> SendRow:
     """Freeze a rendered message under its key and return its send; a second plan of the same key changes nothing.
+
+    Arguments as of `freeze`.
+    """
+    made = freeze(conn, order, rendered, now, tracking, pixel=pixel)
+    return made.send if made is not None else ledger.look(conn, order.key)
+
+
+def freeze(
+    conn: Connection, order: SendOrder, rendered: RenderedMessage, now: datetime, tracking: Links, *, pixel: bool = True
+) -> Frozen | None:
+    """Freeze a rendered message under its key; None where that was done before, which stands.
 
     Args:
         conn: a writing transaction.
@@ -96,29 +116,30 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
         tracking: makes the addresses that lead back to us.
         pixel: whether opens may be tracked.
     """
-    if ledger.open_send(conn, order, now):
-        urls: dict[int, str] = {}
+    send = ledger.open_send(conn, order, now)
+    if send is None:
+        return None
+    urls: dict[int, str] = {}
 
-        def tracked(position: int, url: str) -> str:
-            urls[position] = url
-            return tracking.click(order.key, position)
+    def tracked(position: int, url: str) -> str:
+        urls[position] = url
+        return tracking.click(order.key, position)
 
-        html, text = rewrite_links(rendered.html, rendered.text, tracked, tracking.pixel(order.key) if pixel else None)
-        headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
-        if order.reply_to:
-            headers["Reply-To"] = order.reply_to
-        if order.purpose != TRANSACTIONAL:
-            headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
-            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message = {
-            "send_key": order.key, "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
-            "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers,
-            "tokens": dict(rendered.tokens), "rendered_at": now,
-        }  # fmt: skip
-        conn.execute(_FREEZE, message)
-        if urls:
-            conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
-    return ledger.look(conn, order.key)
+    html, text = rewrite_links(rendered.html, rendered.text, tracked, tracking.pixel(order.key) if pixel else None)
+    headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
+    if order.reply_to:
+        headers["Reply-To"] = order.reply_to
+    if order.purpose != TRANSACTIONAL:
+        headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message: dict[str, Any] = {
+        "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
+        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers,
+    }  # fmt: skip
+    conn.execute(_FREEZE, {**message, "send_key": order.key, "tokens": dict(rendered.tokens), "rendered_at": now})
+    if urls:
+        conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
+    return Frozen(send, Message(key=order.key, date=now, **message))
 
 
 def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing) -> ClaimResult:
@@ -150,8 +171,18 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
     message = _message(conn, send, now)
-    verdict = gate.judge(facts.gather(conn, send, message, people, now, rules))
-    ledger.keep_checks(conn, key, verdict.checks, now)
+    return decide(conn, send, message, gate.judge(facts.gather(conn, send, message, people, now, rules)), now, routing)
+
+
+def decide(conn: Connection, send: SendRow, message: Message, verdict: Verdict, now: datetime, routing: Routing) -> ClaimResult:
+    """Do with a send what the gate says of it: give the right to post it, hold it, or suppress it.
+
+    Raises:
+        ProviderBusy: no provider can take it for the moment.
+    """
+    doubtful = send.state is State.UNKNOWN
+    first = routing.named(send.provider) if doubtful else None
+    ledger.keep_checks(conn, send.key, verdict.checks, now)
     if verdict.decision == "suppress":
         if doubtful:
             ledger.move(conn, send, State.ABANDONED, verdict.reason, now, reason=verdict.reason, settled_at=now)

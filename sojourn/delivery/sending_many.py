@@ -7,20 +7,26 @@ changes nothing of the others: a claim that cannot be given yet is taken back to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from sojourn.clock import Clock, monotonic
+from sojourn.delivery import facts, ledger
+from sojourn.delivery.ahead import read_ahead, single
 from sojourn.delivery.engagement import Emit
+from sojourn.delivery.gate import judge
 from sojourn.delivery.outcomes import Claimed, ClaimResult, NotAccepted, Outcome, Unclear
 from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
-from sojourn.delivery.sending import claim, post, settle
-from sojourn.errors import ProviderBusy, ProviderUnclear, Transient
+from sojourn.delivery.sending import Frozen, claim, decide, post, settle
+from sojourn.errors import NotCaughtUp, ProviderBusy, ProviderUnclear, Transient
+from sojourn.store import locks
 from sojourn.store.database import Database
+from sojourn.store.tables import profiles
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Asked:
     key: str
     profile_id: str
     rules: GateRules
-    prepare: Callable[[Connection], object]
+    prepare: Callable[[Connection], Frozen | None]
 
 
 Came = ClaimResult | Outcome | Transient
@@ -89,19 +95,72 @@ async def deliver_all(
 
 
 def _claim_all(conn: Connection, asked: Sequence[Asked], clock: Clock, routing: Routing) -> tuple[list[ClaimResult | Transient], float]:
-    came: dict[int, ClaimResult | Transient] = {}
+    """Claim what is new with what is read for all of them at once, and all else one by one."""
+    now = clock.now()
     # In the order of people, as everyone locks them: two pages then wait for each other, and not for ever.
-    for place, each in sorted(enumerate(asked), key=lambda one: one[1].profile_id):
-        point = conn.begin_nested()
-        try:
-            each.prepare(conn)
-            came[place] = claim(conn, each.key, clock.now(), each.rules, routing)
-        except Transient as error:
-            point.rollback()
-            came[place] = error
-        else:
-            point.commit()
+    places = sorted(range(len(asked)), key=lambda place: asked[place].profile_id)
+    locks.lock_rows(conn, profiles, [each.profile_id for each in asked])
+    alone = single(conn, [each.profile_id for each in asked])
+    locks.hold_events(conn, sorted(alone))
+    behind = facts.anything_waits(conn)
+    came: dict[int, ClaimResult | Transient] = {}
+    frozen: dict[int, Frozen] = {}
+    for place in places:
+        each = asked[place]
+        if each.profile_id not in alone:
+            continue
+        if behind:
+            try:
+                facts.caught_up(conn, [each.profile_id])
+            except NotCaughtUp as error:
+                came[place] = error
+                continue
+        made = each.prepare(conn)
+        if made is not None:
+            frozen[place] = made
+    _claim_new(conn, asked, frozen, now, routing, came)
+    for place in places:
+        if place not in came:
+            came[place] = _claim_known(conn, asked[place], clock, routing)
     return [came[place] for place in range(len(asked))], monotonic()
+
+
+def _claim_new(
+    conn: Connection,
+    asked: Sequence[Asked],
+    frozen: Mapping[int, Frozen],
+    now: datetime,
+    routing: Routing,
+    came: dict[int, ClaimResult | Transient],
+) -> None:
+    """Claim what was planned in this very transaction: nothing can have become of it yet."""
+    if not frozen:
+        return
+    sends = [each.send for each in frozen.values()]
+    journeys = {send.journey for send in sends}
+    ahead = read_ahead(conn, [send.profile_id for send in sends], [send.entry_id for send in sends], [send.key for send in sends], journeys)
+    for place, made in frozen.items():
+        send, message, rules = made.send, made.message, asked[place].rules
+        verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, rules, ahead))
+        try:
+            came[place] = decide(conn, send, message, verdict, now, routing)
+        except ProviderBusy as error:  # it stays planned
+            came[place] = error
+
+
+def _claim_known(conn: Connection, asked: Asked, clock: Clock, routing: Routing) -> ClaimResult | Transient:
+    ledger.written(conn)
+    point = conn.begin_nested()
+    try:
+        asked.prepare(conn)
+        claimed = claim(conn, asked.key, clock.now(), asked.rules, routing)
+        ledger.written(conn)
+    except Transient as error:
+        point.rollback()
+        ledger.unwritten(conn)
+        return error
+    point.commit()
+    return claimed
 
 
 def _told(outcome: Outcome, provider: Provider) -> Came:

@@ -1,4 +1,4 @@
-"""What a transaction does last: events of our own are appended together, just before the commit.
+"""What a transaction does last, just before the commit: events of our own are appended, and the ledger's notes written, together.
 
 The log is written to by one transaction at a time (`locks.hold_log`); one that emits early and works on
 would keep everyone else from it.
@@ -19,6 +19,18 @@ _KEY = "sojourn.last"
 def do_last(connection: Connection, handler: Handler, item: Any) -> None:
     """Have a handler given an item, together with its others, when the transaction has done all else."""
     connection.info.setdefault(_KEY, {}).setdefault(handler, []).append(item)
+
+
+def do_now(connection: Connection, handler: Handler) -> None:
+    """Have a handler given now what it was to be given last: something is to be read that it writes."""
+    items = connection.info.get(_KEY, {}).pop(handler, None)
+    if items:
+        handler(connection, items)
+
+
+def forget(connection: Connection, handler: Handler) -> None:
+    """Give a handler nothing of what it was to be given last: what that is about was taken back."""
+    connection.info.get(_KEY, {}).pop(handler, None)
 
 
 def with_last(connection: Connection, work: Callable[[Connection], T]) -> T:

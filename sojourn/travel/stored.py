@@ -33,6 +33,7 @@ from sojourn.delivery.outcomes import Accepted, AlreadySettled, ClaimResult, Hel
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
+from sojourn.delivery.sending import Frozen
 from sojourn.delivery.sending_many import Asked, deliver_all
 from sojourn.delivery.tokens import Links
 from sojourn.errors import MissingFact, RenderError, Transient
@@ -307,11 +308,11 @@ class StoredJourneys:
             known[key] = rules_of(self.registry.shop, definition.journey, self.secret, topic, self.registry.priorities)
         return known[key]
 
-    def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> None:
+    def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> Frozen | None:
         assert prepared.order is not None
         assert prepared.rendered is not None
         self._keep(connection, ask, prepared)
-        sending.plan(connection, prepared.order, prepared.rendered, self.clock.now(), self.links)
+        return sending.freeze(connection, prepared.order, prepared.rendered, self.clock.now(), self.links)
 
     def _unsent(self, prepared: Prepared) -> Progress:
         assert isinstance(prepared.effect, Send)

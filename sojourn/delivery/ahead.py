@@ -1,0 +1,108 @@
+"""What the gate asks about people, read for a page of them at once: a question to the store for all instead of one for each.
+
+Who is not among those found has nothing of the kind, and need not be asked about. It holds for the transaction
+that read it, with the people locked, and for messages that were planned in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, exists, false, select
+
+from sojourn.customers.consent import Consent
+from sojourn.delivery import brakes
+from sojourn.delivery.gate import BrakeFact
+from sojourn.store.tables import consents, entries, preferences, profiles, sends
+
+_PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
+_MERGED = select(profiles.c.merged_into).where(profiles.c.merged_into.in_(_PEOPLE)).distinct()
+_GONE = select(profiles.c.id).where(profiles.c.id.in_(_PEOPLE), profiles.c.merged_into.is_not(None))
+_STANDING = (
+    select(entries.c.id, entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
+    .join(profiles, profiles.c.id == entries.c.profile_id)
+    .where(entries.c.id.in_(bindparam("entries", expanding=True)))
+)
+_WORDS = (
+    select(
+        consents.c.profile_id, consents.c.id, consents.c.purpose, consents.c.granted, consents.c.at, consents.c.source, consents.c.wording
+    )
+    .where(consents.c.profile_id.in_(_PEOPLE), consents.c.pending == false())
+    .order_by(consents.c.at, consents.c.granted.desc(), consents.c.id)  # the one that stands is last
+)
+_CHOOSING = select(preferences.c.profile_id).where(preferences.c.profile_id.in_(_PEOPLE)).distinct()
+_SENT_TO = (
+    select(sends.c.profile_id)
+    .where(sends.c.profile_id.in_(_PEOPLE), sends.c.key.not_in(bindparam("keys", expanding=True)))
+    .distinct()
+)
+_ELSEWHERE = (
+    select(entries.c.profile_id)
+    .where(
+        entries.c.profile_id.in_(_PEOPLE),
+        entries.c.state == "running",
+        entries.c.id.not_in(bindparam("entries", expanding=True)),
+        ~exists().where(sends.c.entry_id == entries.c.id),
+    )
+    .distinct()
+)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What was read of a page of people, by their canonical ids.
+
+    Attributes:
+        standing: of each entry, how it and its person stand.
+        words: of each person and purpose, the word that stands.
+        braked: of each journey, the brake on it.
+        choosing: who ever chose how often to be written to.
+        sent_to: who has any other message.
+        elsewhere: who is on another journey that has not sent yet.
+    """
+
+    standing: Mapping[str, Any]
+    words: Mapping[tuple[str, str], Consent]
+    braked: Mapping[str, BrakeFact | None]
+    choosing: frozenset[str]
+    sent_to: frozenset[str]
+    elsewhere: frozenset[str]
+
+    def word(self, person: str, purpose: str) -> Consent | None:
+        """Return the word that stands about a purpose; None where none does."""
+        return self.words.get((person, purpose))
+
+
+def single(connection: Connection, people: Collection[str]) -> frozenset[str]:
+    """Return those of whom nobody else was merged into, and who were not merged: all their rows bear this one id."""
+    asked = {"people": list(people)}
+    others = set(connection.execute(_MERGED, asked).scalars()) | set(connection.execute(_GONE, asked).scalars())
+    return frozenset(people) - others
+
+
+def read_ahead(
+    connection: Connection, people: Sequence[str], entry_ids: Sequence[str], keys: Sequence[str], journeys: Collection[str]
+) -> Ahead:
+    """Return what is asked about people.
+
+    Args:
+        connection: of a writing transaction, with the people locked.
+        people: of whom `single` holds.
+        entry_ids: those on whose behalf messages are to be sent.
+        keys: of these messages.
+        journeys: whose messages they are.
+    """
+    asked = {"people": list(people)}
+    return Ahead(
+        standing={row.id: row for row in connection.execute(_STANDING, {"entries": list(entry_ids)})},
+        words={
+            (row.profile_id, row.purpose): Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
+            for row in connection.execute(_WORDS, asked)
+        },
+        braked={journey: brakes.on(connection, journey) for journey in journeys},
+        choosing=frozenset(connection.execute(_CHOOSING, asked).scalars()),
+        sent_to=frozenset(connection.execute(_SENT_TO, {**asked, "keys": list(keys)}).scalars()),
+        elsewhere=frozenset(connection.execute(_ELSEWHERE, {**asked, "entries": list(entry_ids)}).scalars()),
+    )
