@@ -21,7 +21,7 @@ from sojourn.language.segments import conditions_of
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.prediction import Models
 from sojourn.preview.occasions import Occasion, occasion
-from sojourn.preview.subjects import SAMPLE, Subject, of_persona
+from sojourn.preview.subjects import SAMPLE, Kind, Subject, of_persona
 
 PREVIEWS = UUID("6f0c2c5e-5f0b-5d2e-9d37-5a1f2f1f7a10")
 DEAD_LINK = "https://unsubscribe.invalid/"
@@ -43,9 +43,9 @@ class Case:
 
     @property
     def slug(self) -> str:
-        """What files call it."""
-        letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in self.subject.name).strip("-") or "person"
-        return "--".join(filter(None, (self.content, letters, self.variant, self.language)))
+        """What files call it; of a real person it says nothing."""
+        whose = Kind.PERSON.value if self.subject.kind is Kind.PERSON else self.subject.name
+        return "--".join(filter(None, (self.content, whose, self.variant, self.language)))
 
 
 @dataclass(frozen=True)
