@@ -192,6 +192,7 @@ class Workshop:
         with_ = place.with_ or (sample.with_ if place.journey is None else {})
         origins["with"] = place.told() if place.with_ or place.journey is not None else "`sample` of the content"
         origins["profile"], origins["score"] = subject.told(), subject.told()
+        origins |= {f"profile.{name}": f"computed from what is known of {subject.told()}" for name in self._computed}
         return RenderFacts(
             profile=self._spoken_of(case.content, subject, facts), event=properties, shop=self.shop_facts, with_=with_, scores=facts.scores,
             answers=self._answers(case.content, facts), locale=case.language or subject.locale, zone=subject.zone, now=subject.now,
