@@ -40,9 +40,7 @@ def preview_command(
     persona: Annotated[str | None, typer.Option("--persona", help="A persona of journeys/personas/.", show_default=False)] = None,
     variant: Annotated[str | None, typer.Option("--variant", help="Which variant.", show_default=False)] = None,
     language: Annotated[str | None, typer.Option("--language", help="Another language than theirs.", show_default=False)] = None,
-    journey: Annotated[
-        str | None, typer.Option("--journey", help="As this journey or broadcast sends it; left out: the first that does.", show_default=False)
-    ] = None,
+    journey: Annotated[str | None, typer.Option("--journey", help="As this one sends it.", show_default="the first that does")] = None,
     all_: Annotated[bool, typer.Option("--all", help="One page of every content for every persona.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.", show_default="var/preview/…")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -229,7 +227,8 @@ def _tell_gallery(console: Console, cards: list[Card], notes: list[str], path: P
     bad = [card.report for card in cards if card.report.problems]
     for one in bad:
         for finding in one.problems:
-            console.print(f"[red]{one.made.case.slug}[/] {escape(finding.about)}: {escape(finding.message)}", highlight=False, soft_wrap=True)
+            text = f"[red]{one.made.case.slug}[/] {escape(finding.about)}: {escape(finding.message)}"
+            console.print(text, highlight=False, soft_wrap=True)
     for note in notes:
         console.print(escape(note), style="dim", highlight=False, soft_wrap=True)
     console.print(f"{len(cards)} messages, {len(bad)} to mend; the page is {escape(str(path))}", highlight=False, soft_wrap=True)

@@ -43,7 +43,9 @@ class Persona(Model):
         default_factory=dict, description="properties of the event that brings a message about; left out: as in the content's `sample`"
     )
     history: tuple[Past, ...] = Field(default=(), max_length=1000, description="events of the past: {event: Order Completed, ago: 3d}")
-    now: str | None = Field(default=None, description="the moment, such as 2026-01-05T10:00, in the persona's zone; left out: a Monday morning")
+    now: str | None = Field(
+        default=None, description="the moment, such as 2026-01-05T10:00, in the persona's zone; left out: a Monday morning"
+    )
     zone: str | None = Field(default=None, description="the persona's time zone, such as Europe/Vienna; left out: the shop's")
     locale: str | None = Field(default=None, pattern=LOCALE, description="the persona's locale, such as de-AT; left out: the shop's")
 

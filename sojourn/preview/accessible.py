@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from lxml import html as lxml_html  # type: ignore[import-untyped]
@@ -47,7 +48,8 @@ def _pictures(root: Any) -> Iterator[Finding]:
         if alt is None:
             yield Finding(Level.PROBLEM, "alt text", f"a picture without `alt`: {_short(picture.get('src') or '')}")
         elif link is not None and not alt.strip() and not _words(link):
-            yield Finding(Level.PROBLEM, "alt text", f"a picture is all that a link shows, and its `alt` is empty: {_short(link.get('href') or '')}")
+            where = _short(link.get("href") or "")
+            yield Finding(Level.PROBLEM, "alt text", f"a picture is all that a link shows, and its `alt` is empty: {where}")
 
 
 def _tables(root: Any) -> Iterator[Finding]:
@@ -65,7 +67,7 @@ def _headings(root: Any) -> Iterator[Finding]:
         return
     if levels[0] > 2:
         yield Finding(Level.PROBLEM, "headings", f"the first heading is of level {levels[0]}; begin with 1 or 2")
-    for before, after in zip(levels, levels[1:], strict=False):
+    for before, after in pairwise(levels):
         if after > before + 1:
             yield Finding(Level.PROBLEM, "headings", f"a heading of level {after} comes after one of level {before}; leave none out")
 
@@ -78,7 +80,7 @@ def _links(root: Any) -> Iterator[Finding]:
             continue
         if not words and not any((picture.get("alt") or "").strip() for picture in link.iter("img")):
             yield Finding(Level.PROBLEM, "links", f"a link without words leads to {_short(url)}")
-        elif words.lower().strip(" .…›»→") in VAGUE:
+        elif words.lower().strip(" .…»→") in VAGUE:
             yield Finding(Level.PROBLEM, "links", f"“{_short(words)}” does not say where it leads ({_short(url)})")
         if words:
             targets.setdefault(words.lower(), set()).add(url)

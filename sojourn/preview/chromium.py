@@ -35,7 +35,7 @@ MOST_BYTES = 64 * 1024 * 1024
 _READ, _WRITE = 3, 4  # where Chromium reads and writes
 
 
-class NoPicture(Exception):  # noqa: N818 - said, not failed
+class NoPicture(Exception):
     """Chromium gave no picture; says why."""
 
 
@@ -71,7 +71,8 @@ def find_chromium() -> str | None:
     if found is not None:
         return found
     place = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    return next((str(path) for path in sorted(place.glob("chromium*/chrome-*/*"), reverse=True) if path.name in NAMES and path.is_file()), None)
+    theirs = sorted(place.glob("chromium*/chrome-*/*"), reverse=True)
+    return next((str(path) for path in theirs if path.name in NAMES and path.is_file()), None)
 
 
 class Browser:

@@ -14,7 +14,7 @@ PAGE, DATA = "report.html", "report.json"
 
 
 def write_message(folder: Path, report: Report) -> list[Path]:
-    """Write the parts of a message into a folder, made where it is missing, and return the files; a part that there is not leaves no file."""
+    """Write the parts of a message into a folder, made where it is missing, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     made, rendered = report.made, report.made.rendered
     parts = {

@@ -99,8 +99,8 @@ class Workshop:
         """
         personas = self.definitions.personas
         if name not in personas:
-            hint = unknown("persona", name, personas) if personas else f"there is no persona; write one into {self.definitions.folder}/personas/"
-            raise NotFound(hint)
+            none = f"there is no persona; write one into {self.definitions.folder}/personas/"
+            raise NotFound(unknown("persona", name, personas) if personas else none)
         return of_persona(personas[name], self.shop.zone)
 
     def personas(self) -> list[Subject]:
@@ -136,9 +136,10 @@ class Workshop:
         """
         spoken = base(subject.locale or str(self.shop_facts.get("locale") or "en"))
         languages = self.languages(content) if every_language else []
-        for variant in sorted(self.contents.variants(content)) or [None]:
+        own = spoken if spoken in languages else next(iter(languages), None)
+        variants: list[str | None] = [*sorted(self.contents.variants(content))]
+        for variant in variants or [None]:
             yield Case(content, subject, variant)
-            own = spoken if spoken in languages else (languages or [None])[0]
             for language in languages:
                 if language != own:
                     yield Case(content, subject, variant, language)

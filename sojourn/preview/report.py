@@ -83,7 +83,8 @@ class Report:
             "content": case.content, "variant": case.variant, "language": language, "language_because": why,
             "for": {"kind": case.subject.kind.value, "name": case.subject.name, "description": case.subject.description},
             "sent_by": {"journey": made.occasion.journey, "send": made.occasion.send_id, "purpose": made.occasion.purpose},
-            "problem": made.problem, "subject": rendered.subject if rendered else None, "preheader": rendered.preheader if rendered else None,
+            "problem": made.problem,
+            "subject": rendered.subject if rendered else None, "preheader": rendered.preheader if rendered else None,
             "size": {
                 "html": self.html_bytes, "text": len(rendered.text.encode()) if rendered else 0, "raw": len(made.raw),
                 "gmail_clips_at": GMAIL_CLIPS_AT, "clipped": self.html_bytes > GMAIL_CLIPS_AT,
@@ -122,9 +123,11 @@ def report(made: Made, spam: Spam | str | None = None, links: Sequence[Link] | N
 def _size(size: int) -> list[Finding]:
     limit = GMAIL_CLIPS_AT // 1024
     if size > GMAIL_CLIPS_AT:
-        return [Finding(Level.PROBLEM, "size", f"{size / 1024:.0f} kB of HTML: Gmail cuts it at {limit} kB, footer and unsubscribe link with it")]
+        message = f"{size / 1024:.0f} kB of HTML: Gmail cuts it at {limit} kB, the footer and its unsubscribe link with it"
+        return [Finding(Level.PROBLEM, "size", message)]
     if size > GMAIL_CLIPS_AT * NEAR_CLIP:
-        return [Finding(Level.HINT, "size", f"{size / 1024:.0f} kB of HTML: Gmail cuts at {limit} kB, and tracked links are longer than these")]
+        message = f"{size / 1024:.0f} kB of HTML: Gmail cuts at {limit} kB, and tracked links are longer than these"
+        return [Finding(Level.HINT, "size", message)]
     return []
 
 

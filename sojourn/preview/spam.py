@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess  # it is a program of its own
 from dataclasses import dataclass
-from typing import Literal
 
 SECONDS = 60
 SPAMC_SECONDS = 15
@@ -54,7 +53,7 @@ def spam_score(raw: bytes, *, quick: bool = False) -> Spam | str:
         raw: the message.
         quick: True asks a running spamd only, which takes half a second, and not a program that starts for each message.
     """
-    ways: list[tuple[Literal["spamc", "spamassassin"], list[str], int]] = [("spamc", ["-R", "-x", "-t", str(SPAMC_SECONDS)], SPAMC_SECONDS + 5)]
+    ways = [("spamc", ["-R", "-x", "-t", str(SPAMC_SECONDS)], SPAMC_SECONDS + 5)]
     ways += [] if quick else [("spamassassin", ["-L", "-x", "-t"], SECONDS)]
     why = ABSENT
     for name, arguments, seconds in ways:
@@ -88,4 +87,4 @@ def read_report(text: str, by: str) -> Spam | None:
             rules.append(Rule(float(rule[1]), rule[2], rule[3].strip()))
         elif more is not None and rules:
             rules[-1] = Rule(rules[-1].points, rules[-1].name, f"{rules[-1].words} {more[1].strip()}")
-    return Spam(float(found[1]), float(found[2]), tuple(rules), by)
+    return Spam(float(found[1]) or 0.0, float(found[2]), tuple(rules), by)

@@ -70,7 +70,7 @@ class Subject:
 
     def told(self) -> str:
         """Return it in words."""
-        return {Kind.SAMPLE: "the content's own sample", Kind.PERSONA: f"persona {self.name}", Kind.PERSON: f"person {self.name}"}[self.kind]
+        return "the content's own sample" if self.kind is Kind.SAMPLE else f"{self.kind} {self.name}"
 
 
 SAMPLE = Subject("sample", Kind.SAMPLE, "what the content gives as its sample")
