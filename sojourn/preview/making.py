@@ -155,8 +155,8 @@ class Workshop:
         made = Made(case, place, amp=self._amp(case.content))
         try:
             facts, origins = self._facts(case, place)
-            made = replace(made, origins=origins, mjml=self.contents.mjml(case.content, facts, case.variant))
             rendered = self.contents.render(case.content, facts, case.variant)
+            made = replace(made, origins=origins, mjml=self.contents.mjml(case.content, facts, case.variant))
         except RenderError as error:
             return replace(made, problem=str(error))
         message = self.message(case, place, rendered)
