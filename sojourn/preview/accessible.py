@@ -14,6 +14,7 @@ from sojourn.preview.findings import Finding, Level
 
 VAGUE = {"here", "click here", "click", "more", "read more", "learn more", "link", "this", "hier", "hier klicken", "mehr", "weiterlesen"}
 SMALLEST = 12.0
+UNDETERMINED = "und"  # what MJML says where a content says nothing
 MAX_SHOWN = 60
 _PIXELS = re.compile(r"font-size\s*:\s*(\d+(?:\.\d+)?)px")
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
@@ -33,8 +34,9 @@ def accessibility(page: str, language: str | None = None) -> list[Finding]:
 
 def _head(root: Any, language: str | None) -> Iterator[Finding]:
     said = root.get("lang") or ""
-    if not _LANGUAGE.match(said):
-        yield Finding(Level.PROBLEM, "language", '`<html lang="…">` is missing, so a screen reader guesses how to pronounce it')
+    if not _LANGUAGE.match(said) or said == UNDETERMINED:
+        message = 'the page does not say its language; begin it with <mjml lang="{{ language }}">, or a screen reader guesses how to speak'
+        yield Finding(Level.PROBLEM, "language", message)
     elif language is not None and said.lower().split("-")[0] != language.lower().replace("_", "-").split("-")[0]:
         yield Finding(Level.PROBLEM, "language", f"the page says it is {said}, but was rendered in {language}")
     if not (root.findtext(".//title") or "").strip():

@@ -11,7 +11,7 @@ SECONDS = 60
 SPAMC_SECONDS = 15
 _STATUS = re.compile(r"^X-Spam-Status: (?:Yes|No), score=(-?\d+(?:\.\d+)?) required=(-?\d+(?:\.\d+)?)", re.MULTILINE)
 _SHORT = re.compile(r"^(-?\d+(?:\.\d+)?)/(-?\d+(?:\.\d+)?)\s*$", re.MULTILINE)
-_RULE = re.compile(r"^\s{0,2}(-?\d+\.\d+) ([A-Z][A-Z0-9_]+)\s+(.*)$")
+_RULE = re.compile(r"^\s{0,2}(-?\d+(?:\.\d+)?) ([A-Z][A-Z0-9_]+)\s+(.*)$")
 _MORE = re.compile(r"^\s{20,}(\S.*)$")
 ABSENT = "SpamAssassin is not on this machine (apt-get install spamassassin, or spamd with spamc)"
 

@@ -90,7 +90,8 @@ def test_a_preview_for_a_person_is_what_their_journey_sends_and_leaves_no_trace(
     assert made.message is not None
     assert made.rendered.subject == sent.subject == "A note to Zoë"
     assert made.rendered.text.split("https://")[0] == sent.text.split("http://")[0].split("https://")[0]
-    assert (f"a jug {orders} X1" in made.rendered.text) and (f"a jug {orders} X1" in sent.text)
+    assert f"a jug {orders} X1" in made.rendered.text
+    assert f"a jug {orders} X1" in sent.text
     assert ("You came back." in made.rendered.text) is (orders >= 2) is ("You came back." in sent.text)
     block = "for a regular" if orders else "for a newcomer"
     assert block in made.rendered.text

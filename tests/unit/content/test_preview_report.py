@@ -20,7 +20,10 @@ from sojourn.preview.report import report
 from sojourn.preview.spam import Spam, read_report, spam_score
 
 JOURNEYS = Path(__file__).parents[3] / "journeys"
-GOOD = '<html lang="en"><head><title>x</title></head><body><h1>Hello</h1><p>words <a href="https://a.example/">The new chairs</a></p></body></html>'
+GOOD = (
+    '<html lang="en"><head><title>x</title></head><body><h1>Hello</h1>'
+    '<p>words <a href="https://a.example/">The new chairs</a></p></body></html>'
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ def test_a_page_that_everyone_can_read_has_no_findings() -> None:
     [
         (' lang="en"', "", "language", Level.PROBLEM),
         ('lang="en"', 'lang="de"', "language", Level.PROBLEM),
+        ('lang="en"', 'lang="und"', "language", Level.PROBLEM),
         ("<title>x</title>", "", "title", Level.HINT),
         ("<p>words", '<p>words <img src="https://a.example/i.png">', "alt text", Level.PROBLEM),
         ("The new chairs", '<img src="https://a.example/i.png" alt="">', "alt text", Level.PROBLEM),
@@ -113,6 +117,7 @@ Content analysis details:   (6.1 points, 5.0 required)
 
  pts rule name              description
 ---- ---------------------- --------------------------------------------------
+1000 GTUBE                  BODY: made for tests
  6.2 GTUBE_LIKE             BODY: words that
                             go on here
 -0.1 HTML_MESSAGE           BODY: HTML included in message
@@ -124,7 +129,8 @@ def test_a_report_of_spamassassin_is_read_with_its_rules(made: Made) -> None:
     assert found is not None
     assert (found.score, found.required, found.is_spam) == (6.1, 5.0, True)
     assert [(rule.points, rule.name, rule.words) for rule in found.rules] == [
-        (6.2, "GTUBE_LIKE", "BODY: words that go on here"), (-0.1, "HTML_MESSAGE", "BODY: HTML included in message")
+        (1000.0, "GTUBE", "BODY: made for tests"), (6.2, "GTUBE_LIKE", "BODY: words that go on here"),
+        (-0.1, "HTML_MESSAGE", "BODY: HTML included in message"),
     ]  # fmt: skip
     assert [one.about for one in report(made, found).problems] == ["spam"]
     assert read_report("0/0\n", "spamc") is None  # what spamc says where no spamd answers
