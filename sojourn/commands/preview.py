@@ -81,13 +81,18 @@ def _one(
 ) -> tuple[Path, bool]:  # fmt: skip
     made = _made(workshop, case, person, persona, data_dir)
     folder = out or DEFAULT_OUT / made.case.slug
-    followed = follow(links_of(made.rendered.html)) if follows and made.rendered is not None else None
-    found = report(made, spam_score(made.raw) if made.raw else None, followed)
-    files = write_message(folder, found)
     shots: dict[str, bytes] = {}
     notes: tuple[str, ...] = ()
-    if made.rendered is not None and pictures:
-        shots, notes = _shots(files[0])
+    with Console(stderr=True).status("looking at it") as status:
+        if follows and made.rendered is not None:
+            status.update("following its links")
+        followed = follow(links_of(made.rendered.html)) if follows and made.rendered is not None else None
+        status.update("asking SpamAssassin")
+        found = report(made, spam_score(made.raw) if made.raw else None, followed)
+        files = write_message(folder, found)
+        if made.rendered is not None and pictures:
+            status.update("taking pictures")
+            shots, notes = _shots(files[0])
     found = replace(found, pictures={name: f"{name}.png" for name in shots}, notes=(*found.notes, *notes))
     files += write_report(folder, found, shots)
     _tell(Console(), found, folder, files)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,42 @@ def test_links_are_listed_with_their_words_and_asked_only_when_asked_to() -> Non
     assert asked == ["https://a.example/"]
     assert [(link.url, link.answer) for link in followed if link.broken] == [("https://a.example/", "HTTP 404")]
     assert not can_follow("https://confirm.invalid/x")
+
+
+class Site(BaseHTTPRequestHandler):
+    """A site with a page, a page that answers no HEAD, one that moved, and one that is gone."""
+
+    def do_HEAD(self) -> None:
+        self.answer({"/fine": 200, "/no-head": 405, "/moved": 302}.get(self.path, 404))
+
+    def do_GET(self) -> None:
+        self.answer({"/fine": 200, "/no-head": 200}.get(self.path, 410))
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/fine")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_links_are_followed_over_http_within_their_time_limits() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site, socket.socket() as closed:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        closed.bind(("127.0.0.1", 0))  # and never listens
+        base, nobody = f"http://127.0.0.1:{site.server_port}", f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        urls = [f"{base}/{path}" for path in ("fine", "no-head", "moved", "gone")]
+        found = {link.url: link for link in follow([Link("x", url) for url in [*urls, nobody, "mailto:a@b.example"]])}
+        site.shutdown()
+    assert [(found[url].answer, found[url].broken) for url in urls] == [
+        ("HTTP 200", False), ("HTTP 200", False), ("HTTP 200", False), ("HTTP 410", True)
+    ]  # fmt: skip
+    assert found[nobody].broken
+    assert found[nobody].answer == "leads nowhere (ConnectError)"
+    assert found["mailto:a@b.example"].answer == "not asked"
 
 
 def test_a_broken_link_is_a_problem_and_an_unencrypted_one_a_hint(made: Made) -> None:
