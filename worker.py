@@ -30,16 +30,16 @@ from sojourn.broadcasts.sending import Broadcasting
 from sojourn.clock import SystemClock, real_now
 from sojourn.content import Contents
 from sojourn.delivery import reconciling, sending
+from sojourn.delivery.carrier import carrier, delivery_of
 from sojourn.delivery.providers import Provider
-from sojourn.delivery.providers.inbox import Inbox
-from sojourn.delivery.routing import Carriers, Routing
+from sojourn.delivery.routing import Routing
 from sojourn.delivery.tokens import Links, Tokens
 from sojourn.errors import SojournError
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
-from sojourn.language.loader import DELIVERY_FILE, load, load_delivery
+from sojourn.language.loader import load
 from sojourn.logs import configure_logs
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
@@ -98,26 +98,12 @@ class House:
     @cached_property
     def delivery(self) -> DeliverySettings | None:
         """Who the team's delivery.yaml has carry messages away; None where there is none."""
-        path = self.settings.journeys_dir / DELIVERY_FILE
-        return load_delivery(path.read_bytes(), str(path)) if path.is_file() else None
+        return delivery_of(self.settings.journeys_dir)
 
     @cached_property
     def provider(self) -> Provider | Routing:
         """Who carries messages away: what delivery.yaml says, else the mail server that is set, else the local inbox."""
-        sign = None
-        if self.settings.dkim_key:
-            from sojourn.delivery.dkim import Dkim
-
-            sign = Dkim.read(self.settings.dkim_key, self.settings.dkim_selector)
-        if self.delivery is not None:
-            from sojourn.delivery.providers.registry import providers
-
-            return Carriers.of(self.delivery, providers(self.delivery, self.settings.provider_secrets, sign))
-        if self.settings.smtp_url:
-            from sojourn.delivery.providers.smtp import Smtp
-
-            return Smtp.from_url(self.settings.smtp_url, sign)
-        return Inbox(self.settings.data_dir / INBOX)
+        return carrier(self.settings, self.delivery)
 
     @cached_property
     def hooks(self) -> dict[str, Hook]:

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     stages = "stages"
     clusters = "clusters"
     resolution = "resolution"
+    persona = "persona"
+    seeds = "seeds"
     content = "content"
     translation = "translation"
     block = "block"

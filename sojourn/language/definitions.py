@@ -10,6 +10,7 @@ from pathlib import Path
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
+from sojourn.language.persona_model import Persona
 from sojourn.language.problems import Problem
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.shop import ShopSettings
@@ -27,6 +28,7 @@ class Definitions:
         profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
         events: what is declared of events, by their names.
         warnings: what is no mistake, but had better be otherwise, each with its place.
+        personas: made-up people for whom messages are previewed.
     """
 
     journeys: dict[str, Journey]
@@ -39,6 +41,7 @@ class Definitions:
     events: dict[str, EventDefinition] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     broadcasts: dict[str, Broadcast] = field(default_factory=dict)
+    personas: dict[str, Persona] = field(default_factory=dict)
 
 
 def version(journey: Journey) -> str:

@@ -9,6 +9,8 @@ journeys/delivery.yaml        who carries messages away (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/broadcasts/*.yaml    broadcasts
+journeys/personas/*.yaml      made-up people for whom messages are previewed
+journeys/seeds.yaml           addresses that tests of messages go to (may be left out)
 journeys/events/*.yaml        events: what their properties must be
 journeys/models/*.yaml        models, known here by their names
 journeys/content/*.mjml       contents, known here by their names
@@ -35,6 +37,8 @@ from sojourn.language.events.checks import check_asked, check_event
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.finding import NOTHING_KNOWN, Finding, Known
 from sojourn.language.model import Journey, Model, Segment
+from sojourn.language.persona_checks import check_persona, check_seeds
+from sojourn.language.persona_model import Persona, SeedList
 from sojourn.language.problems import DefinitionError, Problem
 from sojourn.language.profile_checks import check_profile, check_traits
 from sojourn.language.profile_model import ProfileSettings
@@ -51,10 +55,11 @@ SHOP_FILE = "shop.yaml"
 PROFILE_FILE = "profile.yaml"
 RESOLUTION_FILE = "resolution.yaml"
 STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
-DELIVERY_FILE = "delivery.yaml"
-NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE, DELIVERY_FILE})
+DELIVERY_FILE, SEEDS_FILE = "delivery.yaml", "seeds.yaml"
+NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE, DELIVERY_FILE, SEEDS_FILE})
 EVENTS = "events"
 BROADCASTS = "broadcasts"
+PERSONAS = "personas"
 BUILTIN_MODELS = frozenset({"rfm"})
 _SEGMENT = re.compile(r"\bsegment\.([a-z]\w*)")
 _M = TypeVar("_M", bound=Model)
@@ -71,8 +76,10 @@ __all__ = [
     "load_event",
     "load_events",
     "load_journey",
+    "load_persona",
     "load_profile",
     "load_resolution",
+    "load_seeds",
     "load_segment",
     "load_shop",
     "load_stages",
@@ -93,6 +100,7 @@ def load(folder: Path) -> Definitions:
     segments = _read_all(sorted(_yaml(folder / "segments")), folder, Segment, problems)
     events = _read_all(sorted(_yaml(folder / EVENTS)), folder, EventDefinition, problems)
     broadcasts = _read_all(sorted(_yaml(folder / BROADCASTS)), folder, Broadcast, problems)
+    personas = _read_all(sorted(_yaml(folder / PERSONAS)), folder, Persona, problems)
     shop = _read_shop(folder, {path.stem for path in _yaml(folder)} | {journey.name for _, _, journey in journeys}, problems)
     profile = _read_profile(folder, problems)
     events_by_name = _by_name(events, "event", problems)
@@ -104,6 +112,8 @@ def load(folder: Path) -> Definitions:
     )
     for name, model in others:  # read by their commands; checked here
         _read_all([path for path in [folder / name] if path.is_file()], folder, model, problems)
+    for file, root, seeds in _read_all([path for path in [folder / SEEDS_FILE] if path.is_file()], folder, SeedList, problems):
+        problems += _placed(check_seeds(seeds), root, file)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -120,6 +130,9 @@ def load(folder: Path) -> Definitions:
     broadcasts_by_name = _by_name(broadcasts, "broadcast", problems)
     for file, root, broadcast in broadcasts:
         problems += _placed(check_broadcast(broadcast, known, journeys_by_name), root, file)
+    personas_by_name = _by_name(personas, "persona", problems)
+    for file, root, persona in personas:
+        problems += _placed(check_persona(persona, known, profile), root, file)
     for name, findings in check_segments({segment.name: segment for _, _, segment in segments}, known.segments).items():
         for file, root, segment in segments:
             if segment.name == name:
@@ -142,8 +155,9 @@ def load(folder: Path) -> Definitions:
     cautions = segment_cautions(segments_by_name, journeys_by_name.values(), _mentioned(folder))
     warnings = tuple(sorted(found for file, root, segment in segments for found in _placed(cautions[segment.name], root, file)))
     return Definitions(
-        journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings, broadcasts_by_name
-    )
+        journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings, broadcasts_by_name,
+        personas_by_name,
+    )  # fmt: skip
 
 
 def load_journey(text: str | bytes, file: str = "<text>", known: Known = NOTHING_KNOWN) -> Journey:
@@ -214,6 +228,16 @@ def load_stages(text: str | bytes, file: str = STAGES_FILE) -> StagesModel:
 def load_clusters(text: str | bytes, file: str = CLUSTERS_FILE) -> ClustersModel:
     """Return the clusters that a YAML text describes; raises DefinitionError with every problem."""
     return _parse(text, file, ClustersModel)[2]
+
+
+def load_persona(text: str | bytes, file: str = "<text>") -> Persona:
+    """Return the persona that a YAML text describes; raises DefinitionError with every problem."""
+    return _load(text, file, Persona, lambda persona: check_persona(persona, NOTHING_KNOWN))
+
+
+def load_seeds(text: str | bytes, file: str = SEEDS_FILE) -> SeedList:
+    """Return the seed list that a YAML text holds; raises DefinitionError with every problem."""
+    return _load(text, file, SeedList, check_seeds)
 
 
 def load_delivery(text: str | bytes, file: str = DELIVERY_FILE) -> DeliverySettings:

@@ -9,6 +9,7 @@ from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.events.model import DIALECT, EventDefinition
 from sojourn.language.model import Journey, Model, Segment
+from sojourn.language.persona_model import Persona, SeedList
 from sojourn.language.profile_model import ProfileSettings
 from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.language.shop import ShopSettings
@@ -25,6 +26,8 @@ SCHEMAS: dict[str, type[Model]] = {
     "clusters": ClustersModel,
     "resolution": ResolutionSettings,
     "delivery": DeliverySettings,
+    "persona": Persona,
+    "seeds": SeedList,
 }
 
 

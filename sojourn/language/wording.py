@@ -27,6 +27,7 @@ _SHAPES = {
     "on": "an event's name, such as Order Completed",
     "up_to": "a duration such as 30m, 24h or 1d 6h",
     "within": "a duration such as 30m, 24h or 1d 6h",
+    "ago": "a duration such as 30m, 24h or 1d 6h",
     "again_after": "a duration such as 30m, 24h or 1d 6h",
     "horizon": "a duration such as 30m, 24h or 1d 6h",
     "country": "a country's two capitals, such as DE",
@@ -40,6 +41,7 @@ _SHAPES = {
     "compete_within": "a duration such as 10m",
     "release_over": "a duration such as 5m",
     "address": "an e-mail address such as hello@shop.example",
+    "seeds": "an e-mail address such as hello@shop.example",
     "reply_to": "an e-mail address such as hello@shop.example",
     "url": "an address that begins with https://",
     "locale": "a language and region such as en or en-GB",
@@ -117,7 +119,7 @@ def _in_block(path: list[int | str]) -> bool:
 
 
 def _is_member(part: str) -> bool:
-    return part in ("str", "int", "Happening", "Bands", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
+    return part in ("str", "int", "Happening", "Bands", "Seed", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
 
 
 def _written(part: str, node: Node) -> bool:
@@ -125,7 +127,7 @@ def _written(part: str, node: Node) -> bool:
         return isinstance(node.value, list)
     if part == "Bands":
         return isinstance(node.value, (list, dict))
-    if part == "Happening":
+    if part in ("Happening", "Seed"):
         return isinstance(node.value, dict)
     return not isinstance(node.value, (list, dict))
 

@@ -33,7 +33,9 @@ from sojourn.language.loader import (
     load_delivery,
     load_event,
     load_journey,
+    load_persona,
     load_profile,
+    load_seeds,
     load_segment,
     load_shop,
 )
@@ -85,6 +87,10 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
         assert load_shop(block)
     elif first == "providers":
         assert load_delivery(block)
+    elif first == "persona":
+        assert load_persona(block)
+    elif first == "seeds":
+        assert load_seeds(block)
     elif first == "undeclared":
         assert load_profile(block).trees
     elif first == "model":
@@ -100,7 +106,7 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
 
 def test_the_page_has_definitions_of_every_kind() -> None:
     firsts = {block.split(":")[0].strip() for block in blocks("yaml")}
-    assert {"journey", "segment", "event", "model", "name", "undeclared", "providers", "enter", "examples"} <= firsts
+    assert {"journey", "segment", "event", "model", "name", "undeclared", "providers", "enter", "examples", "persona", "seeds"} <= firsts
     assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
 
 

@@ -9,8 +9,10 @@ from sojourn.language.loader import (
     load_clusters,
     load_event,
     load_journey,
+    load_persona,
     load_profile,
     load_resolution,
+    load_seeds,
     load_segment,
     load_shop,
     load_stages,
@@ -43,6 +45,10 @@ def problems_in(text: str | bytes, kind: str = "journey", file: str = "case.yaml
             load_stages(text, file)
         elif kind == "clusters":
             load_clusters(text, file)
+        elif kind == "persona":
+            load_persona(text, file)
+        elif kind == "seeds":
+            load_seeds(text, file)
         else:
             load_shop(text, file)
     except DefinitionError as error:
