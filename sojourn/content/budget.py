@@ -22,6 +22,7 @@ MAX_STEPS = 5_000
 MAX_OUTPUT = 512 * 1024
 MAX_TEXT = 64 * 1024
 MAX_ITEMS = 2_000
+BETWEEN_LOOKS = 16  # steps between two looks at the time: a look costs more than a step
 MAX_SECONDS = 1.0  # of the processor: nobody loses a message because the machine was busy
 
 
@@ -36,6 +37,7 @@ class Run:
     content: str
     deadline: float  # in this thread's processor time
     steps: int = 0
+    look_at: int = 0  # the step at which to look at the time again
     output: int = 0
     header: bool = False  # a subject is being rendered: its values must not carry control characters
     paths: dict[int, str] = field(default_factory=dict)
@@ -53,6 +55,9 @@ class Run:
         self.steps += number
         if self.steps > MAX_STEPS:
             raise RenderError(f"{self.content} takes more than {MAX_STEPS} steps to render; loop over less")
+        if self.steps < self.look_at:
+            return
+        self.look_at = self.steps + BETWEEN_LOOKS
         if processor_time() > self.deadline:
             raise RenderError(f"{self.content} takes longer than {MAX_SECONDS:g} s of the processor to render; loop over less")
 
