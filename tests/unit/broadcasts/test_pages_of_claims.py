@@ -64,7 +64,7 @@ def judged(*, together: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[dict, Co
     if not together:
         monkeypatch.setattr(sending_many, "single", lambda *_: frozenset())
     with Shop(contents={"news": CONTENT}, journeys=[HELLO, SLOW], settings=SETTINGS) as shop:
-        for name in ("plain", "no", "never", "capped", "gone", "merged", "joined", "weekly", "off", "new", "odd", *(f"h{i}" for i in range(9))):
+        for name in ("plain", "no", "never", "capped", "gone", "merged", "joined", "new", "odd", *(f"h{i}" for i in range(9))):
             traits = {"email": f"{name}@shop.example"} if name != "odd" else {"email": "no address"}
             shop.identify(name, traits, consent={"no": {"marketing": False}, "never": {}}.get(name))
         shop.track("capped", "Signed Up")
