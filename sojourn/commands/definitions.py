@@ -49,6 +49,8 @@ class Kind(StrEnum):
     stages = "stages"
     clusters = "clusters"
     resolution = "resolution"
+    catalog = "catalog"
+    recommendations = "recommendations"
     content = "content"
     translation = "translation"
     block = "block"
@@ -92,7 +94,7 @@ def load_everything(folder: Path) -> Definitions:
     notes: list[Problem] = []
     try:
         contents = Contents.load(folder)
-        known = NOTHING_KNOWN if found is None else Known(segments=frozenset(found.segments), models=found.models)
+        known = NOTHING_KNOWN if found is None else _known_of(found)
         for name in sorted(contents.names()):
             problems += contents.check(name, known)
             notes += contents.notes(name)
@@ -105,6 +107,10 @@ def load_everything(folder: Path) -> Definitions:
     if problems or found is None:
         raise DefinitionError(problems)
     return replace(found, warnings=(*found.warnings, *sorted(notes)))
+
+
+def _known_of(found: Definitions) -> Known:
+    return Known(segments=frozenset(found.segments), models=found.models, hosts=frozenset(found.shop.connected.hosts))
 
 
 def tell_warnings(found: Definitions) -> None:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, select, update
 
 from sojourn.clock import monotonic
-from sojourn.delivery.breaker import Breaker
+from sojourn.breaker import Breaker
 from sojourn.delivery.ledger import SendRow, State
 from sojourn.delivery.outcomes import Accepted, Held, NotAccepted, Outcome, Refused
 from sojourn.delivery.providers import Provider

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.catalog_model import Catalog, RecommendationSettings
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
 from sojourn.language.problems import Problem
@@ -27,6 +28,8 @@ class Definitions:
         profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
         events: what is declared of events, by their names.
         warnings: what is no mistake, but had better be otherwise, each with its place.
+        catalog: what is sold.
+        recommendations: which items are shown to whom.
     """
 
     journeys: dict[str, Journey]
@@ -39,6 +42,8 @@ class Definitions:
     events: dict[str, EventDefinition] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     broadcasts: dict[str, Broadcast] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
+    recommendations: RecommendationSettings = field(default_factory=RecommendationSettings)
 
 
 def version(journey: Journey) -> str:
