@@ -41,6 +41,7 @@ from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import DELIVERY_FILE, load, load_delivery
 from sojourn.logs import configure_logs
+from sojourn.outbound import WebClient
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
 from sojourn.settings import INBOX, Settings, load_settings
@@ -146,6 +147,8 @@ class House:
             workspace=WORKSPACE,
             secret=self.settings.secret_key,
             emit=emit,
+            outbound=WebClient(self.registry.shop.connected.hosts),
+            call_key=self.settings.call_key,
         )
 
 

@@ -8,8 +8,9 @@ the asker says.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,21 +45,26 @@ class Got:
     because: str
 
 
+@dataclass(frozen=True)
+class Question:
+    """A GET.
+
+    Attributes:
+        url: https, of an allowed host.
+        seconds: how long it may take.
+        kept_seconds: how long an answer may be used again.
+    """
+
+    url: str
+    seconds: float
+    kept_seconds: float
+
+
 class Outbound(Protocol):
     """Asks other services."""
 
-    async def get(self, url: str, seconds: float, kept_seconds: float) -> Got:
-        """Return what a service answers to a GET: JSON.
-
-        Args:
-            url: https, of an allowed host.
-            seconds: how long it may take.
-            kept_seconds: how long an answer may be used again.
-
-        Raises:
-            Unanswerable: it must not be asked, or says no.
-            Unanswered: there was no answer.
-        """
+    async def get_all(self, questions: Sequence[Question]) -> list[Got | Unanswerable | Unanswered]:
+        """Return what services answer to several GETs at once: JSON, or in its place why there is none."""
         ...
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Got:
@@ -74,9 +80,9 @@ class Outbound(Protocol):
 class NoWeb:
     """Where nobody may be asked."""
 
-    async def get(self, url: str, seconds: float, kept_seconds: float) -> Got:
+    async def get_all(self, questions: Sequence[Question]) -> list[Got | Unanswerable | Unanswered]:
         """Refuse."""
-        raise Unanswerable("other services are not asked here")
+        return [Unanswerable("other services are not asked here") for _ in questions]
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Got:
         """Refuse."""
@@ -109,9 +115,26 @@ class WebClient:
         self._asking: dict[str, asyncio.Task[Got]] = {}
         self._breakers: dict[str, Breaker] = {}
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
+        self._tls: ssl.SSLContext | None = None
+
+    async def get_all(self, questions: Sequence[Question]) -> list[Got | Unanswerable | Unanswered]:
+        """Return what services answer to several GETs at once."""
+
+        async def one(question: Question) -> Got | Unanswerable | Unanswered:
+            try:
+                return await self.get(question.url, question.seconds, question.kept_seconds)
+            except (Unanswerable, Unanswered) as error:
+                return error
+
+        return list(await asyncio.gather(*map(one, questions)))
 
     async def get(self, url: str, seconds: float, kept_seconds: float) -> Got:
-        """Return what a service answers to a GET; who asks the same at the same time shares one question."""
+        """Return what a service answers to a GET; who asks the same at the same time shares one question.
+
+        Raises:
+            Unanswerable: it must not be asked, or says no.
+            Unanswered: there was no answer.
+        """
         kept = self._kept.get(url)
         if kept is not None and self._time() < kept[0]:
             self._kept.move_to_end(url)
@@ -174,7 +197,11 @@ class WebClient:
         """Return status and JSON; a redirect is a status like another, and what it points to is not looked at."""
         sent = {"User-Agent": AGENT, "Accept": "application/json", "Accept-Encoding": "identity", **headers, "Host": target.host_header}
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=limit, limits=limits) as client:
+        if self._tls is None:  # reading the certificates takes longer than most answers
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        async with httpx.AsyncClient(
+            verify=self._tls, trust_env=False, follow_redirects=False, timeout=limit, limits=limits
+        ) as client:
             request = client.build_request(method, target.pinned, content=body, headers=sent, extensions={"sni_hostname": target.host})
             try:
                 answer = await client.send(request, stream=True)

@@ -39,7 +39,7 @@ class Recommender(Protocol):
 
 
 @dataclass(frozen=True)
-class Rules:
+class ByRules:
     """Recommends by the rules of `recommendations.yaml`, then from its best sellers.
 
     Args:

@@ -31,7 +31,8 @@ from sojourn.language.outline import send_id
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
-EFFECTS = (Send, Set, Enter)
+EFFECTS = (Send, Set, Enter, Call)
+FAILED = "failed"  # what the branch of a call's failure is called in a cursor
 ENGAGEMENT = {
     "delivered": "Email Delivered",
     "opened": "Email Opened",
@@ -64,6 +65,8 @@ def blocks(step: Step) -> dict[str, tuple[Step, ...]]:
             return {f"b{i}": branch.then for i, branch in enumerate(step.branches)} | {"else": step.else_}
         case Choose():
             return {f"c{i}": choice.then for i, choice in enumerate(step.choose)}
+        case Call() if step.on_failure:
+            return {FAILED: step.on_failure}
         case Split():
             return {arm: step.arms.get(arm, ()) for arm in step.split}
     return {}
@@ -89,6 +92,7 @@ class Program:
         self._after: dict[str, str | None] = {}
         self._acting: dict[str, bool] = {}
         self._index(journey.steps, "", None)
+        self._keeps = any(isinstance(step, Call) and step.keep is not None for step in self.steps.values())
 
     def _index(self, steps: tuple[Step, ...], prefix: str, after: str | None) -> None:
         for i, step in enumerate(steps):
@@ -118,7 +122,7 @@ class Program:
         return ((cursor, step) for cursor, step in self.steps.items() if isinstance(step, Send))
 
     def may_act(self, cursor: str) -> bool:
-        """Tell whether judging from a cursor can lead to a send, a set or an enter before the next wait or end."""
+        """Tell whether judging from a cursor can lead to a send, a set, an enter or a call before the next wait or end."""
         if cursor not in self._acting:
             self._acting[cursor] = self._may_act(cursor)
         return self._acting[cursor]
@@ -132,6 +136,10 @@ class Program:
         ways = {self.into(cursor, name) for name in blocks(step)}
         ways.add(self._after[cursor])  # a score, a choose none of whose lines hold
         return any(way is not None and self.may_act(way) for way in ways)
+
+    def keeps_answers(self) -> bool:
+        """Tell whether the journey keeps answers of calls, so that conditions can ask them."""
+        return self._keeps
 
     def heading(self, cursor: str | None) -> str:
         """Return the send that a cursor leads up to, by its id; `end` where there is none."""
