@@ -162,6 +162,7 @@ async def run_api(house: House) -> None:
     from sojourn.console.health import measure_backlogs, reachable
     from sojourn.delivery import settling
     from sojourn.delivery.inbox_page import InboxPages
+    from sojourn.delivery.live import LiveParts
     from sojourn.delivery.preference_pages import PreferencePages
     from sojourn.delivery.tracking import Tracking
     from sojourn.delivery.webhooks.door import WebhookDoor
@@ -191,11 +192,16 @@ async def run_api(house: House) -> None:
     choosing = PreferencePages(
         house.database, house.links.tokens, house.clock, emit, shop=house.registry.shop, secret=settings.secret_key, time_scale=scale
     )
+    registry = house.registry
+    live = LiveParts(
+        house.database, house.links.tokens, house.clock, registry.loaded.catalog, registry.recommender, registry.computed
+    )
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),
         *webhooks.routes(),
         *choosing.routes(),
+        *live.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
     ]

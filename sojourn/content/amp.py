@@ -24,10 +24,13 @@ COMPONENTS = frozenset({
 })  # fmt: skip
 TEMPLATES = frozenset({"amp-mustache"})
 _BUILT_IN = frozenset({"amp-img", "amp-layout", "amp-state"})
-_REFUSED = frozenset({"img", "picture", "video", "audio", "iframe", "frame", "frameset", "object", "embed", "applet", "base", "link", "svg"})
+_REFUSED = frozenset({
+    "img", "picture", "video", "audio", "iframe", "frame", "frameset", "object", "embed", "applet", "base", "link", "svg",
+})  # fmt: skip
 _ADDRESSES = ("src", "action-xhr", "xssi-prefix")
 _SCRIPT = re.compile(r"^https://cdn\.ampproject\.org/v0/(?P<name>[a-z-]+)-\d+\.\d+\.js$")
 _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+MUSTACHE = re.compile(r"\"\{\{[A-Za-z0-9_.]{1,100}\}\}\"")  # an address that a list's items bear
 Fault = tuple[int, int, str]
 
 
@@ -128,7 +131,8 @@ def faults(template: str) -> list[Fault]:
     reader.close()
     found = list(reader.found)
     needed = {
-        "doctype": "begin with <!doctype html>", "html": "there is no <html ⚡4email>", "head": "there is no <head>", "body": "there is no <body>",
+        "doctype": "begin with <!doctype html>", "html": "there is no <html ⚡4email>",
+        "head": "there is no <head>", "body": "there is no <body>",
         "charset": 'the head begins with <meta charset="utf-8">',
         "runtime": f'the head needs <script async src="{RUNTIME}"></script>',
         "amp4email-boilerplate": f"the head needs <style amp4email-boilerplate>{BOILERPLATE}</style>",
@@ -140,11 +144,12 @@ def faults(template: str) -> list[Fault]:
         if name in _BUILT_IN or name in reader.components or (name == "amp-state" and "amp-bind" in reader.components):
             continue
         if name in COMPONENTS | TEMPLATES:
-            kind = "custom-template" if name in TEMPLATES else "custom-element"
-            script = f'<script async {kind}="{name}" src="https://cdn.ampproject.org/v0/{name}-{"0.2" if name in TEMPLATES else "0.1"}.js"></script>'
+            kind, number = ("custom-template", "0.2") if name in TEMPLATES else ("custom-element", "0.1")
+            script = f'<script async {kind}="{name}" src="https://cdn.ampproject.org/v0/{name}-{number}.js"></script>'
             found.append((line, column + 1, f"<{name}> needs its script in the head: {script}"))
         else:
-            found.append((line, column + 1, f"<{name}> is no component of AMP for Email; there are {listed(sorted(COMPONENTS | _BUILT_IN))}"))
+            there = listed(sorted(COMPONENTS | _BUILT_IN))
+            found.append((line, column + 1, f"<{name}> is no component of AMP for Email; there are {there}"))
     return sorted(found)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import DictLoader, Template, TemplateError, nodes
 
 from sojourn.content.amp import MAX_BYTES as MAX_AMP
+from sojourn.content.amp import MUSTACHE
 from sojourn.content.amp import SUFFIX as AMP_SUFFIX
 from sojourn.content.answers import Asks
 from sojourn.content.asked import PROFILE, traits_asked
@@ -167,7 +168,7 @@ class Contents:
 
     def _amp(self, name: str, template: Template, values: dict[str, Any], run: Run) -> str:
         part = self._run(template, values, run)
-        refuse_schemes(part, name)
+        refuse_schemes(MUSTACHE.sub('"#"', part), name)
         if len(part.encode()) > MAX_AMP:
             raise RenderError(f"the AMP part of {name} is larger than {MAX_AMP // 1000} kB; show less")
         return part
@@ -268,7 +269,8 @@ class Contents:
                 said: Iterable[Variant | Translation | Any] = self._said(source, language)
                 lines = [line for each in said for line in (each.subject, each.preheader) if line]
                 trees += [file.tree for file in self.every_file(name, language)]
-                trees += [made.plain.parse(line, f"{name}.mjml") for line in (*lines, *(each.url for each in source.front.fetches.values()))]
+                lines += [each.url for each in source.front.fetches.values()]
+                trees += [made.plain.parse(line, f"{name}.mjml") for line in lines]
             asked = traits_asked(trees)
             needed = {token.split(".")[1] for token in source.front.needs if token.startswith(f"{PROFILE}.")}
             self._traits[name] = None if asked is None else asked | needed

@@ -86,7 +86,8 @@ class Library:
 def read_library(folder: Path, files: Mapping[str, str]) -> Library:
     """Return files, taken apart; what is wrong with each by itself stands in `problems`."""
     library = Library(folder)
-    for path, text in sorted(files.items(), key=lambda file: file[0].endswith((".yaml", AMP_SUFFIX))):  # contents before what translates them
+    # Contents come before what translates them, or stands beside them.
+    for path, text in sorted(files.items(), key=lambda file: file[0].endswith((".yaml", AMP_SUFFIX))):
         try:
             if PREFIX in text:
                 library.problems.append(Problem(library.file(path), 1, 1, f"`{PREFIX}` has a meaning of its own; write something else"))

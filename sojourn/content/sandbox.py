@@ -33,8 +33,10 @@ from sojourn.content.translations import Catalogue
 from sojourn.errors import RenderError
 
 ROOTS = {
-    "profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant", "fetched": "fetch",
+    "profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant",
+    "fetched": "fetch",
 }  # fmt: skip
+_CALLABLE = tuple(CALLABLE.values())
 _SOURCES = {**ROOTS, RECOMMENDED: "recommendation"}
 MAX_RANGE = 100
 MAX_NUMBER = 10**15
@@ -300,7 +302,8 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, Missing):
             __obj._fail_with_undefined_error()
         helper = getattr(__obj, "__self__", None)
-        if __obj is small_range or __obj in CALLABLE.values() or isinstance(__obj, Macro | BlockReference) or isinstance(helper, LoopContext):
+        ours = __obj is small_range or __obj in _CALLABLE
+        if ours or isinstance(__obj, Macro | BlockReference) or isinstance(helper, LoopContext):
             return __context.call(__obj, *args, **kwargs)
         raise SecurityError(f"a {type(__obj).__name__} cannot be called")
 

@@ -42,7 +42,7 @@ class Front(Model):
     commercial: bool = Field(default=True, description="false: transactional, and so without unsubscribe link and postal address")
     accepts: tuple[str, ...] = Field(default=(), description="CSS that is used although main clients do not know it")
     fetches: dict[Name, Fetch] = Field(
-        default_factory=dict, max_length=MAX_FETCHES, description="by name, what other services are asked before it is rendered: fetched.<name>"
+        default_factory=dict, max_length=MAX_FETCHES, description="by name, what other services are asked before: fetched.<name>"
     )
     sample: dict[str, Any] = Field(default_factory=dict, description="facts by dotted names for the check and the preview")
 

@@ -114,7 +114,7 @@ def _item(node: Node, file: str, problems: list[Problem]) -> Item | None:
 def _yaml(source: bytes, file: str, problems: list[Problem]) -> Iterator[_Placed]:
     root = read(source, file)
     if not isinstance(root.value, dict) or not isinstance(getattr(root.value.get("items"), "value", None), list):
-        raise DefinitionError([Problem(file, root.line, root.column, "begin with `items:` and a list of items, each with id, name and url")])
+        raise DefinitionError([Problem(file, root.line, root.column, "begin with `items:` and a list, each item with id, name and url")])
     try:
         whole = CatalogFile.model_validate_json(json.dumps(root.plain()), strict=True)
     except ValidationError as error:

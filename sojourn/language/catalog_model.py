@@ -96,7 +96,7 @@ class Rule(Model):
 class RecommendationSettings(Model):
     """How items are chosen for a person."""
 
-    rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES, description="who bought this is shown that; the first rule goes first")
+    rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES, description="who bought this is shown that; the first goes first")
     best_sellers: tuple[ItemId, ...] = Field(
         default=(), max_length=MAX_THEN, description="what is shown where the rules give too few, in this order"
     )

@@ -240,7 +240,8 @@ class Example(Model):
 
     name: Text = Field(description="what it shows")
     given: dict[str, Any] = Field(
-        default_factory=dict, description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, call.<name>, history, now, zone"
+        default_factory=dict,
+        description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, call.<name>, history, now, zone",
     )
     events: dict[DurationText, str | Happening | tuple[str | Happening, ...]] = Field(
         default_factory=dict, description="what happens, by the time since entry, in order: {30m: Order Completed, 2h: reminder.clicked}"

@@ -126,7 +126,10 @@ class Brakes(Model):
 
 Host = Annotated[
     str,
-    Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$", description="a host, such as api.shop.example"),
+    Field(
+        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
+        description="a host, such as api.shop.example",
+    ),
 ]
 
 

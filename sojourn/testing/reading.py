@@ -119,7 +119,7 @@ def send_of(connection: Connection, key: str) -> Send:
         NotFound: there is none.
     """
     row = connection.execute(
-        select(sends, messages.c.subject, messages.c.text, messages.c.html, messages.c.headers)
+        select(sends, messages.c.subject, messages.c.text, messages.c.html, messages.c.amp, messages.c.headers)
         .outerjoin(messages, messages.c.send_key == sends.c.key)
         .where(sends.c.key == key)
     ).one_or_none()
@@ -138,6 +138,7 @@ def send_of(connection: Connection, key: str) -> Send:
         subject=row.subject or "",
         text=row.text or "",
         html=row.html or "",
+        amp=row.amp,
         headers=row.headers or {},
         links=_links(connection, key, row.html or ""),
         verdicts=tuple(Verdict(one.check, one.verdict, one.because, one.at) for one in said),
