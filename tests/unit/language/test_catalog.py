@@ -13,7 +13,8 @@ CSV = b"""id,name,url,price,currency,in_stock,stock,category
 throw,Linen throw,https://shop.example/throw,45.50,EUR,yes,18,linen
 "comb, fine",Wool comb,https://shop.example/comb,,,no,,care
 """
-JSONL = b"""{"id": "throw", "name": "Linen throw", "url": "https://shop.example/throw", "price": 45.50, "currency": "EUR", "stock": 18, "category": "linen"}
+JSONL = b"""{"id": "throw", "name": "Linen throw", "url": "https://shop.example/throw", "price": 45.50, "currency": "EUR", \
+"stock": 18, "category": "linen"}
 
 {"id": "comb, fine", "name": "Wool comb", "url": "https://shop.example/comb", "in_stock": false, "category": "care"}
 """
@@ -77,7 +78,8 @@ def test_a_folder_has_one_catalogue(tmp_path: Path) -> None:
 
 def test_rules_name_only_what_the_catalogue_has() -> None:
     catalog = read_catalog(CSV, "c.csv")
-    text = "rules:\n  - bought: {item: thro}\n    then: [comb]\n  - bought: {category: lines}\n    then: {category: care}\nbest_sellers: [mug]\n"
+    text = "rules:\n  - bought: {item: thro}\n    then: [comb]\n"
+    text += "  - bought: {category: lines}\n    then: {category: care}\nbest_sellers: [mug]\n"
     with pytest.raises(DefinitionError) as caught:
         load_recommendations(text, "r.yaml", catalog)
     assert [f"{each.line}:{each.column}" for each in caught.value.problems] == ["2:20", "3:12", "4:24", "6:16"]
