@@ -34,12 +34,13 @@ from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
 from sojourn.delivery.routing import Carriers, Routing
 from sojourn.delivery.tokens import Links, Tokens
-from sojourn.errors import SojournError
+from sojourn.errors import SettingsError, SojournError
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import DELIVERY_FILE, load, load_delivery
+from sojourn.language.model import Call
 from sojourn.logs import configure_logs
 from sojourn.outbound import WebClient
 from sojourn.prediction import Models
@@ -135,7 +136,14 @@ class House:
 
     @cached_property
     def journeys(self) -> StoredJourneys:
-        """Advances entries."""
+        """Advances entries.
+
+        Raises:
+            SettingsError: a journey calls other services, and there is no key to sign by.
+        """
+        calling = sorted(name for name, one in self.registry.live.items() if any(isinstance(s, Call) for s in one.program.steps.values()))
+        if calling and not self.settings.call_key:
+            raise SettingsError(f"{calling[0]} has a `call`: set SOJOURN_CALL_KEY to whsec_ and 24 bytes or more in base64")
         return StoredJourneys(
             store=self.database,
             registry=self.registry,

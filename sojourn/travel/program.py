@@ -90,7 +90,7 @@ class Program:
         self.steps: dict[str, Step] = {}
         self.labels: dict[str, str] = {}
         self._after: dict[str, str | None] = {}
-        self._acting: dict[str, bool] = {}
+        self._acting: dict[str, frozenset[type]] = {}
         self._index(journey.steps, "", None)
         self._keeps = any(isinstance(step, Call) and step.keep is not None for step in self.steps.values())
 
@@ -123,19 +123,25 @@ class Program:
 
     def may_act(self, cursor: str) -> bool:
         """Tell whether judging from a cursor can lead to a send, a set, an enter or a call before the next wait or end."""
-        if cursor not in self._acting:
-            self._acting[cursor] = self._may_act(cursor)
-        return self._acting[cursor]
+        return bool(self._effects(cursor))
 
-    def _may_act(self, cursor: str) -> bool:
-        step = self.steps[cursor]
-        if isinstance(step, EFFECTS):
-            return True
-        if not isinstance(step, PURE):
-            return False
-        ways = {self.into(cursor, name) for name in blocks(step)}
-        ways.add(self._after[cursor])  # a score, a choose none of whose lines hold
-        return any(way is not None and self.may_act(way) for way in ways)
+    def may_call(self, cursor: str) -> bool:
+        """Tell whether judging from a cursor can lead to a call, which is tried again in a rhythm of its own."""
+        return Call in self._effects(cursor)
+
+    def _effects(self, cursor: str) -> frozenset[type]:
+        """Return the kinds of effect that judging from a cursor can lead to."""
+        if cursor not in self._acting:
+            step = self.steps[cursor]
+            if isinstance(step, EFFECTS):
+                self._acting[cursor] = frozenset({type(step)})
+            elif isinstance(step, PURE):
+                ways = {self.into(cursor, name) for name in blocks(step)}
+                ways.add(self._after[cursor])  # a score, a choose none of whose lines hold
+                self._acting[cursor] = frozenset().union(*(self._effects(way) for way in ways if way is not None))
+            else:
+                self._acting[cursor] = frozenset()
+        return self._acting[cursor]
 
     def keeps_answers(self) -> bool:
         """Tell whether the journey keeps answers of calls, so that conditions can ask them."""

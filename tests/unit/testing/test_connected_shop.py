@@ -4,13 +4,17 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sojourn.errors import Unanswered
+from sojourn.outbound import Got
 from sojourn.testing import Shop
 from sojourn.testing.engine import CALL_KEY
+from sojourn.travel.state import Advance
 
 SETTINGS = """\
 name: Test Shop
@@ -334,3 +338,57 @@ def test_without_a_branch_the_journey_goes_on_after_a_call_that_failed(opened: A
     shop = opened("  - call: https://api.shop.example/loyalty\n  - send: gold", gold=mail("Gold"))
     buy(shop, "mug")
     assert [sent.content for sent in shop.inbox("ann")] == ["gold"]
+
+
+class Flaky:
+    """Services of which nobody answers until a test lets them."""
+
+    def __init__(self) -> None:
+        self.answer: Any = None
+        self.keys: list[str] = []
+
+    async def get_all(self, questions: Any) -> list[Any]:
+        raise AssertionError("nothing is fetched")
+
+    async def post(self, url: str, body: bytes, headers: Any, seconds: float) -> Got:
+        self.keys.append(headers["Idempotency-Key"])
+        if self.answer is None:
+            raise Unanswered("api.shop.example answered 503")
+        return Got(self.answer, "answered 200")
+
+
+@pytest.fixture
+def waiting(opened: Any) -> tuple[Shop, Flaky, Any]:
+    """Return a shop, its services, and what an activity does for the call of an entry that waits before it."""
+    shop = opened("  - wait: 9d\n" + CALL, gold=mail("Gold"), failed=mail("Failed"))
+    buy(shop, "mug")
+    flaky = Flaky()
+    ask = Advance(entry_id=shop.entries("ann")[0].id, cursor="1")
+    return shop, flaky, lambda: shop._run(replace(shop._engine.journeys, outbound=flaky).advance(ask))
+
+
+def test_a_call_that_nobody_answers_is_tried_again_under_one_key_and_answered_once(waiting: Any) -> None:
+    shop, flaky, advance = waiting
+    for _ in range(3):
+        with pytest.raises(Unanswered):
+            advance()
+        shop.advance("1m")
+    flaky.answer = {"tier": "gold"}
+    progress = advance()
+    assert (progress.cursor, progress.trail[-1].because, progress.trail[-1].took) == ("2", "answered 200", None)
+    assert len(flaky.keys) == 4
+    assert len(set(flaky.keys)) == 1
+    again = advance()  # a worker died before it told of it: the answer stands, and nobody is asked
+    assert (again.cursor, again.trail[-1].because, len(flaky.keys)) == ("2", "answered 200", 4)
+
+
+def test_a_call_is_given_up_after_its_time_and_says_so(waiting: Any) -> None:
+    shop, flaky, advance = waiting
+    with pytest.raises(Unanswered):
+        advance()
+    shop.advance("61m")
+    progress = advance()
+    assert (progress.cursor, progress.trail[-1].took) == ("1.failed.0", "failed")
+    assert progress.trail[-1].because == "api.shop.example answered 503; tried 2 times in 1h"
+    flaky.answer = {"tier": "gold"}
+    assert advance().cursor == "1.failed.0"  # what was given up stays so
