@@ -98,7 +98,8 @@ properties = st.fixed_dictionaries({}, optional={"n": st.integers(0, 5)})
 def conditions(draw: st.DrawFn, sends: list[str]) -> str:
     simple = [
         "event.n >= 2", 'did("A")', 'count("B") >= 2', 'did("C", within="12h")', "score.m >= 0.5", 'profile.plan == "gold"',
-        "segment.big", "segment.busy", 'call.good.tier == "gold"', "call.bad", *(f"{send}.{kind}" for send in sends for kind in ("clicked", "opened")),
+        "segment.big", "segment.busy", 'call.good.tier == "gold"', "call.bad",
+        *(f"{send}.{kind}" for send in sends for kind in ("clicked", "opened")),
     ]  # fmt: skip
     one, other = draw(st.sampled_from(simple)), draw(st.sampled_from(simple))
     return draw(st.sampled_from([one, f"not {one}", f"{one} and {other}", f"{one} or not {other}"]))
@@ -160,6 +161,9 @@ def journeys(draw: st.DrawFn) -> dict[str, Any]:
     return found | ({"send_between": "09:00-17:00"} if draw(st.booleans()) else {})
 
 
+CALLS = {"call.good": st.just({"tier": "gold"}), "call.bad": st.just({"failed": True})}
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     names = st.sampled_from([*EVENTS, "A", "B", "s0.clicked", "s1.clicked", "s0.opened"])
@@ -169,10 +173,7 @@ def cases(draw: st.DrawFn) -> Case:
         journey=draw(journeys()),
         start=draw(st.sampled_from([FRIDAY, datetime(2026, 10, 24, 3, tzinfo=UTC), datetime(2026, 6, 3, 20, tzinfo=UTC)])),
         zone=draw(st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])),
-        given=draw(st.fixed_dictionaries({}, optional={
-            "event.n": st.integers(0, 5), "score.m": st.sampled_from([0.2, 0.9]),
-            "call.good": st.just({"tier": "gold"}), "call.bad": st.just({"failed": True}),
-        })),  # fmt: skip
+        given=draw(st.fixed_dictionaries({}, optional={"event.n": st.integers(0, 5), "score.m": st.sampled_from([0.2, 0.9]), **CALLS})),
         timeline=timeline,
         repeated=draw(st.booleans()),
     )
