@@ -392,3 +392,28 @@ def test_a_call_is_given_up_after_its_time_and_says_so(waiting: Any) -> None:
     assert progress.trail[-1].because == "api.shop.example answered 503; tried 2 times in 1h"
     flaky.answer = {"tier": "gold"}
     assert advance().cursor == "1.failed.0"  # what was given up stays so
+
+
+def test_many_messages_ask_what_they_need_together_and_each_gets_its_own_answer(opened: Any) -> None:
+    shop = opened("  - wait: 9d\n  - send: sky", sky=mail("It is {{ fetched.weather.sky }}.", FETCH % "default: {sky: fair}"))
+    asks = []
+    for name, city in (("ann", "Rome"), ("ben", "Oslo"), ("cat", "Nowhere")):
+        shop.identify(name, {"email": f"{name}@example.com", "city": city})
+        shop.track(name, "Order Completed", {"revenue": 1})
+        asks.append(Advance(entry_id=shop.entries(name)[0].id, cursor="1"))
+    shop.services.answer("https://api.shop.example/w?city=Rome", {"sky": "blue"})
+    shop.services.answer("https://api.shop.example/w?city=Oslo", {"sky": "grey"})
+    shop._run(shop._engine.journeys.send_all(asks, 5))
+    assert [shop.inbox(name)[0].text.strip() for name in ("ann", "ben", "cat")] == ["It is blue.", "It is grey.", "It is fair."]
+
+
+def test_the_shipped_amp_part_shows_three_items_of_the_shipped_catalogue_at_open() -> None:
+    folder = Path(__file__).parents[3] / "journeys"
+    steps = JOURNEY % "  - send: whats_new"
+    with Shop(journeys_dir=folder, journeys=[steps]) as shop:
+        shop.identify("ann", {"email": "ann@example.com"}, consent={"marketing": True})
+        shop.track("ann", "Order Completed", {"revenue": 45, "products": [{"product_id": "linen-throw"}]})
+        sent = next(each for each in shop.inbox("ann") if each.content == "whats_new")
+        (url,) = addresses(sent.amp or "", "l/")
+        items = get(shop, url, SENDER).json()["items"]
+        assert [item["id"] for item in items] == ["linen-tea-towels", "linen-apron", "linden-soap"]  # napkins are sold out
