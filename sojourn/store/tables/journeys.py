@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from sojourn.store.tables.base import Seq, metadata
-from sojourn.store.types import Json, Moment, OrderedJson
+from sojourn.store.types import Json, Moment, NullableJson, OrderedJson
 
 definitions = Table(
     "definitions",
@@ -92,5 +92,5 @@ calls = Table(
     Column("begun_at", Moment, nullable=False),
     Column("settled_at", Moment),
     Column("because", Text),
-    Column("answer", Json),  # where it is kept
+    Column("answer", NullableJson),  # where it is kept
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0005"
 down_revision = "0004"
@@ -23,7 +24,7 @@ def upgrade() -> None:
         sa.Column("begun_at", sa.BigInteger(), nullable=False),
         sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.Column("because", sa.Text(), nullable=True),
-        sa.Column("answer", sa.JSON(), nullable=True),
+        sa.Column("answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_calls_entry_id_entries")),
         sa.PrimaryKeyConstraint("entry_id", "cursor", name=op.f("pk_calls")),
     )
@@ -31,7 +32,7 @@ def upgrade() -> None:
         "live_parts",
         sa.Column("send_key", sa.String(length=36), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("shows", sa.JSON(), nullable=False),
+        sa.Column("shows", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["send_key"], ["sends.key"], name=op.f("fk_live_parts_send_key_sends")),
         sa.PrimaryKeyConstraint("send_key", "number", name=op.f("pk_live_parts")),
     )
