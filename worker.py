@@ -34,13 +34,15 @@ from sojourn.delivery.carrier import carrier, delivery_of
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.tokens import Links, Tokens
-from sojourn.errors import SojournError
+from sojourn.errors import SettingsError, SojournError
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import load
+from sojourn.language.model import Call
 from sojourn.logs import configure_logs
+from sojourn.outbound import WebClient
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
 from sojourn.settings import INBOX, Settings, load_settings
@@ -120,7 +122,14 @@ class House:
 
     @cached_property
     def journeys(self) -> StoredJourneys:
-        """Advances entries."""
+        """Advances entries.
+
+        Raises:
+            SettingsError: a journey calls other services, and there is no key to sign by.
+        """
+        calling = sorted(name for name, one in self.registry.live.items() if any(isinstance(s, Call) for s in one.program.steps.values()))
+        if calling and not self.settings.call_key:
+            raise SettingsError(f"{calling[0]} has a `call`: set SOJOURN_CALL_KEY to whsec_ and 24 bytes or more in base64")
         return StoredJourneys(
             store=self.database,
             registry=self.registry,
@@ -132,6 +141,8 @@ class House:
             workspace=WORKSPACE,
             secret=self.settings.secret_key,
             emit=emit,
+            outbound=WebClient(self.registry.shop.connected.hosts),
+            call_key=self.settings.call_key,
         )
 
 
@@ -145,6 +156,7 @@ async def run_api(house: House) -> None:
     from sojourn.console.health import measure_backlogs, reachable
     from sojourn.delivery import settling
     from sojourn.delivery.inbox_page import InboxPages
+    from sojourn.delivery.live import LiveParts
     from sojourn.delivery.preference_pages import PreferencePages
     from sojourn.delivery.tracking import Tracking
     from sojourn.delivery.webhooks.door import WebhookDoor
@@ -174,11 +186,16 @@ async def run_api(house: House) -> None:
     choosing = PreferencePages(
         house.database, house.links.tokens, house.clock, emit, shop=house.registry.shop, secret=settings.secret_key, time_scale=scale
     )
+    registry = house.registry
+    live = LiveParts(
+        house.database, house.links.tokens, house.clock, registry.loaded.catalog, registry.recommender, registry.computed
+    )
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),
         *webhooks.routes(),
         *choosing.routes(),
+        *live.routes(),
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
     ]

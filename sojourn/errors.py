@@ -8,12 +8,14 @@
     │   ├── SettingsError        a setting is missing or wrong; says which and what to do
     │   ├── RenderError          a content cannot be rendered for this person
     │   │   └── MissingFact      a fact is missing without which the content says not to send
-    │   └── Rejected             a provider refused a message for good
+    │   ├── Rejected             a provider refused a message for good
+    │   └── Unanswerable         another service will not answer this, or must not be asked
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
         ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx
         │   └── ProviderLocked   it takes nothing from us at all: a wrong key, an unpaid account, an unverified domain
         ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
+        ├── Unanswered           another service did not answer, or not now
         ├── Overloaded           a queue is full; carries retry_after
         └── StoreUnavailable     the database went away, or was too busy to answer in time
 What a person reads in them says what to do, and holds no personal data.
@@ -32,6 +34,14 @@ class Terminal(SojournError):
 
 class Transient(SojournError):
     """The same call may succeed later."""
+
+
+class Unanswerable(Terminal):
+    """Another service will not answer this, or must not be asked."""
+
+
+class Unanswered(Transient):
+    """Another service did not answer, or not now."""
 
 
 class BadEvent(Terminal):

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     mailchimp_api_key: str = Field(default="", description="an API key of Mailchimp Transactional")
     mailchimp_webhook_key: str = Field(default="", description="the key of Mailchimp Transactional's webhook")
     bounce_webhook_key: str = Field(default="", description="at least 16 characters: the token that bounce mails are posted with")
+    call_key: str = Field(default="", description="whsec_ and 24 bytes or more in base64: signs the posts of `call` steps")
     dkim_key: str = Field(default="", description="the file of a private RSA key in PEM, by which plain SMTP mail is signed")
     dkim_selector: str = Field(default="sojourn", pattern=r"^[A-Za-z0-9.-]{1,63}$", description="the DKIM selector, such as sojourn")
     secret_key: str = Field(default="", description="a secret of at least 32 characters, such as `openssl rand -hex 32` makes")

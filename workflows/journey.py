@@ -122,7 +122,7 @@ class _DurableWorld:
             result_type=Progress,
             start_to_close_timeout=policies.SEND_ATTEMPT,
             heartbeat_timeout=policies.SEND_HEARTBEAT,
-            retry_policy=policies.SEND_RETRY,
+            retry_policy=policies.CALL_RETRY if self.journey.program.may_call(ask.cursor) else policies.SEND_RETRY,
             summary=summary,
         )
         return progress

@@ -17,6 +17,9 @@ SEND_ATTEMPT = timedelta(seconds=60)
 SEND_HEARTBEAT = timedelta(seconds=5)  # a killed worker's send is taken up again after this
 SEND_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5))
 
+# A call is given up by its own `up_to`, which the activity looks at; until then it is tried less and less often.
+CALL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5))
+
 BROADCAST_ATTEMPT = timedelta(minutes=2)  # an activity sends for a while, then says how far it is; the last page may take long
 BROADCAST_HEARTBEAT = timedelta(seconds=5)
 BROADCAST_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1))

@@ -51,6 +51,8 @@ class Kind(StrEnum):
     resolution = "resolution"
     persona = "persona"
     seeds = "seeds"
+    catalog = "catalog"
+    recommendations = "recommendations"
     content = "content"
     translation = "translation"
     block = "block"
@@ -94,7 +96,7 @@ def load_everything(folder: Path) -> Definitions:
     notes: list[Problem] = []
     try:
         contents = Contents.load(folder)
-        known = NOTHING_KNOWN if found is None else Known(segments=frozenset(found.segments), models=found.models)
+        known = NOTHING_KNOWN if found is None else _known_of(found)
         for name in sorted(contents.names()):
             problems += contents.check(name, known)
             notes += contents.notes(name)
@@ -107,6 +109,10 @@ def load_everything(folder: Path) -> Definitions:
     if problems or found is None:
         raise DefinitionError(problems)
     return replace(found, warnings=(*found.warnings, *sorted(notes)))
+
+
+def _known_of(found: Definitions) -> Known:
+    return Known(segments=frozenset(found.segments), models=found.models, hosts=frozenset(found.shop.connected.hosts))
 
 
 def tell_warnings(found: Definitions) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sojourn.content.slots import Arm, Line, file_of
 from sojourn.errors import RenderError
@@ -19,6 +20,10 @@ Choose = Callable[[str, Sequence[Arm]], tuple[int | None, str]]
 """Lets a model choose one of several arms: its place, or None, and why. `by_score` is what a model that scores does."""
 
 
+Recommend = Callable[[int], Sequence[tuple[Mapping[str, Any], str]]]
+"""Gives at most so many items for the person, best first, each as contents speak of it and with its because."""
+
+
 @dataclass(frozen=True)
 class Asks:
     """What a content asks.
@@ -27,11 +32,13 @@ class Asks:
         content: its name.
         conditions: of its sections.
         slots: by name, the lines that may fill each.
+        recommends: how many items it shows at most; 0: none are asked for.
     """
 
     content: str
     conditions: tuple[str, ...] = ()
     slots: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    recommends: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,15 @@ class Filled:
 
 @dataclass(frozen=True)
 class Answers:
-    """What was judged for one message."""
+    """What was judged for one message.
+
+    Attributes:
+        recommended: items as contents speak of them, best first, each with its because; None where nobody was asked.
+    """
 
     conditions: Mapping[str, Answer] = field(default_factory=dict)
     slots: Mapping[str, Filled] = field(default_factory=dict)
+    recommended: tuple[tuple[Mapping[str, Any], str], ...] | None = None
 
 
 def by_score(score: Score) -> Choose:
@@ -70,7 +82,7 @@ def by_score(score: Score) -> Choose:
     return choose
 
 
-def answer(asks: Asks, facts: Facts, segments: Mapping[str, Condition], choose: Choose) -> Answers:
+def answer(asks: Asks, facts: Facts, segments: Mapping[str, Condition], choose: Choose, recommend: Recommend | None = None) -> Answers:
     """Return the answers to what a content asks.
 
     Args:
@@ -78,6 +90,7 @@ def answer(asks: Asks, facts: Facts, segments: Mapping[str, Condition], choose: 
         facts: of the person and the entry, at the present moment.
         segments: every segment's condition by name.
         choose: lets a model choose.
+        recommend: gives items; asked only where the content shows some.
 
     Raises:
         RenderError: a condition cannot be judged.
@@ -91,7 +104,9 @@ def answer(asks: Asks, facts: Facts, segments: Mapping[str, Condition], choose: 
         return Answer(explained.holds, explained.sentence())
 
     conditions = {text: held(text) for text in asks.conditions}
-    return Answers(conditions, {slot: _fill(asks.content, slot, lines, held, choose) for slot, lines in asks.slots.items()})
+    slots = {slot: _fill(asks.content, slot, lines, held, choose) for slot, lines in asks.slots.items()}
+    recommended = tuple(recommend(asks.recommends)) if asks.recommends and recommend is not None else None
+    return Answers(conditions, slots, recommended)
 
 
 def _fill(content: str, slot: str, lines: Sequence[Line], held: Callable[[str], Answer], choose: Choose) -> Filled:

@@ -7,7 +7,7 @@ here first, and what cannot is bounded by the template's own size. The deadline 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from typing import Any
 
 from sojourn.clock import processor_time
 from sojourn.content.answers import Answers
+from sojourn.content.live import MAX_PARTS, Spec
 from sojourn.content.speech import Speech
 from sojourn.errors import RenderError
 
@@ -45,6 +46,10 @@ class Run:
     answers: Answers | None = None  # None where nothing was judged
     speech: Speech = field(default_factory=Speech)  # language, zone and moment
     holes: list[str] | None = None  # what stands in each hole; None where values stand themselves
+    lists: dict[str, list[Any]] = field(default_factory=dict)  # of recommended items, by how many were asked for
+    live: list[Spec] = field(default_factory=list)  # what is shown as it is when the message is opened, by number
+    live_url: Callable[[str, int], str] | None = None
+    live_urls: list[str] = field(default_factory=list)
 
     def step(self, number: int = 1) -> None:
         """Use up steps.
@@ -78,6 +83,24 @@ class Run:
         """
         if size > MAX_OUTPUT:
             raise RenderError(f"{self.content} renders to more than {MAX_OUTPUT // 1024} kB; show less")
+
+    def live_address(self, form: str, spec: Spec) -> str:
+        """Return the address of a live part, of the form `picture` or `list`; the same part has the same number.
+
+        Raises:
+            RenderError: there are too many of them.
+        """
+        self.step()
+        if spec not in self.live:
+            if len(self.live) >= MAX_PARTS:
+                raise RenderError(f"{self.content} has more than {MAX_PARTS} live parts; show less")
+            self.live.append(spec)
+        number = self.live.index(spec)
+        url = self.live_url(form, number) if self.live_url is not None else f"https://live.invalid/{form}/{number}"
+        if url not in self.live_urls:
+            self.live_urls.append(url)
+        self.because(f"live[{number}]", spec["kind"], "live", "asked anew whenever the message is opened")
+        return url
 
     def token(self, path: str, value: Any, source: str) -> None:
         """Keep a token's value and where it came from."""

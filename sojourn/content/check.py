@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError, nodes
 
-from sojourn.content import blocks
-from sojourn.content.facts import Rendered
+from sojourn.content import amp, blocks
+from sojourn.content.calling import CALLABLE, MAX_RECOMMENDED, unclear_counts
+from sojourn.content.facts import Rendered, RenderFacts
 from sojourn.content.legible import illegible
 from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced
 from sojourn.content.reach import File, Reach
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 GMAIL_CLIPS_AT = 102 * 1024
 _LINKS = {"unsubscribe_url", "preferences_url", "confirm_url"}
-_GIVEN = {*ROOTS, *_LINKS, "subject", "language", "range", "loop", "self", "super", "caller", "varargs", "kwargs"}
+_GIVEN = {*ROOTS, *_LINKS, *CALLABLE, "subject", "language", "range", "loop", "self", "super", "caller", "varargs", "kwargs"}
 _UNSAID = {"loop", "self", "super", "caller", "varargs", "kwargs"}
+UNSUBSCRIBE = RenderFacts().unsubscribe_url  # as it stands in what is rendered for a check
 _NEEDED = ("profile", "event", "shop", "with", "score")
 
 
@@ -39,9 +41,11 @@ def check(contents: Contents, source: Source, known: Known) -> list[Problem]:
     """Return the problems of a content, sorted by place."""
     name = source.name
     found = contents.reach(name)
-    problems = [*_tokens(contents, source, found), *_front(contents, source), *_asked(contents, source, found, known)]
+    parts = Reach(contents.every_file(name), found.slots)
+    problems = [*_tokens(contents, source, parts), *_front(contents, source), *_asked(contents, source, parts, known)]
+    problems += [*_fetches(contents, source, known), *_counts(contents, parts), *_amp(contents, source)]
     for language in contents.library.languages(name):
-        problems += _tokens(contents, source, contents.reach(name, language))
+        problems += _tokens(contents, source, Reach(contents.every_file(name, language)))
         problems += _translated(contents, source, language)
     for file in found.files:
         seen = [*faults(file.body), *unsupported(file.body, source.front.accepts)]
@@ -111,6 +115,8 @@ def _token_fault(path: str, source: Source, declared: set[str]) -> str | None:
         return None
     if root == "shop" and first not in ShopSettings.model_fields:
         return unknown("token", f"shop.{first}", {f"shop.{name}" for name in ShopSettings.model_fields})
+    if root == "fetched" and first not in source.front.fetches:
+        return f"{unknown('token', f'fetched.{first}', {f'fetched.{name}' for name in source.front.fetches})}; say it under `fetches`"
     if root == "variant" and first not in {"name", *_variant_tokens(source)}:
         return f"{unknown('token', f'variant.{first}', {f'variant.{name}' for name in _variant_tokens(source)})}; say it under `tokens`"
     return None
@@ -133,6 +139,38 @@ def _front(contents: Contents, source: Source) -> Iterable[Problem]:
             root, dot, _ = token.partition(".")
             if root not in roots or not dot:
                 yield Problem(source.file, *source.places[key], f"`{key}`: {unknown('token', token, {f'{name}.…' for name in roots})}")
+
+
+def _fetches(contents: Contents, source: Source, known: Known) -> Iterable[Problem]:
+    """Give what is wrong with what other services are asked."""
+    place = source.places.get("fetches", (1, 1))
+    for name, fetch in source.front.fetches.items():
+        if known.hosts is not None and fetch.host not in known.hosts:
+            hint = nearest(fetch.host, known.hosts) or "; name it in shop.yaml under `connected: {hosts: […]}`"
+            yield Problem(source.file, *place, f"`fetches.{name}`: the host {shown(fetch.host)} is not allowed{hint}")
+        try:
+            tree = contents.environments(None).plain.parse(fetch.url, f"{source.name}.mjml")
+        except TemplateError as error:
+            yield Problem(source.file, *place, f"`fetches.{name}`: {error.message}")
+            continue
+        for path, _ in _paths(tree):
+            message = _token_fault(path, source, _GIVEN - {"fetched", "subject", *_LINKS, *CALLABLE})
+            if message:
+                yield Problem(source.file, *place, f"`fetches.{name}`: {message}")
+
+
+def _counts(contents: Contents, found: Reach) -> Iterable[Problem]:
+    """Give the places in which it is not known before how many items are recommended."""
+    for file in found.files:
+        for line in unclear_counts(file.tree):
+            yield contents.place(file.path, line, 1, f"`recommend` takes numbers from 1 to {MAX_RECOMMENDED}, such as recommend(3)")
+
+
+def _amp(contents: Contents, source: Source) -> Iterable[Problem]:
+    """Give what is wrong with the AMP part as it stands in its file."""
+    path = f"{source.name}{amp.SUFFIX}"
+    if path in contents.bodies:
+        yield from (contents.place(path, line, column, message) for line, column, message in amp.faults(contents.bodies[path]))
 
 
 def _translated(contents: Contents, source: Source, language: str) -> Iterable[Problem]:
@@ -207,6 +245,8 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
                 return [Problem(source.file, line, column, f"cannot be rendered with its `sample`: {error}")]
             if source.front.commercial:
                 problems.update(_commercial(source, rendered))
+            if rendered.amp is not None:
+                problems.update(_amp_rendered(contents, source, rendered.amp))
             size = len(rendered.html.encode())
             if size > GMAIL_CLIPS_AT:
                 limit = GMAIL_CLIPS_AT // 1024
@@ -225,6 +265,15 @@ def _commercial(source: Source, rendered: Rendered) -> Iterable[Problem]:
     missing += [] if "shop.postal_address" in rendered.tokens else ["{{ shop.postal_address }}"]
     for what in missing:
         yield Problem(source.file, source.first_line, 1, f"some get it without {what}; take it out of the condition")
+
+
+def _amp_rendered(contents: Contents, source: Source, part: str) -> Iterable[Problem]:
+    path = f"{source.name}{amp.SUFFIX}"
+    for words, message in amp.rendered_faults(part):
+        at = max(contents.bodies[path].find(words), 0) if words else 0
+        yield contents.place(path, contents.bodies[path].count("\n", 0, at) + 1, 1, message)
+    if source.front.commercial and UNSUBSCRIBE not in part:
+        yield contents.place(path, 1, 1, "no link to {{ unsubscribe_url }} in the AMP part; a commercial message needs one")
 
 
 def _misplaced(contents: Contents, source: Source, found: Reach, outer: str, inner: str) -> Problem:

@@ -10,15 +10,21 @@ from typing import Any
 
 from jinja2 import DictLoader, Template, TemplateError, nodes
 
+from sojourn.content.amp import MAX_BYTES as MAX_AMP
+from sojourn.content.amp import MUSTACHE
+from sojourn.content.amp import SUFFIX as AMP_SUFFIX
 from sojourn.content.answers import Asks
 from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.budget import MAX_SECONDS, Run, running
+from sojourn.content.calling import recommends
 from sojourn.content.facts import Rendered, RenderFacts, plain
+from sojourn.content.fetches import Wanted, stands_for
 from sojourn.content.holes import Unholed, per_person
 from sojourn.content.library import Library, read_library
+from sojourn.content.links import refuse_schemes
 from sojourn.content.page import Message, afresh
 from sojourn.content.pages import Pages
-from sojourn.content.reach import Reach, reach
+from sojourn.content.reach import File, Reach, reach
 from sojourn.content.sample import sample_of
 from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, Words, has_control, roots
 from sojourn.content.source import LANGUAGE, Source, Variant
@@ -36,6 +42,8 @@ DEFAULT_LOCALE = "en"
 class _Compiled:
     body: Template
     text: Template | None
+    amp: Template | None
+    addresses: dict[str, Template]  # of what is fetched
     headers: dict[str | None, tuple[Template, Template, dict[str, Any]]]  # per variant: subject, preheader, tokens
     pages: Pages | None  # None where it has to be compiled for each person
 
@@ -60,7 +68,9 @@ class Contents:
         problems = list(self.library.problems)
         for name, source in self.sources.items():
             for language in (None, *self.library.languages(name)):
-                faults = self.reach(name, language).faults
+                faults = list(self.reach(name, language).faults)
+                if f"{name}{AMP_SUFFIX}" in self.bodies:
+                    faults += reach(self.environments(language).html, self.bodies, f"{name}{AMP_SUFFIX}").faults
                 problems += [self.place(path, line, 1, message) for path, line, message in faults]
                 if not faults:
                     problems += self._compile(source, language)
@@ -113,7 +123,8 @@ class Contents:
         """
         source, compiled, values, speech, (language, why) = self._prepared(name, facts, variant)
         with running(name, seconds) as run:
-            run.speech, run.answers = speech, facts.answers
+            run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
+            values["fetched"] = _fetched(source, facts, run)
             run.paths.update(roots(values))
             run.because("language", language or self._own_language(source, values["shop"]), "language", why)
             _require(name, source.front.needs, values)
@@ -127,9 +138,40 @@ class Contents:
             own = facts.own_links()
             message = self._message(name, compiled, values, run, line_ahead, own.values(), text=written is None, ahead=ahead)
             run.fits(len(message.html))
+            amp = None if compiled.amp is None else self._amp(name, compiled.amp, values, run)
             run.tokens.update({token: {"value": url, "source": "link"} for token, url in own.items() if url in message.html})
             text = message.text or "" if written is None else written
-            return Rendered(line, line_ahead, message.html, text, message.links, run.tokens, language)
+            return Rendered(line, line_ahead, message.html, text, message.links, run.tokens, language, amp, tuple(run.live))
+
+    def wanted(self, name: str, facts: RenderFacts) -> tuple[Wanted, ...]:
+        """Return what a content asks of other services for a person; whoever renders asks them first and hands the answers over.
+
+        Raises:
+            NotFound: there is no such content.
+        """
+        source = self.source(name)
+        if not source.front.fetches:
+            return ()
+        _, compiled, values, speech, _ = self._prepared(name, facts, None)
+        found: list[Wanted] = []
+        with running(name) as run:
+            run.speech, run.answers = speech, facts.answers
+            run.paths.update(roots(values))
+            for each, fetch in source.front.fetches.items():
+                url, because = None, ""
+                try:
+                    url = self._run(compiled.addresses[each], values, run)
+                except RenderError as error:
+                    because = str(error)
+                found.append(Wanted(each, url, fetch.seconds, fetch.kept_seconds, because))
+        return tuple(found)
+
+    def _amp(self, name: str, template: Template, values: dict[str, Any], run: Run) -> str:
+        part = self._run(template, values, run)
+        refuse_schemes(MUSTACHE.sub('"#"', part), name)
+        if len(part.encode()) > MAX_AMP:
+            raise RenderError(f"the AMP part of {name} is larger than {MAX_AMP // 1000} kB; show less")
+        return part
 
     def mjml(self, name: str, facts: RenderFacts, variant: str | None = None) -> str:
         """Return the MJML of a message, before it is compiled: for the check, and for who looks into it.
@@ -140,7 +182,8 @@ class Contents:
         """
         _, compiled, values, speech, _ = self._prepared(name, facts, variant)
         with running(name) as run:
-            run.speech, run.answers = speech, facts.answers
+            run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
+            values["fetched"] = _fetched(self.source(name), facts, run)
             run.paths.update(roots(values))
             return self._run(compiled.body, {**values, "subject": name}, run)
 
@@ -161,7 +204,7 @@ class Contents:
         values = {
             "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
             "score": plain(facts.scores), "variant": {"name": variant, **tokens}, **facts.own_links(),
-            "language": speech.locale,
+            "language": speech.locale, "fetched": {},
         }  # fmt: skip
         return source, compiled, values, speech, (language, why)
 
@@ -173,9 +216,9 @@ class Contents:
         """
         if name not in self._asks:
             source = self.source(name)
-            trees = [file.tree for language in (None, *self.library.languages(name)) for file in self.reach(name, language).files]
+            trees = [file.tree for language in (None, *self.library.languages(name)) for file in self.every_file(name, language)]
             conditions = [node.condition for tree in trees for node in tree.find_all(nodes.If) if hasattr(node, "condition")]
-            self._asks[name] = Asks(name, tuple(dict.fromkeys(conditions)), source.front.slots)
+            self._asks[name] = Asks(name, tuple(dict.fromkeys(conditions)), source.front.slots, recommends(trees))
         return self._asks[name]
 
     def check(self, name: str, known: Known = NOTHING_KNOWN) -> list[Problem]:
@@ -198,6 +241,15 @@ class Contents:
         """Return the files that a content is made of, in a language."""
         return reach(self.environments(language).html, self.bodies, f"{name}.mjml")
 
+    def every_file(self, name: str, language: str | None = None) -> list[File]:
+        """Return the files of all parts of a content, in a language: HTML, AMP and text."""
+        made = self.environments(language)
+        files = list(self.reach(name, language).files)
+        for environment, start in ((made.html, f"{name}{AMP_SUFFIX}"), (made.plain, f"{name}.txt")):
+            if start in self.bodies:
+                files += reach(environment, self.bodies, start).files
+        return files
+
     def per_person(self, name: str) -> Problem | None:
         """Return why a content has to be compiled by MJML for each person, with its place; None where once is enough."""
         files = self.reach(name).files
@@ -216,10 +268,9 @@ class Contents:
                 made = self.environments(language)
                 said: Iterable[Variant | Translation | Any] = self._said(source, language)
                 lines = [line for each in said for line in (each.subject, each.preheader) if line]
-                trees += [file.tree for file in self.reach(name, language).files]
+                trees += [file.tree for file in self.every_file(name, language)]
+                lines += [each.url for each in source.front.fetches.values()]
                 trees += [made.plain.parse(line, f"{name}.mjml") for line in lines]
-                if f"{name}.txt" in self.bodies:
-                    trees += [file.tree for file in reach(made.plain, self.bodies, f"{name}.txt").files]
             asked = traits_asked(trees)
             needed = {token.split(".")[1] for token in source.front.needs if token.startswith(f"{PROFILE}.")}
             self._traits[name] = None if asked is None else asked | needed
@@ -231,7 +282,8 @@ class Contents:
 
     def sample(self, name: str, shop: Mapping[str, Any] | None = None) -> RenderFacts:
         """Return the facts of a content's own `sample`, for a check or a preview; what they leave open does not hold."""
-        return sample_of(self.source(name).front.sample, self.asks(name), shop)
+        front = self.source(name).front
+        return sample_of(front.sample, self.asks(name), shop, front.fetches)
 
     def environments(self, language: str | None) -> _Environments:
         """Return the environments in which templates say their texts in a language."""
@@ -277,8 +329,10 @@ class Contents:
             spoken = changes if language is None else front.variants.get(variant, Variant())
             headers[variant] = header(spoken, {**tokens, **changes.tokens})
         text = made.plain.get_template(f"{name}.txt") if f"{name}.txt" in self.bodies else None
+        amp = made.html.get_template(f"{name}{AMP_SUFFIX}") if f"{name}{AMP_SUFFIX}" in self.bodies else None
+        addresses = {each: made.plain.address(fetch.url, name) for each, fetch in source.front.fetches.items()}
         pages = Pages(name) if self.per_person(name) is None else None
-        return _Compiled(made.html.get_template(f"{name}.mjml"), text, headers, pages)
+        return _Compiled(made.html.get_template(f"{name}.mjml"), text, amp, addresses, headers, pages)
 
     def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
         parts: list[str] = []
@@ -316,14 +370,15 @@ class Contents:
             run.holes = holes
             try:
                 skeleton = self._run(compiled.body, values, run)
-                message = compiled.pages.get(skeleton, holes).fill(name, holes, preheader, own, text=text)
+                message = compiled.pages.get(skeleton, holes).fill(name, holes, preheader, (*own, *run.live_urls), text=text)
             except Unholed:
                 message = None
             run.holes = None
             if message is not None:
                 return message
             run.steps, run.output = before
-        return afresh(name, self._run(compiled.body, values, run), preheader, own, text=text)
+        mjml = self._run(compiled.body, values, run)
+        return afresh(name, mjml, preheader, (*own, *run.live_urls), text=text)
 
 
 def _speech(facts: RenderFacts, locale: str | None, shop: Mapping[str, Any], language: str) -> Speech:
@@ -332,6 +387,29 @@ def _speech(facts: RenderFacts, locale: str | None, shop: Mapping[str, Any], lan
     said = next((code(tag) for tag in (locale, shop.get("locale")) if tag and base(tag) == spoken), language)
     zone = facts.zone or str(shop.get("zone") or "UTC")
     return Speech(said, zone, facts.now, str(shop.get("currency") or "EUR"))
+
+
+def _fetched(source: Source, facts: RenderFacts, run: Run) -> dict[str, Any]:
+    """Return what other services answered, or what stands for it, and keep which it is.
+
+    Raises:
+        MissingFact: there is no answer, and the content says not to send without.
+        RenderError: nobody asked before.
+    """
+    values: dict[str, Any] = {}
+    for name, fetch in source.front.fetches.items():
+        found = facts.fetched.get(name) if facts.fetched is not None else None
+        if found is None:
+            raise RenderError(f"what {source.name} fetches as {name} was not asked before")
+        if found.value is None and fetch.on_failure == "do_not_send":
+            raise MissingFact(f"{source.name} needs fetched.{name}, which is missing: {found.because}")
+        value, word = stands_for(name, fetch, found)
+        run.because(f"fetched.{name}", word, "fetch", found.because)
+        if value is not None:
+            values[name] = plain(value)
+            if isinstance(values[name], dict | list):
+                run.paths[id(values[name])] = f"fetched.{name}"
+    return values
 
 
 def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sojourn.content.answers import Answers
+from sojourn.content.fetches import Fetched
 from sojourn.errors import RenderError
 
 MAX_DEPTH = 8
@@ -33,6 +34,8 @@ class RenderFacts:
         locale: the person's, such as `de-AT`; None: the shop's.
         zone: the person's time zone; None: the shop's.
         now: the moment at which the message is made.
+        fetched: what other services answered, by the name under which the content asks them (`Contents.wanted`).
+        live_url: gives the address of a live part, by its form (`picture` or `list`) and number; never tracked.
     """
 
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +50,8 @@ class RenderFacts:
     locale: str | None = None
     zone: str | None = None
     now: datetime | None = None
+    fetched: Mapping[str, Fetched] | None = None
+    live_url: Callable[[str, int], str] | None = None
 
     def own_links(self) -> dict[str, str]:
         """Return the addresses that lead to a page of ours, by their tokens."""
@@ -61,9 +66,11 @@ class Rendered:
         html: with the original URLs; `rewrite_links` puts in the tracked ones.
         links: the URLs that may be tracked, in the order of their appearance; an index names one.
         tokens: each token used: `{"value": …, "source": …}`, where source is profile, event, shop, with,
-            score, variant, link or fallback; and each decision with its `because`: sections (condition), slots (slot),
-            blocks that were dropped (missing), the language.
+            score, variant, link, recommendation, fetch or fallback; and each decision with its `because`: sections (condition),
+            slots (slot), blocks that were dropped (missing), items (recommendation), answers (fetch), live parts, the language.
         language: the translation that was used; None: the content's own language.
+        amp: the AMP part; None where the content has none.
+        live: what is shown as it is when the message is opened, by number.
     """
 
     subject: str
@@ -73,6 +80,8 @@ class Rendered:
     links: tuple[str, ...]
     tokens: dict[str, dict[str, Any]]
     language: str | None = None
+    amp: str | None = None
+    live: tuple[dict[str, Any], ...] = ()
 
 
 def plain(value: Any) -> Any:

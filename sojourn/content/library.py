@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sojourn.content.amp import SUFFIX as AMP_SUFFIX
 from sojourn.content.blocks import FOLDER as BLOCKS
 from sojourn.content.blocks import Block
 from sojourn.content.holes import PREFIX
@@ -19,7 +20,7 @@ from sojourn.language.problems import DefinitionError, Problem, nearest, shown, 
 from sojourn.language.source import Node, read
 
 MAX_FILE = 200 * 1024
-SUFFIXES = (".mjml", ".txt", ".yaml")
+SUFFIXES = (".mjml", ".txt", ".yaml", AMP_SUFFIX)
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Library:
             DefinitionError: one is too large.
         """
         root = folder / "content"
-        paths = [path for path in sorted(root.rglob("*")) if path.suffix in SUFFIXES and path.is_file()]
+        paths = [path for path in sorted(root.rglob("*")) if path.name.endswith(SUFFIXES) and path.is_file()]
         large = [path for path in paths if path.stat().st_size > MAX_FILE]
         if large:
             raise DefinitionError(Problem(p.as_posix(), 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
@@ -85,7 +86,8 @@ class Library:
 def read_library(folder: Path, files: Mapping[str, str]) -> Library:
     """Return files, taken apart; what is wrong with each by itself stands in `problems`."""
     library = Library(folder)
-    for path, text in sorted(files.items(), key=lambda file: file[0].endswith(".yaml")):  # contents before what translates them
+    # Contents come before what translates them, or stands beside them.
+    for path, text in sorted(files.items(), key=lambda file: file[0].endswith((".yaml", AMP_SUFFIX))):
         try:
             if PREFIX in text:
                 library.problems.append(Problem(library.file(path), 1, 1, f"`{PREFIX}` has a meaning of its own; write something else"))
@@ -111,6 +113,8 @@ def _content(library: Library, path: str, text: str) -> None:
 
 def _part(library: Library, path: str, text: str) -> None:
     node, body, first_line = split(library.file(path), text)
+    if path.endswith(AMP_SUFFIX) and "/" not in path and path.removesuffix(AMP_SUFFIX) not in library.sources:
+        raise DefinitionError([Problem(library.file(path), 1, 1, unknown("content", path.removesuffix(AMP_SUFFIX), library.sources))])
     library.heads[path], library.bodies[path] = first_line, with_slots(body) if path.endswith(".mjml") else body
     if path.startswith(BLOCKS):
         library.blocks[path] = None

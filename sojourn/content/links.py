@@ -96,3 +96,27 @@ def rewrite_links(html: str, text: str, url_for: Callable[[int, str], str], pixe
         body, closing, rest = rewritten.rpartition("</body>")
         rewritten = f"{body}{image}{closing}{rest}" if closing else rewritten + image
     return rewritten, _TEXT_URL.sub(lambda found: by_url.get(found[0], found[0]), text)
+
+
+def rewrite_amp(amp: str, url_for: Callable[[str], str], pixel: str | None, *, ours: str) -> str:
+    """Return an AMP part with tracked URLs in the place of the original ones.
+
+    Args:
+        amp: as `Rendered.amp`.
+        url_for: gives the tracked URL of a link.
+        pixel: the URL of the picture that tells of opening; None leaves it out, and so does one that is not https.
+        ours: where addresses of ours begin: those to unsubscribe, to choose and to confirm stay as they are.
+    """
+    parts: list[str] = []
+    done = 0
+    for start, end, url in _anchors(amp):
+        if url.startswith(f"{ours}/"):
+            continue
+        parts += (amp[done:start], escape(url_for(url)))
+        done = end
+    rewritten = "".join([*parts, amp[done:]])
+    if pixel is not None and pixel.startswith("https://"):
+        image = f'<amp-img src="{escape(pixel)}" width="1" height="1" alt=""></amp-img>'
+        body, closing, rest = rewritten.rpartition("</body>")
+        rewritten = f"{body}{image}{closing}{rest}" if closing else rewritten
+    return rewritten

@@ -19,6 +19,8 @@ from jinja2.visitor import NodeTransformer
 
 from sojourn.content.blocks import Block
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
+from sojourn.content.calling import CALLABLE, RECOMMENDED
+from sojourn.content.fetches import encoded
 from sojourn.content.filters import allowed
 from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
 from sojourn.content.inline import Inlining
@@ -30,7 +32,12 @@ from sojourn.content.theme import Theme
 from sojourn.content.translations import Catalogue
 from sojourn.errors import RenderError
 
-ROOTS = {"profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant"}
+ROOTS = {
+    "profile": "profile", "event": "event", "shop": "shop", "with": "with", "score": "score", "variant": "variant",
+    "fetched": "fetch",
+}  # fmt: skip
+_CALLABLE = tuple(CALLABLE.values())
+_SOURCES = {**ROOTS, RECOMMENDED: "recommendation"}
 MAX_RANGE = 100
 MAX_NUMBER = 10**15
 _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
@@ -219,7 +226,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
             loader=loader, autoescape=html, undefined=Missing, finalize=_finalize, auto_reload=False, cache_size=-1, extensions=[Verbs]
         )
         self.globals.clear()
-        self.globals["range"] = small_range
+        self.globals.update({"range": small_range, **CALLABLE})
         self.filters = {**allowed(), **VERBS, "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole}
         self.html, self.words, self.blocks = html, words, words.blocks
         self.noted: list[tuple[int, str]] = []  # what the last template that was parsed has wrong: (line, message)
@@ -227,6 +234,11 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
     def line(self, source: str, content: str) -> Template:
         """Return a line of a content's front matter as a template."""
         return Template.from_code(self, self.compile(source, f"{content}.mjml"), self.make_globals(None), None)
+
+    def address(self, source: str, content: str) -> Template:
+        """Return an address of a content's front matter as a template that encodes each value."""
+        tree = encoded(self.parse(source, f"{content}.mjml"))
+        return Template.from_code(self, self.compile(tree, f"{content}.mjml"), self.make_globals(None), None)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         noted: list[tuple[int, str]] = []
@@ -279,18 +291,19 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
             if isinstance(value, dict | list):
                 run.paths[id(value)] = path
             else:
-                run.token(path, value, ROOTS[re.split(r"[.\[]", path, maxsplit=1)[0]])
+                run.token(path, value, _SOURCES[re.split(r"[.\[]", path, maxsplit=1)[0]])
         return value
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a macro, a block, a loop's helper or `range`; nothing else can be called."""
+        """Call a macro, a block, a loop's helper, `range` or what `calling.py` offers; nothing else can be called."""
         run = current()
         if run is not None:
             run.step()
         if isinstance(__obj, Missing):
             __obj._fail_with_undefined_error()
         helper = getattr(__obj, "__self__", None)
-        if __obj is small_range or isinstance(__obj, Macro | BlockReference) or isinstance(helper, LoopContext):
+        ours = __obj is small_range or __obj in _CALLABLE
+        if ours or isinstance(__obj, Macro | BlockReference) or isinstance(helper, LoopContext):
             return __context.call(__obj, *args, **kwargs)
         raise SecurityError(f"a {type(__obj).__name__} cannot be called")
 
@@ -320,7 +333,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
 def _content_of(template: str | None) -> str | None:
     """Return the content that a template belongs to; None for a layout or block."""
     *folder, file = (template or "/").split("/")
-    return folder[1] if folder[:1] == [SLOTS] else None if folder else file.rpartition(".")[0]
+    return folder[1] if folder[:1] == [SLOTS] else None if folder else file.partition(".")[0]
 
 
 def roots(values: Mapping[str, Any]) -> dict[int, str]:

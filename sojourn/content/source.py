@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from sojourn.content.fetches import MAX_FETCHES, Fetch
 from sojourn.content.slots import Slot
 from sojourn.language.model import Model, Name
 from sojourn.language.problems import DefinitionError, Problem
@@ -40,6 +41,9 @@ class Front(Model):
     needs: tuple[str, ...] = Field(default=(), description="tokens without which nothing can be sent")
     commercial: bool = Field(default=True, description="false: transactional, and so without unsubscribe link and postal address")
     accepts: tuple[str, ...] = Field(default=(), description="CSS that is used although main clients do not know it")
+    fetches: dict[Name, Fetch] = Field(
+        default_factory=dict, max_length=MAX_FETCHES, description="by name, what other services are asked before: fetched.<name>"
+    )
     sample: dict[str, Any] = Field(default_factory=dict, description="facts by dotted names for the check and the preview")
 
 

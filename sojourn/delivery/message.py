@@ -47,6 +47,7 @@ class Message:
     to_name: str | None = None
     from_name: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    amp: str | None = None
 
     @property
     def id(self) -> str:
@@ -69,7 +70,9 @@ def check_headers(message: Message) -> str | None:
 
 
 def to_bytes(message: Message) -> bytes:
-    """Return a message as MIME, text and HTML as alternatives.
+    """Return a message as MIME: text, AMP where there is some, and HTML as alternatives.
+
+    AMP stands before HTML: some mail programs show the last part, whatever it is.
 
     Raises:
         UnsafeHeader: a header's value holds `=?` or a control character, or does not read back as it was meant.
@@ -79,7 +82,8 @@ def to_bytes(message: Message) -> bytes:
     wanted |= {"MIME-Version": "1.0", "Content-Type": f'multipart/alternative; boundary="{boundary}"'}
     header = "".join(_line(name, value) for name, value in wanted.items())
     text, html = _part(boundary, "plain", message.text), _part(boundary, "html", message.html)
-    raw = b"".join([header.encode("ascii"), text, html, f"\r\n--{boundary}--\r\n".encode("ascii")])
+    amp = _part(boundary, "x-amp-html", message.amp) if message.amp is not None else b""
+    raw = b"".join([header.encode("ascii"), text, amp, html, f"\r\n--{boundary}--\r\n".encode("ascii")])
     _compare(raw, wanted)
     return raw
 
@@ -91,7 +95,7 @@ class _Mailbox:
 
 
 def _headers(message: Message) -> dict[str, str | _Mailbox]:
-    if _SURROGATE.search(message.text) or _SURROGATE.search(message.html):
+    if any(_SURROGATE.search(part) for part in (message.text, message.html, message.amp or "")):
         raise UnsafeHeader("the message holds half a character (a lone surrogate)")
     wanted: dict[str, str | _Mailbox] = {
         "From": _mailbox(message.from_name, message.from_address),

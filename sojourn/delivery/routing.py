@@ -16,8 +16,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection, bindparam, select, update
 
+from sojourn.breaker import Breaker
 from sojourn.clock import monotonic
-from sojourn.delivery.breaker import Breaker
 from sojourn.delivery.ledger import SendRow, State
 from sojourn.delivery.outcomes import Accepted, Held, NotAccepted, Outcome, Refused
 from sojourn.delivery.providers import Provider

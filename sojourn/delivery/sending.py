@@ -12,7 +12,7 @@ claim and, unless the provider keeps keys, leaves the message alone: two copies 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, insert, select
 
 from sojourn.clock import Clock, monotonic
-from sojourn.content.links import rewrite_links
+from sojourn.content.links import rewrite_amp, rewrite_links
 from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.gate import Verdict
@@ -48,7 +48,7 @@ from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
-from sojourn.store.tables import links, messages
+from sojourn.store.tables import links, live_parts, messages
 
 # provider's own time-out (HTTP, SMTP) < post deadline < the activity's start_to_close < grace
 CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim and post does not post
@@ -56,7 +56,7 @@ POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
 _TOO_LATE = (State.ABANDONED, State.PLANNED, State.HELD)
-_FREEZE, _LINKS = insert(messages), insert(links)
+_FREEZE, _LINKS, _LIVE = insert(messages), insert(links), insert(live_parts)
 _FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
 
 log = structlog.get_logger(__name__)
@@ -83,6 +83,16 @@ class RenderedMessage(Protocol):
     @property
     def tokens(self) -> Mapping[str, Any]:
         """Each token's value and where it came from."""
+        ...
+
+    @property
+    def amp(self) -> str | None:
+        """The AMP part; None without one."""
+        ...
+
+    @property
+    def live(self) -> Sequence[Mapping[str, Any]]:
+        """What is shown as it is when the message is opened, by number."""
         ...
 
 
@@ -125,7 +135,9 @@ def freeze(
         urls[position] = url
         return tracking.click(order.key, position)
 
-    html, text = rewrite_links(rendered.html, rendered.text, tracked, tracking.pixel(order.key) if pixel else None)
+    seen = tracking.pixel(order.key) if pixel else None
+    html, text = rewrite_links(rendered.html, rendered.text, tracked, seen)
+    amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
     headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
     if order.reply_to:
         headers["Reply-To"] = order.reply_to
@@ -134,12 +146,24 @@ def freeze(
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message: dict[str, Any] = {
         "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
-        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers,
+        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers, "amp": amp,
     }  # fmt: skip
     conn.execute(_FREEZE, {**message, "send_key": order.key, "tokens": dict(rendered.tokens), "rendered_at": now})
     if urls:
         conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
+    if rendered.live:
+        conn.execute(_LIVE, [{"send_key": order.key, "number": i, "shows": dict(shows)} for i, shows in enumerate(rendered.live)])
     return Frozen(send, Message(key=order.key, date=now, **message))
+
+
+def _as_in_html(urls: dict[int, str], tracked: Callable[[int, str], str]) -> Callable[[str], str]:
+    """Return what gives a link of the AMP part the number that it has in the HTML part; one that is not there gets the next."""
+
+    def number(url: str) -> str:
+        known = next((position for position, there in urls.items() if there == url), len(urls))
+        return tracked(known, url)
+
+    return number
 
 
 def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing) -> ClaimResult:
@@ -367,6 +391,6 @@ def _message(conn: Connection, send: SendRow, now: datetime) -> Message:
     row = conn.execute(_FROZEN, {"sought": send.key}).one()
     return Message(
         key=send.key, to_address=row.to_address, to_name=row.to_name, from_address=row.from_address, from_name=row.from_name,
-        subject=row.subject, html=row.html, text=row.text, headers=row.headers,
+        subject=row.subject, html=row.html, text=row.text, headers=row.headers, amp=row.amp,
         date=send.claimed_at or now,  # a second post under a key carries the same bytes
     )  # fmt: skip

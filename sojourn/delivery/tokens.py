@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     CONFIRM = "confirm"
+    LIST = "live list"
+    PICTURE = "live picture"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Signed:
     """What a token says."""
 
     send_key: str
-    number: int  # a link's position
+    number: int  # a link's position, or that of a live part
 
 
 class Tokens:
@@ -116,3 +118,9 @@ class Links:
     def confirm(self, send_key: str) -> str:
         """Return the address at which a message's reader confirms the consent that it asks about."""
         return f"{self.public_url}/k/{self.tokens.sign(Purpose.CONFIRM, send_key)}"
+
+    def live(self, send_key: str, form: str, number: int) -> str:
+        """Return the address of a live part of a message, as a `picture` or as a `list`."""
+        if form == "list":
+            return f"{self.public_url}/l/{self.tokens.sign(Purpose.LIST, send_key, number)}"
+        return f"{self.public_url}/live/{self.tokens.sign(Purpose.PICTURE, send_key, number)}.png"

@@ -39,6 +39,9 @@ class Asked:
         self._segments(condition, way)
         for score in sorted(condition.names.scores - before.scores):
             self._too_early(text, way, f"score.{score}", f"`score: {score}`", score, self.everything.scores, before.scores)
+        for call in sorted(condition.names.calls - before.calls):
+            kept = f"a `call` with `keep: {call}`"
+            self._too_early(text, way, f"call.{call}", kept, call, self.everything.calls, before.calls)
         for send in sorted({send for send, _ in condition.names.engagements} - before.sends):
             self._too_early(text, way, f"{send}.", f"a send called `{send}`", send, self.everything.sends, before.sends)
 
@@ -126,7 +129,7 @@ def check_segments(segments: Mapping[str, Segment], known: frozenset[str] | None
         conditions[name] = condition
         check_segment_names(condition, way, known, found)
         names = condition.names
-        for words, what in ((names.event_properties, "event."), (names.scores, "score.")):
+        for words, what in ((names.event_properties, "event."), (names.scores, "score."), (names.calls, "call.")):
             if words:
                 text = f"`{what}{min(words)}`: a segment knows traits and history of people, no one event and no score"
                 found.add(way, text, max(segment.members.find(what), 0))

@@ -8,7 +8,7 @@ from sojourn.language.finding import Finding, Findings, Known
 from sojourn.language.flow import Before, Flow
 from sojourn.language.model import Journey, Send
 from sojourn.language.moments import Hours
-from sojourn.language.outline import Way, scores, sends, walk
+from sojourn.language.outline import Way, calls, scores, sends, walk
 from sojourn.language.problems import unknown
 from sojourn.language.shop_checks import HOLD
 from sojourn.language.words import check_duration, check_reward
@@ -23,7 +23,7 @@ def check_journey(journey: Journey, known: Known) -> list[Finding]:
     """
     found = Findings()
     names = frozenset(sends(journey))
-    asked = Asked(known.segments, Before(names, frozenset(scores(journey))), found)
+    asked = Asked(known.segments, Before(names, frozenset(scores(journey)), frozenset(calls(journey))), found)
     _check_head(journey, known, found)
     asked.head(journey)
     Flow(known, found, asked.step).check(journey)

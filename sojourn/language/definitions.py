@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.catalog_model import Catalog, RecommendationSettings
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
 from sojourn.language.persona_model import Persona
@@ -29,6 +30,8 @@ class Definitions:
         events: what is declared of events, by their names.
         warnings: what is no mistake, but had better be otherwise, each with its place.
         personas: made-up people for whom messages are previewed.
+        catalog: what is sold.
+        recommendations: which items are shown to whom.
     """
 
     journeys: dict[str, Journey]
@@ -42,6 +45,8 @@ class Definitions:
     warnings: tuple[Problem, ...] = ()
     broadcasts: dict[str, Broadcast] = field(default_factory=dict)
     personas: dict[str, Persona] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
+    recommendations: RecommendationSettings = field(default_factory=RecommendationSettings)
 
 
 def version(journey: Journey) -> str:

@@ -89,6 +89,8 @@ class _Drawing:
                 for choice in step.choose:
                     ways += self._block(choice.then, [(node, choice.if_ or "otherwise")])
                 return ways if step.choose[-1].if_ is None else [*ways, (node, "otherwise")]
+            case Call() if step.on_failure:
+                return [(node, ""), *self._block(step.on_failure, [(node, "it failed")])]
             case Split():
                 ways, whole = [], sum(step.split.values()) or 1
                 for arm, share in step.split.items():
@@ -125,6 +127,6 @@ def _words(step: Step) -> tuple[str, str]:
         case Enter():
             return "do", f"enter {step.enter}"
         case Call():
-            return "do", f"call {step.call}"
+            return "do", label or f"call {step.call}"
         case End():
             return "end", step.end

@@ -9,11 +9,11 @@ from sojourn.language.durations import parse_duration
 from sojourn.language.finding import Findings, Known
 from sojourn.language.model import Example, Happening, Journey
 from sojourn.language.moments import zone_named
-from sojourn.language.outline import COMPLETED, ENGAGEMENTS, Way, always_ends, engagement, outcomes, scores, sends
+from sojourn.language.outline import COMPLETED, ENGAGEMENTS, Way, always_ends, calls, engagement, outcomes, scores, sends
 from sojourn.language.problems import listed, nearest, shown, unknown
 
 WHOLE = ("history", "now", "zone")  # given by themselves; of the others one thing
-GIVEN = ("score", "segment", "event", "profile", *WHOLE)
+GIVEN = ("score", "segment", "event", "profile", "call", *WHOLE)
 _SEND = "send "
 
 
@@ -34,6 +34,7 @@ class _Examples:
         self._sends = sends(journey)
         self._contents = {send.send for send in self._sends.values()}
         self._scores = scores(journey)
+        self._calls = calls(journey)
         ends = any(always_ends(step) for step in journey.steps)
         self._outcomes = [*outcomes(journey), *([] if ends else [COMPLETED])]
 
@@ -64,10 +65,12 @@ class _Examples:
         kind, _, rest = name.partition(".")
         if kind not in GIVEN or bool(rest) == (kind in WHOLE):
             hint = nearest(kind, GIVEN)
-            shape = "score.<model>, segment.<name>, event.<property>, profile.<trait>, history, now or zone"
+            shape = "score.<model>, segment.<name>, event.<property>, profile.<trait>, call.<name>, history, now or zone"
             self._found.add(way, f"{shown(name)} cannot be given{hint or ';'} {'Write' if hint else 'write'} {shape}", at_key=True)
         elif kind == "score" and rest not in self._scores:
             self._found.add(way, unknown("score", rest, self._scores) + " (of this journey)", at_key=True)
+        elif kind == "call" and rest.partition(".")[0] not in self._calls:
+            self._found.add(way, unknown("call", rest.partition(".")[0], self._calls) + " (whose answer this journey keeps)", at_key=True)
         elif kind == "segment" and self._known.segments is not None and rest not in self._known.segments:
             self._found.add(way, unknown("segment", rest, self._known.segments), at_key=True)
 

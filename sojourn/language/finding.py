@@ -50,6 +50,7 @@ class Known:
     journeys: frozenset[str] | None = None
     purposes: frozenset[str] | None = None
     topics: Mapping[str, str] | None = None  # each with its purpose
+    hosts: frozenset[str] | None = None  # that may be asked
 
 
 NOTHING_KNOWN = Known()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -20,11 +21,13 @@ class Before:
 
     sends: frozenset[str] = field(default_factory=frozenset)
     scores: frozenset[str] = field(default_factory=frozenset)
+    calls: frozenset[str] = field(default_factory=frozenset)  # whose answers are kept
 
     def __or__(self, other: Before) -> Before:
-        return Before(self.sends | other.sends, self.scores | other.scores)
+        return Before(self.sends | other.sends, self.scores | other.scores, self.calls | other.calls)
 
 
+ADDRESS = re.compile(r"^https://(?P<host>[a-z0-9.-]{1,253})(:\d{1,5})?([/?][!-~]*)?$")
 ConditionCheck = Callable[[str, Way, Before], None]
 
 
@@ -40,6 +43,7 @@ class Flow:
     def __init__(self, known: Known, found: Findings, condition: ConditionCheck) -> None:
         self._known, self._found, self._condition = known, found, condition
         self._ids: dict[str, Way] = {}
+        self._kept: set[str] = set()
 
     def check(self, journey: Journey) -> None:
         """Check all steps."""
@@ -65,6 +69,11 @@ class Flow:
             case Send():
                 self._send(step, way)
                 return before | Before(sends=frozenset({send_id(step)}))
+            case Call():
+                # On the way of its failure there is no answer.
+                kept = before | Before(calls=frozenset({step.keep} if step.keep is not None else ()))
+                failed = self._block(step.on_failure, (*way, "on_failure"), before)
+                return kept if failed is None else kept | failed
         inner = blocks(step, way)
         if not inner:
             return before
@@ -96,7 +105,7 @@ class Flow:
             case Enter():
                 self._name("journey", step.enter, self._known.journeys, (*way, "enter"))
             case Call():
-                self._found.add((*way, "call"), NOT_YET + "`call` cannot be walked; take the step out", at_key=True)
+                self._call(step, way)
 
     def _name(self, kind: str, name: str, known: frozenset[str] | None, way: Way) -> None:
         if known is not None and name not in known:
@@ -109,6 +118,20 @@ class Flow:
             self._found.add((*way, "id" if step.id else "send"), f"a second send called `{name}`; give each an `id` of its own")
         self._ids.setdefault(name, way)
         check_send(step, way, self._found)
+
+    def _call(self, step: Call, way: Way) -> None:
+        found = ADDRESS.match(step.call)
+        if found is None:
+            self._found.add((*way, "call"), "`call` needs an address such as https://api.shop.example/loyalty")
+        elif self._known.hosts is not None and found["host"] not in self._known.hosts:
+            where = " (hosts stand in shop.yaml under `connected`)"
+            self._found.add((*way, "call"), unknown("host", found["host"], self._known.hosts) + where)
+        check_duration(step.up_to, (*way, "up_to"), self._found)
+        if step.keep is None:
+            return
+        if step.keep in self._kept:
+            self._found.add((*way, "keep"), f"a second answer kept as `{step.keep}`; give each a name of its own")
+        self._kept.add(step.keep)
 
     def _wait_until(self, step: WaitUntil, way: Way) -> None:
         if step.wait_until == BEST_TIME:

@@ -6,6 +6,8 @@ journeys/resolution.yaml      which profiles are one person's
 journeys/stages.yaml          RFM groups and life-cycle stages (may be left out)
 journeys/clusters.yaml        how clusters are made (may be left out)
 journeys/delivery.yaml        who carries messages away (may be left out)
+journeys/catalog.*            what is sold: yaml, csv or jsonl (may be left out)
+journeys/recommendations.yaml which items are shown to whom (may be left out)
 journeys/*.yaml               journeys
 journeys/segments/*.yaml      segments
 journeys/broadcasts/*.yaml    broadcasts
@@ -29,6 +31,8 @@ from pydantic import ValidationError
 from sojourn.language.asked import check_segments
 from sojourn.language.broadcast_checks import as_segment, as_written, check_broadcast
 from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.catalog import CATALOG, RECOMMENDATIONS_FILE, check_recommendations, load_catalog
+from sojourn.language.catalog_model import Catalog, RecommendationSettings
 from sojourn.language.checks import check_journey
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.definitions import Definitions
@@ -56,7 +60,12 @@ PROFILE_FILE = "profile.yaml"
 RESOLUTION_FILE = "resolution.yaml"
 STAGES_FILE, CLUSTERS_FILE = "stages.yaml", "clusters.yaml"
 DELIVERY_FILE, SEEDS_FILE = "delivery.yaml", "seeds.yaml"
-NOT_JOURNEYS = frozenset({SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE, DELIVERY_FILE, SEEDS_FILE})
+NOT_JOURNEYS = frozenset(
+    {
+        SHOP_FILE, PROFILE_FILE, RESOLUTION_FILE, STAGES_FILE, CLUSTERS_FILE, DELIVERY_FILE, SEEDS_FILE,
+        f"{CATALOG}.yaml", RECOMMENDATIONS_FILE,
+    }
+)  # fmt: skip
 EVENTS = "events"
 BROADCASTS = "broadcasts"
 PERSONAS = "personas"
@@ -78,6 +87,7 @@ __all__ = [
     "load_journey",
     "load_persona",
     "load_profile",
+    "load_recommendations",
     "load_resolution",
     "load_seeds",
     "load_segment",
@@ -114,6 +124,7 @@ def load(folder: Path) -> Definitions:
         _read_all([path for path in [folder / name] if path.is_file()], folder, model, problems)
     for file, root, seeds in _read_all([path for path in [folder / SEEDS_FILE] if path.is_file()], folder, SeedList, problems):
         problems += _placed(check_seeds(seeds), root, file)
+    catalog, recommendations = _read_catalog(folder, problems)
     journeys_by_name, segments_by_name = _by_name(journeys, "journey", problems), _by_name(segments, "segment", problems)
     contents = frozenset(path.stem for path in (folder / "content").glob("*.mjml"))
     models = BUILTIN_MODELS | {path.stem for path in _yaml(folder / "models")}
@@ -124,6 +135,7 @@ def load(folder: Path) -> Definitions:
         journeys=frozenset(journeys_by_name) | _unread(folder, journeys),
         purposes=None if shop is None else frozenset(shop.purposes()),
         topics=None if shop is None else {name: topic.purpose for name, topic in shop.topics.items()},
+        hosts=None if shop is None else frozenset(shop.connected.hosts),
     )
     for file, root, journey in journeys:
         problems += _placed(check_journey(journey, known), root, file)
@@ -157,6 +169,7 @@ def load(folder: Path) -> Definitions:
     return Definitions(
         journeys_by_name, segments_by_name, shop, folder, contents, models, profile, events_by_name, warnings, broadcasts_by_name,
         personas_by_name,
+        catalog, recommendations,
     )  # fmt: skip
 
 
@@ -245,6 +258,11 @@ def load_delivery(text: str | bytes, file: str = DELIVERY_FILE) -> DeliverySetti
     return _parse(text, file, DeliverySettings)[2]
 
 
+def load_recommendations(text: str | bytes, file: str = RECOMMENDATIONS_FILE, catalog: Catalog | None = None) -> RecommendationSettings:
+    """Return the rules of recommendation that a YAML text holds; raises DefinitionError with every problem."""
+    return _load(text, file, RecommendationSettings, lambda rules: [] if catalog is None else check_recommendations(rules, catalog))
+
+
 def _load(text: str | bytes, file: str, model: type[_M], check: Callable[[_M], list[Finding]]) -> _M:
     _, root, definition = _parse(text, file, model)
     problems = _placed(check(definition), root, file)
@@ -306,6 +324,19 @@ def _read_profile(folder: Path, problems: list[Problem]) -> ProfileSettings | No
     found = [problem for file, root, settings in parsed for problem in _placed(check_profile(settings), root, file)]
     problems += found
     return parsed[0][2] if parsed and not found else None
+
+
+def _read_catalog(folder: Path, problems: list[Problem]) -> tuple[Catalog, RecommendationSettings]:
+    path = folder / RECOMMENDATIONS_FILE
+    parsed = _read_all([path] if path.is_file() else [], folder, RecommendationSettings, problems)
+    settings = parsed[0][2] if parsed else RecommendationSettings()
+    try:
+        catalog = load_catalog(folder)
+    except DefinitionError as error:
+        problems += error.problems  # and its rules are not looked at: they would name nothing that there is
+        return Catalog(), settings
+    problems += [problem for file, root, rules in parsed for problem in _placed(check_recommendations(rules, catalog), root, file)]
+    return catalog, settings
 
 
 def _by_name(parsed: list[tuple[str, Node, _M]], kind: str, problems: list[Problem]) -> dict[str, _M]:

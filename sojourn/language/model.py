@@ -136,11 +136,14 @@ class Set(Model):
 
 
 class Call(Model):
-    """A signed webhook; parsed and refused until its issue."""
+    """A signed webhook, posted until it is answered, `up_to` a time."""
 
-    call: str = Field(description="not yet: an https address")
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="values to send along")
-    keep: Name | None = Field(default=None, description="the name to keep the answer under")
+    call: str = Field(max_length=1000, description="an https address whose host stands in shop.yaml under `connected`")
+    with_: dict[Name, Any] = Field(default_factory=dict, alias="with", description="values to send along, such as {points: 10}")
+    keep: Name | None = Field(default=None, description="the name to keep the answer under, for conditions: call.<name>.value")
+    up_to: DurationText = Field(default="1h", description="how long it is tried where nobody answers; then `on_failure`, and on")
+    on_failure: tuple[Step, ...] = Field(default=(), description="the steps where it failed for good; then the journey goes on")
+    label: Label = None
 
 
 class Enter(Model):
@@ -237,7 +240,8 @@ class Example(Model):
 
     name: Text = Field(description="what it shows")
     given: dict[str, Any] = Field(
-        default_factory=dict, description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, history, now, zone"
+        default_factory=dict,
+        description="facts: score.<model>, segment.<name>, event.<property>, profile.<trait>, call.<name>, history, now, zone",
     )
     events: dict[DurationText, str | Happening | tuple[str | Happening, ...]] = Field(
         default_factory=dict, description="what happens, by the time since entry, in order: {30m: Order Completed, 2h: reminder.clicked}"
@@ -299,7 +303,7 @@ class Segment(Model):
         return self.segment
 
 
-for _model in (WaitBranch, WaitFor, If, Choice, Choose, Split, Journey):
+for _model in (WaitBranch, WaitFor, If, Choice, Choose, Split, Call, Journey):
     _model.model_rebuild()
 
 __all__ = [

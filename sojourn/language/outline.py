@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sojourn.language.model import Choose, End, If, Journey, Score, Send, Split, Step, WaitFor
+from sojourn.language.model import Call, Choose, End, If, Journey, Score, Send, Split, Step, WaitFor
 
 Way = tuple[str | int, ...]
 COMPLETED = "completed"
@@ -28,6 +28,8 @@ def blocks(step: Step, way: Way) -> list[tuple[Way, tuple[Step, ...]]]:
             return [*lines, ((*way, "else"), step.else_)]
         case Choose():
             return [((*way, "choose", i, "then"), choice.then) for i, choice in enumerate(step.choose)]
+        case Call() if step.on_failure:
+            return [((*way, "on_failure"), step.on_failure)]
         case Split():
             return [((*way, "arms", arm), step.arms.get(arm, ())) for arm in step.split]
     return []
@@ -55,6 +57,11 @@ def scores(journey: Journey) -> set[str]:
     return {step.score for _, step in walk(journey) if isinstance(step, Score)}
 
 
+def calls(journey: Journey) -> set[str]:
+    """Return the names that answers are kept under."""
+    return {step.keep for _, step in walk(journey) if isinstance(step, Call) and step.keep is not None}
+
+
 def outcomes(journey: Journey) -> list[str]:
     """Return the outcomes that a journey names: of its `end` steps, then of its `leave` lines."""
     ends = [step.end for _, step in walk(journey) if isinstance(step, End)]
@@ -67,6 +74,8 @@ def always_ends(step: Step) -> bool:
         return True
     if isinstance(step, Choose) and step.choose[-1].if_ is not None:
         return False  # where no line holds, the journey goes on
+    if isinstance(step, Call):
+        return False  # where it is answered, the journey goes on
     inner = [block for _, block in blocks(step, ())]
     return bool(inner) and all(any(always_ends(each) for each in block) for block in inner)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.catalog_model import CatalogFile, RecommendationSettings
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.events.model import DIALECT, EventDefinition
@@ -28,6 +29,8 @@ SCHEMAS: dict[str, type[Model]] = {
     "delivery": DeliverySettings,
     "persona": Persona,
     "seeds": SeedList,
+    "catalog": CatalogFile,
+    "recommendations": RecommendationSettings,
 }
 
 

@@ -124,6 +124,21 @@ class Brakes(Model):
         return text
 
 
+Host = Annotated[
+    str,
+    Field(
+        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
+        description="a host, such as api.shop.example",
+    ),
+]
+
+
+class Connected(Model):
+    """Other services that contents and `call` steps may ask."""
+
+    hosts: tuple[Host, ...] = Field(default=(), max_length=100, description="the hosts, each written out; no other is ever asked")
+
+
 class ShopSettings(Model):
     """The shop: who it is, when it may write and how often."""
 
@@ -153,7 +168,7 @@ class ShopSettings(Model):
         default_factory=lambda: {"marketing": ConsentRule()},
         description="the purposes that journeys may have, and which need consent; transactional never does",
     )
-
+    connected: Connected = Field(default_factory=Connected, description="the hosts that `fetches` of contents and `call` steps may ask")
     undeclared_events: Undeclared = Field(
         default="accept", description="what becomes of an event that events/ does not declare: accept, flag or quarantine"
     )

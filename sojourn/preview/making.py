@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from sojourn.content import Answers, Contents, Rendered, RenderFacts, answer, by_score
+from sojourn.content import Contents, Rendered, RenderFacts
 from sojourn.content.translations import base
 from sojourn.customers.computed import profile_facts
 from sojourn.delivery.message import Message, UnsafeHeader, check_headers, to_bytes
@@ -20,8 +20,10 @@ from sojourn.language.problems import listed, unknown
 from sojourn.language.segments import conditions_of
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.prediction import Models
+from sojourn.prediction.recommending import ByRules
 from sojourn.preview.occasions import Occasion, occasion
 from sojourn.preview.subjects import SAMPLE, Kind, Subject, of_persona
+from sojourn.travel.asking import answers_for
 
 PREVIEWS = UUID("6f0c2c5e-5f0b-5d2e-9d37-5a1f2f1f7a10")
 DEAD_LINK = "https://unsubscribe.invalid/"
@@ -57,7 +59,7 @@ class Made:
         problem: why it cannot be rendered, or would not be sent.
         header_problem: why its headers cannot be written.
         raw: as it would be posted, but for links of a real person.
-        amp: the source of its AMP part, as it was written.
+        amp: its AMP part.
     """
 
     case: Case
@@ -80,6 +82,7 @@ class Workshop:
         self.shop = definitions.shop
         self.shop_facts: dict[str, Any] = definitions.shop.model_dump(mode="json", by_alias=True)
         self._segments = conditions_of(definitions.segments, definitions.profile.trees)
+        self._recommender = ByRules(definitions.catalog, definitions.recommendations)
         self._computed = definitions.profile.expressions
 
     @classmethod
@@ -152,11 +155,11 @@ class Workshop:
         """
         self.check(case.content, case.variant, case.language)
         place = occasion(self.definitions, case.content, case.journey)
-        made = Made(case, place, amp=self._amp(case.content))
+        made = Made(case, place)
         try:
             facts, origins = self._facts(case, place)
             rendered = self.contents.render(case.content, facts, case.variant)
-            made = replace(made, origins=origins, mjml=self.contents.mjml(case.content, facts, case.variant))
+            made = replace(made, origins=origins, amp=rendered.amp, mjml=self.contents.mjml(case.content, facts, case.variant))
         except RenderError as error:
             return replace(made, problem=str(error))
         message = self.message(case, place, rendered)
@@ -174,7 +177,7 @@ class Workshop:
         return Message(
             key=str(uuid5(PREVIEWS, case.slug)), to_address=case.subject.address, to_name=case.subject.called,
             from_address=self.shop.sender.address, from_name=self.shop.sender.name, subject=rendered.subject,
-            html=rendered.html, text=rendered.text, date=case.subject.now, headers=headers,
+            html=rendered.html, text=rendered.text, date=case.subject.now, headers=headers, amp=rendered.amp,
         )  # fmt: skip
 
     def _facts(self, case: Case, place: Occasion) -> tuple[RenderFacts, dict[str, str]]:
@@ -196,7 +199,8 @@ class Workshop:
         origins |= {f"profile.{name}": f"computed from what is known of {subject.told()}" for name in self._computed}
         return RenderFacts(
             profile=self._spoken_of(case.content, subject, facts), event=properties, shop=self.shop_facts, with_=with_, scores=facts.scores,
-            answers=self._answers(case.content, facts), locale=case.language or subject.locale, zone=subject.zone, now=subject.now,
+            answers=answers_for(self.contents, case.content, facts, self._segments, self.models, self._recommender),
+            locale=case.language or subject.locale, zone=subject.zone, now=subject.now, fetched=sample.fetched, live_url=sample.live_url,
         ), origins  # fmt: skip
 
     def _event(self, subject: Subject, place: Occasion, sample: RenderFacts) -> tuple[str, Mapping[str, Any], str]:
@@ -209,22 +213,10 @@ class Workshop:
             return name, past[-1].properties, f"the latest {name} of {subject.told()}, {past[-1].time:%Y-%m-%d %H:%M} UTC"
         return name, sample.event, f"`sample` of the content, since {subject.told()} has no {name}"
 
-    def _answers(self, content: str, facts: Facts) -> Answers:
-        def score(model: str) -> tuple[float, str]:
-            if model in facts.scores:
-                return facts.scores[model], "given"
-            found = self.models.score(model, facts.profile, facts.history, facts.now)
-            return found.value, found.because
-
-        return answer(self.contents.asks(content), facts, self._segments, by_score(score))
-
     def _spoken_of(self, content: str, subject: Subject, facts: Facts) -> Mapping[str, Any]:
         asked = self.contents.traits(content)
         computed = self._computed if asked is None else self._computed.keys() & asked
         return {**subject.traits, **{name: value for name in computed if (value := facts.profile.get(name)) is not None}}
 
-    def _amp(self, content: str) -> str | None:
-        path = self.definitions.folder / "content" / f"{content}.amp.html"
-        return path.read_text("utf-8") if path.is_file() else None
 
 

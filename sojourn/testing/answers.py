@@ -180,6 +180,7 @@ class Send(Answer):
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     links: tuple[Link, ...] = field(default=(), repr=False)
     verdicts: tuple[Verdict, ...] = field(default=(), repr=False)
+    amp: str | None = field(default=None, repr=False)
 
     @property
     def arrived(self) -> bool:

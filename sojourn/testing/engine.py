@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
 from sojourn.customers.segments import due, live, rebuild
 from sojourn.delivery import settling
+from sojourn.delivery.live import LiveParts
 from sojourn.delivery.preference_pages import PreferencePages
 from sojourn.delivery.providers.memory import Memory
 from sojourn.delivery.settling import SETTLING
@@ -34,6 +36,7 @@ from sojourn.testing import reading
 from sojourn.testing.answers import Taken
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
+from sojourn.testing.services import Services
 from sojourn.testing.store import InlineDatabase
 from sojourn.travel.registry import Registry
 from sojourn.travel.state import Advance, Progress
@@ -41,6 +44,7 @@ from sojourn.travel.stored import StoredJourneys
 
 PUBLIC_URL = "https://mail.shop.example"
 SECRET = "the secret of a shop in virtual time"  # noqa: S105 - it protects nothing but tests
+CALL_KEY = "whsec_" + base64.b64encode(b"a shop in virtual time signs").decode()
 WORKSPACE = UUID("5e1f0000-0000-5000-8000-746573740000")
 MAX_STARTS = 25  # of one journey by one person, at one moment
 
@@ -61,6 +65,7 @@ class Engine:
         self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
         tokens = Tokens(SECRET)
         self.provider = Memory()
+        self.services = Services()
         self.journeys = StoredJourneys(
             store=self.store,
             registry=self.registry,
@@ -72,6 +77,8 @@ class Engine:
             workspace=WORKSPACE,
             secret=SECRET,
             emit=emit,
+            outbound=self.services,
+            call_key=CALL_KEY,
         )
         self.runner = VirtualRunner(self.clock, self._advance)
         self._people = self._calls = 0
@@ -84,7 +91,9 @@ class Engine:
         shop = self.registry.shop
         tracking = Tracking(self.store, self._tokens, self.clock, emit, secret=SECRET, shop_name=shop.name)
         choosing = PreferencePages(self.store, self._tokens, self.clock, emit, shop=shop, secret=SECRET)
-        return Starlette(routes=[*tracking.routes(), *choosing.routes()])
+        registry = self.registry
+        live = LiveParts(self.store, self._tokens, self.clock, registry.loaded.catalog, registry.recommender, registry.computed)
+        return Starlette(routes=[*tracking.routes(), *choosing.routes(), *live.routes()])
 
     async def open(self) -> None:
         """Make the tables.

@@ -62,7 +62,7 @@ def read_definitions(
     given = {f"given_journey_{i}.yaml": (f"journeys[{i}]", _text(one)) for i, one in enumerate(journeys)}
     given |= {f"segments/given_segment_{i}.yaml": (f"segments[{i}]", _text(one)) for i, one in enumerate(segments)}
     for name, text in (contents or {}).items():
-        given[f"content/{name if name.endswith(('.yaml', '.txt', '.mjml')) else f'{name}.mjml'}"] = (f"contents[{name!r}]", text)
+        given[f"content/{name if name.endswith(('.yaml', '.txt', '.mjml', '.html')) else f'{name}.mjml'}"] = (f"contents[{name!r}]", text)
     if settings is not None:
         given[SHOP_FILE] = ("settings", _text(settings))
     return _read(folder, _stamp(folder) if folder else (), tuple((name, *rest) for name, rest in given.items()))

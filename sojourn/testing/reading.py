@@ -119,7 +119,7 @@ def send_of(connection: Connection, key: str) -> Send:
         NotFound: there is none.
     """
     row = connection.execute(
-        select(sends, messages.c.subject, messages.c.text, messages.c.html, messages.c.headers)
+        select(sends, messages.c.subject, messages.c.text, messages.c.html, messages.c.amp, messages.c.headers)
         .outerjoin(messages, messages.c.send_key == sends.c.key)
         .where(sends.c.key == key)
     ).one_or_none()
@@ -138,8 +138,9 @@ def send_of(connection: Connection, key: str) -> Send:
         subject=row.subject or "",
         text=row.text or "",
         html=row.html or "",
+        amp=row.amp,
         headers=row.headers or {},
-        links=_links(connection, key, row.html or ""),
+        links=_links(connection, key, f"{row.html or ''}{row.amp or ''}"),
         verdicts=tuple(Verdict(one.check, one.verdict, one.because, one.at) for one in said),
     )
 
@@ -147,7 +148,7 @@ def send_of(connection: Connection, key: str) -> Send:
 def _links(connection: Connection, key: str, html: str) -> tuple[Link, ...]:
     """Return where a message's links lead, each with the address that stands in the message for it."""
     urls = connection.execute(select(links.c.url).where(links.c.send_key == key).order_by(links.c.position)).scalars()
-    tracked = [found for found in hrefs(html) if "/c/" in found]
+    tracked = dict.fromkeys(found for found in hrefs(html) if "/c/" in found)  # HTML and AMP bear one number for one address
     return tuple(Link(url, address) for url, address in zip(urls, tracked, strict=True))
 
 

@@ -21,6 +21,7 @@ from sojourn.testing import reading
 from sojourn.testing.answers import Answers, Entry, Passed, Profile, Refusal, Send, Taken, Word
 from sojourn.testing.engine import Engine
 from sojourn.testing.folder import read_definitions
+from sojourn.testing.services import Services
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)  # a Monday morning
 MARKETING = "marketing"
@@ -64,6 +65,11 @@ class Shop:
         self._engine = Engine(self._checked, database_url, start)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._given = 0
+
+    @property
+    def services(self) -> Services:
+        """What other services answer to `fetches` and `call`: `shop.services.answer(url, value)`; `posted` is what they got."""
+        return self._engine.services
 
     # -- opening and closing ---------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sojourn.language.conditions import Condition, EventFact, parse
 from sojourn.language.conditions.expression import Expression
 from sojourn.language.durations import format_duration, parse_duration
-from sojourn.language.model import Choose, Example, Happening, If, WaitFor
+from sojourn.language.model import Call, Choose, Example, Happening, If, WaitFor
 from sojourn.language.moments import zone_named
 from sojourn.travel.listening import Happened
 from sojourn.travel.program import Program, blocks, branch_name
@@ -95,7 +95,7 @@ def given(trigger: str, facts: Mapping[str, Any], start: datetime, zone: ZoneInf
 
     Args:
         trigger: the event that begins the entry.
-        facts: `profile.x`, `event.x`, `score.x`, `segment.x`, `zone`, `now`, and `history`, a list of `{event, ago, properties}`.
+        facts: `profile.x`, `event.x`, `score.x`, `segment.x`, `call.x`, `zone`, `now`, and `history`, a list of `{event, ago, properties}`.
         start: when the entry begins, where `now` does not say so.
         zone: the person's, where `zone` does not say so.
     """
@@ -103,7 +103,7 @@ def given(trigger: str, facts: Mapping[str, Any], start: datetime, zone: ZoneInf
     if "now" in facts:
         start = datetime.fromisoformat(str(facts["now"]))
         start = start if start.tzinfo else start.replace(tzinfo=zone)
-    known: dict[str, dict[str, Any]] = {"event": {}, "profile": {}, "score": {}, "segment": {}}
+    known: dict[str, dict[str, Any]] = {"event": {}, "profile": {}, "score": {}, "segment": {}, "call": {}}
     for name, value in facts.items():
         root, _, rest = name.partition(".")
         if root in known:
@@ -117,6 +117,7 @@ def given(trigger: str, facts: Mapping[str, Any], start: datetime, zone: ZoneInf
         scores={model: float(value) for model, value in known["score"].items()},
         segments={segment: bool(value) for segment, value in known["segment"].items()},
         history=sorted(past, key=lambda event: event.time),
+        calls=known["call"],
         zone=zone,
     )
 
@@ -160,7 +161,7 @@ def branches_of(program: Program) -> dict[str, str]:
     """Every branch by key, in words; a split's arms are left out, for no example can choose one."""
     found = {f"{LEAVE}{i}": f"leave on {leave.on} as {leave.as_}" for i, leave in enumerate(program.journey.leave)}
     for cursor, step in program.steps.items():
-        if isinstance(step, If | WaitFor | Choose):
+        if isinstance(step, If | WaitFor | Choose | Call):
             for name in blocks(step):
                 found[f"{cursor}/{name}"] = f"{program.labels[cursor]} → {branch_name(step, name)}"
     return found

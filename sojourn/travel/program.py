@@ -31,7 +31,8 @@ from sojourn.language.outline import send_id
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
-EFFECTS = (Send, Set, Enter)
+EFFECTS = (Send, Set, Enter, Call)
+FAILED = "failed"  # what the branch of a call's failure is called in a cursor
 ENGAGEMENT = {
     "delivered": "Email Delivered",
     "opened": "Email Opened",
@@ -64,6 +65,8 @@ def blocks(step: Step) -> dict[str, tuple[Step, ...]]:
             return {f"b{i}": branch.then for i, branch in enumerate(step.branches)} | {"else": step.else_}
         case Choose():
             return {f"c{i}": choice.then for i, choice in enumerate(step.choose)}
+        case Call() if step.on_failure:
+            return {FAILED: step.on_failure}
         case Split():
             return {arm: step.arms.get(arm, ()) for arm in step.split}
     return {}
@@ -87,8 +90,9 @@ class Program:
         self.steps: dict[str, Step] = {}
         self.labels: dict[str, str] = {}
         self._after: dict[str, str | None] = {}
-        self._acting: dict[str, bool] = {}
+        self._acting: dict[str, frozenset[type]] = {}
         self._index(journey.steps, "", None)
+        self._keeps = any(isinstance(step, Call) and step.keep is not None for step in self.steps.values())
 
     def _index(self, steps: tuple[Step, ...], prefix: str, after: str | None) -> None:
         for i, step in enumerate(steps):
@@ -118,20 +122,30 @@ class Program:
         return ((cursor, step) for cursor, step in self.steps.items() if isinstance(step, Send))
 
     def may_act(self, cursor: str) -> bool:
-        """Tell whether judging from a cursor can lead to a send, a set or an enter before the next wait or end."""
+        """Tell whether judging from a cursor can lead to a send, a set, an enter or a call before the next wait or end."""
+        return bool(self._effects(cursor))
+
+    def may_call(self, cursor: str) -> bool:
+        """Tell whether judging from a cursor can lead to a call, which is tried again in a rhythm of its own."""
+        return Call in self._effects(cursor)
+
+    def _effects(self, cursor: str) -> frozenset[type]:
+        """Return the kinds of effect that judging from a cursor can lead to."""
         if cursor not in self._acting:
-            self._acting[cursor] = self._may_act(cursor)
+            step = self.steps[cursor]
+            if isinstance(step, EFFECTS):
+                self._acting[cursor] = frozenset({type(step)})
+            elif isinstance(step, PURE):
+                ways = {self.into(cursor, name) for name in blocks(step)}
+                ways.add(self._after[cursor])  # a score, a choose none of whose lines hold
+                self._acting[cursor] = frozenset().union(*(self._effects(way) for way in ways if way is not None))
+            else:
+                self._acting[cursor] = frozenset()
         return self._acting[cursor]
 
-    def _may_act(self, cursor: str) -> bool:
-        step = self.steps[cursor]
-        if isinstance(step, EFFECTS):
-            return True
-        if not isinstance(step, PURE):
-            return False
-        ways = {self.into(cursor, name) for name in blocks(step)}
-        ways.add(self._after[cursor])  # a score, a choose none of whose lines hold
-        return any(way is not None and self.may_act(way) for way in ways)
+    def keeps_answers(self) -> bool:
+        """Tell whether the journey keeps answers of calls, so that conditions can ask them."""
+        return self._keeps
 
     def heading(self, cursor: str | None) -> str:
         """Return the send that a cursor leads up to, by its id; `end` where there is none."""

@@ -18,6 +18,7 @@ from sojourn.language.conditions.expression import Expression
 from sojourn.language.definitions import Definitions, version
 from sojourn.language.model import Journey
 from sojourn.language.segments import conditions_of
+from sojourn.prediction.recommending import ByRules, Recommender
 from sojourn.store.bulk import insert_new
 from sojourn.store.tables import definitions
 from sojourn.travel.program import Listener, Program
@@ -49,6 +50,7 @@ class Registry:
         self.book = SegmentBook(self.segments)
         self.rules: Rules = rules_of(loaded.profile, loaded.shop)
         self.computed: Mapping[str, Expression] = loaded.profile.expressions
+        self.recommender: Recommender = ByRules(loaded.catalog, loaded.recommendations)
         self.versions: dict[str, Definition] = {}
         self.live: dict[str, Definition] = {}
         self.triggers: dict[str, list[str]] = {}

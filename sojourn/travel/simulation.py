@@ -14,13 +14,13 @@ from sojourn.clock import VirtualClock
 from sojourn.customers.computed import profile_facts
 from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
 from sojourn.language.conditions.expression import Expression
-from sojourn.language.model import Send, Set, Step
+from sojourn.language.model import Call, Send, Set, Step
 from sojourn.language.moments import Hours
 from sojourn.language.outline import send_id
 from sojourn.prediction import Models
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import Happened, meet
-from sojourn.travel.program import EFFECTS, ENGAGEMENT, KINDS, Listener, Program
+from sojourn.travel.program import EFFECTS, ENGAGEMENT, FAILED, KINDS, Listener, Program
 from sojourn.travel.state import Advance, Arrived, Progress, State, Trail
 from sojourn.travel.virtual import VirtualEntry
 
@@ -43,6 +43,7 @@ class Person:
         scores: given scores by model; a model not in it is asked.
         segments: given membership.
         history: events so far, oldest first.
+        calls: what calls are answered, by the name that it is kept under; `{"failed": true}` for one that fails.
         zone: time zone.
         subject: whom a split sticks to.
     """
@@ -54,6 +55,7 @@ class Person:
     history: list[EventFact] = field(default_factory=list)
     engaged: dict[str, frozenset[str]] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
+    calls: dict[str, Any] = field(default_factory=dict)
     zone: ZoneInfo = UTC_ZONE
     subject: str = "simulated"
 
@@ -74,7 +76,12 @@ class Person:
             engaged=self.engaged,
             history=history,
             segments=self.segments,
+            calls={name: answer for name, answer in self.calls.items() if not _fails(answer)},
         )
+
+
+def _fails(answer: Any) -> bool:
+    return isinstance(answer, Mapping) and answer.get("failed") is True
 
 
 Respond = Callable[[str, datetime], Iterable[Happened]]
@@ -145,8 +152,10 @@ class Simulation:
                 trail = (*trail, Trail(cursor=cursor, did=f"hold {self.program.labels[cursor]}", because=because, at=now))
             else:
                 sent = self._act(person, step)
-                trail = (*trail, Trail(cursor=cursor, did=self.program.labels[cursor], at=now))
-                cursor = self.program.after(cursor)
+                failed = isinstance(step, Call) and step.keep is not None and _fails(person.calls.get(step.keep))
+                took = FAILED if failed and self.program.into(cursor, FAILED) != self.program.after(cursor) else None
+                trail = (*trail, Trail(cursor=cursor, did=self.program.labels[cursor], took=took, at=now))
+                cursor = self.program.into(cursor, FAILED) if failed else self.program.after(cursor)
         return Progress(trail=trail, cursor=cursor, until=until, scores=dict(judged.scores), sent=sent)
 
     @staticmethod

@@ -8,7 +8,7 @@ a last one. What was judged once stays judged: a later attempt finds it in `deci
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, false, select
 
-from sojourn.clock import Clock
-from sojourn.content import Answers, Contents, Rendered, RenderFacts, answer, by_score
+from sojourn.clock import Clock, real_now
+from sojourn.content import Contents, RenderFacts
 from sojourn.customers import profiles
 from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
@@ -29,25 +29,30 @@ from sojourn.delivery import facts as gate_facts
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.ledger import SendOrder, send_key
-from sojourn.delivery.outcomes import Accepted, AlreadySettled, ClaimResult, Held, Outcome, Refused, Suppressed
+from sojourn.delivery.outcomes import ClaimResult, Held, Outcome
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
 from sojourn.delivery.sending import Frozen
 from sojourn.delivery.sending_many import Asked, deliver_all
 from sojourn.delivery.tokens import Links
-from sojourn.errors import MissingFact, RenderError, Transient
+from sojourn.errors import MissingFact, RenderError, Transient, Unanswered
 from sojourn.language.conditions import EventFact, Facts
-from sojourn.language.model import Enter, Journey, Send, Set, Step
+from sojourn.language.model import Call, Enter, Send, Set, Step
 from sojourn.language.moments import zone_named
 from sojourn.language.outline import send_id
+from sojourn.outbound import NoWeb, Outbound
 from sojourn.prediction import Models
+from sojourn.prediction.recommending import Recommender
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
 from sojourn.store.tables import decisions, entries, events, sends
+from sojourn.travel import calling
+from sojourn.travel.asking import MAX_ROUNDS, Heard, answers_for, hear
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import ENTER_REQUESTED
-from sojourn.travel.program import EFFECTS, KINDS, label
+from sojourn.travel.prepared import Prepared, because_of, content_of, went
+from sojourn.travel.program import EFFECTS, FAILED, KINDS
 from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Advance, Progress, Trail
 
@@ -59,26 +64,6 @@ _ENGAGED = (
     .join(events, events.c.send_key == sends.c.key)
     .where(sends.c.entry_id == bindparam("entry"), events.c.profile_id == bindparam("person"), events.c.machine == false())
 )
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was read and judged before anything is written."""
-
-    entry: Row[Any]
-    definition: Definition
-    person: Person
-    progress: Progress  # up to the effect
-    effect: Step | None
-    judged: bool  # false where an earlier attempt's decisions were found
-    order: SendOrder | None = None
-    rendered: Rendered | None = None
-    problem: str | None = None  # why the message cannot be made
-
-    @property
-    def journey(self) -> Journey:
-        """The definition as its author wrote it."""
-        return self.definition.journey
 
 
 @dataclass(frozen=True)
@@ -96,6 +81,9 @@ class StoredJourneys:
         workspace: whose send keys these are.
         secret: the key of the suppression list.
         emit: appends an event to the log.
+        outbound: asks other services.
+        call_key: SOJOURN_CALL_KEY, by which calls are signed.
+        recommender: chooses items; None: the rules of recommendations.yaml.
     """
 
     store: Database
@@ -108,6 +96,9 @@ class StoredJourneys:
     workspace: UUID
     secret: str
     emit: Emit
+    outbound: Outbound = field(default_factory=NoWeb)
+    call_key: str = ""
+    recommender: Recommender | None = None
 
     async def advance(self, ask: Advance) -> Progress:
         """Judge the steps from a cursor on, up to the next wait or end, making at most one effect.
@@ -116,10 +107,20 @@ class StoredJourneys:
             NotCaughtUp: events of this person wait to be routed; ask again at once.
             ProviderBusy: nothing was accepted; ask again later.
             ProviderUnclear: ask again; the provider's key makes it safe.
+            Unanswered: another service did not answer a call; ask again later.
         """
         prepared = await self.store.read(self._prepare, ask)
+        for _ in range(MAX_ROUNDS):
+            if not prepared.wanted:
+                break
+            [heard] = await hear(self.outbound, [(content_of(prepared), prepared.wanted)])
+            prepared = await self.store.read(self._prepare, ask, heard)
+        if prepared.wanted:
+            raise Unanswered("what is sent changed while other services were asked for it")
         if isinstance(prepared.effect, Send):
             return await self._send(ask, prepared)
+        if isinstance(prepared.effect, Call):
+            return await self._call(ask, prepared, prepared.effect)
         if prepared.effect is not None:
             return await self.store.write(self._act, ask, prepared)
         if prepared.judged and prepared.progress.trail:
@@ -134,6 +135,12 @@ class StoredJourneys:
             at_once: how many messages are posted at once.
         """
         found = await self.store.read(lambda connection: [self._prepare_one(connection, ask) for ask in asks])
+        asking = [place for place, each in enumerate(found) if isinstance(each, Prepared) and each.wanted]
+        if asking:
+            wanted = [(content_of(each), each.wanted) for place in asking if isinstance(each := found[place], Prepared)]
+            heard = dict(zip(asking, await hear(self.outbound, wanted), strict=True))
+            again = await self.store.read(lambda connection: {i: self._prepare_one(connection, asks[i], told) for i, told in heard.items()})
+            found = [again.get(place, each) for place, each in enumerate(found)]
         going = {place: each for place, each in enumerate(found) if isinstance(each, Prepared) and each.rendered is not None}
         asked = [
             Asked(each.order.key, each.person.id, self._rules(each.definition, each.effect), partial(self._plan, asks[place], each))
@@ -153,9 +160,9 @@ class StoredJourneys:
                 told.append(outcome if isinstance(outcome, Transient) else self._sent(each, outcome))
         return told
 
-    def _prepare_one(self, connection: Connection, ask: Advance) -> Prepared | Transient:
+    def _prepare_one(self, connection: Connection, ask: Advance, heard: Heard | None = None) -> Prepared | Transient:
         try:
-            return self._prepare(connection, ask)
+            return self._prepare(connection, ask, heard)
         except Transient as error:
             return error
 
@@ -182,12 +189,14 @@ class StoredJourneys:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _prepare(self, connection: Connection, ask: Advance) -> Prepared:
+    def _prepare(self, connection: Connection, ask: Advance, heard: Heard | None = None) -> Prepared:
         entry = connection.execute(_ENTRY, {"entry": ask.entry_id}).one()
         person = profiles.load(connection, entry.profile_id)
         gate_facts.caught_up(connection, [person.id])
         definition = self.registry.get(connection, entry.version)
         facts = self._facts(connection, entry, person, ask.scores)
+        if definition.program.keeps_answers():
+            facts = replace(facts, calls=calling.answers_of(connection, entry.id))
         kept = connection.execute(_DECIDED, {"entry": ask.entry_id, "at_cursor": ask.cursor}).one_or_none()
         if kept is not None:
             progress = Progress.model_validate(kept.answers)
@@ -204,7 +213,7 @@ class StoredJourneys:
         step = definition.program.steps[progress.cursor] if progress.cursor is not None and progress.until is None else None
         effect = step if isinstance(step, EFFECTS) else None
         prepared = Prepared(entry, definition, person, progress, effect, kept is None)
-        return self._render(prepared, effect, facts) if isinstance(effect, Send) else prepared
+        return self._render(prepared, effect, facts, heard) if isinstance(effect, Send) else prepared
 
     def _facts(self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float]) -> Facts:
         engaged: dict[str, frozenset[str]] = {}
@@ -225,7 +234,7 @@ class StoredJourneys:
     def _zone(self, person: Person) -> ZoneInfo:
         return zone_named(person.zone or self.registry.shop.zone)
 
-    def _render(self, prepared: Prepared, step: Send, facts: Facts) -> Prepared:
+    def _render(self, prepared: Prepared, step: Send, facts: Facts, heard: Heard | None) -> Prepared:
         entry, person, shop, cursor = prepared.entry, prepared.person, self.registry.shop, prepared.progress.cursor
         assert cursor is not None
         key = send_key(self.workspace, entry.id, cursor)
@@ -259,28 +268,23 @@ class StoredJourneys:
                 unsubscribe_url=self.links.unsubscribe(key),
                 preferences_url=self.links.preferences(key),
                 confirm_url=self.links.confirm(key),
-                answers=self._answers(step.send, facts),
+                answers=answers_for(
+                    self.contents, step.send, facts, self.registry.segments, self.models, self.recommender or self.registry.recommender
+                ),
                 locale=person.locale,
                 zone=person.zone,
                 now=facts.now,
+                fetched=heard.answers if heard is not None and heard.content == step.send else None,
+                live_url=partial(self.links.live, key),
             )
+            if render_facts.fetched is None and (wanted := self.contents.wanted(step.send, render_facts)):
+                return replace(prepared, order=order, wanted=wanted)
             rendered = self.contents.render(step.send, render_facts, variant)
         except MissingFact as error:  # the content itself says not to send
             return replace(prepared, order=order, problem=str(error))
         except RenderError as error:
             return replace(prepared, order=order, problem=f"cannot be rendered: {error}")
         return replace(prepared, order=order, rendered=rendered)
-
-    def _answers(self, content: str, facts: Facts) -> Answers:
-        """Return what a content asks about a person, answered: a score that was taken on the way stands."""
-
-        def score(model: str) -> tuple[float, str]:
-            if model in facts.scores:
-                return facts.scores[model], "taken on the way"
-            found = self.models.score(model, facts.profile, facts.history, facts.now)
-            return found.value, found.because
-
-        return answer(self.contents.asks(content), facts, self.registry.segments, by_score(score))
 
     def _spoken_of(self, content: str, person: Person, facts: Facts) -> Mapping[str, Any]:
         """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
@@ -316,27 +320,16 @@ class StoredJourneys:
 
     def _unsent(self, prepared: Prepared) -> Progress:
         assert isinstance(prepared.effect, Send)
-        return _went(prepared, prepared.effect, f"not sent: {prepared.problem}", self.clock.now())
+        return went(prepared, prepared.effect, f"not sent: {prepared.problem}", self.clock.now())
 
     def _sent(self, prepared: Prepared, outcome: ClaimResult | Outcome) -> Progress:
         step, cursor, now = prepared.effect, prepared.progress.cursor, self.clock.now()
         assert isinstance(step, Send)
         assert cursor is not None
-        match outcome:
-            case Held(until=until, reason=reason):
-                line = Trail(cursor=cursor, did=f"hold {step.send}", because=reason, at=now)
-                return prepared.progress.model_copy(update={"trail": (*prepared.progress.trail, line), "until": until})
-            case Accepted(by=by):
-                because = f"accepted by {by}"
-            case Suppressed(reason=reason):
-                because = f"not sent: {reason}"
-            case AlreadySettled(state=state, reason=reason_or_none):
-                because = f"{state}: {reason_or_none}" if reason_or_none else state
-            case Refused(reason=reason, by=by):
-                because = f"refused by {by}: {reason}"
-            case _:
-                because = f"unclear whether {getattr(outcome, 'by', None) or 'its provider'} accepted it"
-        return _went(prepared, step, because, now)
+        if isinstance(outcome, Held):
+            line = Trail(cursor=cursor, did=f"hold {step.send}", because=outcome.reason, at=now)
+            return prepared.progress.model_copy(update={"trail": (*prepared.progress.trail, line), "until": outcome.until})
+        return went(prepared, step, because_of(outcome), now)
 
     def _unsendable(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:
         self._keep(connection, ask, prepared)
@@ -356,7 +349,33 @@ class StoredJourneys:
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)
         assert step is not None
-        return _went(prepared, step, f"on {entry.journey}", now)
+        return went(prepared, step, f"on {entry.journey}", now)
+
+    async def _call(self, ask: Advance, prepared: Prepared, step: Call) -> Progress:
+        """Post a call, once the judgement that led to it is kept, and write down what came of it."""
+        entry, cursor = prepared.entry, prepared.progress.cursor
+        assert cursor is not None
+        if entry.holdout:
+            await self.store.write(self._keep, ask, prepared)
+            return went(prepared, step, "not called: in the holdout", self.clock.now())
+
+        def begin(connection: Connection) -> tuple[calling.Called, str | None]:
+            self._keep(connection, ask, prepared)
+            user_id, _ = profiles.addressee(connection, prepared.person.id)
+            return calling.begin(connection, entry.id, cursor, step.keep, self.clock.now()), user_id
+
+        called, user_id = await self.store.write(begin)
+        if called.state == calling.TRYING:
+            key = calling.call_key(self.workspace, entry.id, cursor)
+            body = calling.body_of(key, step, entry.journey, cursor, user_id, entry.trigger)
+            headers = calling.signed(key, self.call_key, body, real_now())
+            state, got = await calling.post(self.outbound, step, body, headers, called, self.clock.now())
+            kept = got.value if step.keep is not None else None
+            await self.store.write(calling.settle, entry.id, cursor, state, got.because, kept, self.clock.now())
+            if state == calling.TRYING:
+                raise Unanswered(got.because)
+            called = replace(called, state=state, because=got.because)
+        return went(prepared, step, called.because, self.clock.now(), FAILED if called.state == calling.GAVE_UP else None)
 
     def _request_entry(self, connection: Connection, step: Enter, prepared: Prepared, now: datetime) -> None:
         user_id, anonymous_id = profiles.addressee(connection, prepared.person.id)
@@ -381,16 +400,3 @@ class StoredJourneys:
         answers, following = prepared.progress.model_dump(mode="json"), prepared.progress.cursor
         row = {"entry_id": ask.entry_id, "cursor": ask.cursor, "at": self.clock.now(), "answers": answers, "next_cursor": following}
         insert_new(connection, decisions, [row])
-
-
-def _went(prepared: Prepared, step: Step, because: str, now: datetime) -> Progress:
-    """The effect is dealt with: go on after it."""
-    cursor = prepared.progress.cursor
-    assert cursor is not None
-    line = Trail(cursor=cursor, did=label(step), because=because, at=now)
-    return Progress(
-        trail=(*prepared.progress.trail, line),
-        cursor=prepared.definition.program.after(cursor),
-        scores=prepared.progress.scores,
-        sent=send_id(step) if isinstance(step, Send) else None,
-    )

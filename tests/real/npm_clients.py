@@ -19,20 +19,21 @@ PACKAGES = {
 INSTALL_SECONDS = 240
 
 
-def node_modules():
-    """Return the folder that holds the packages; skips the test, with the reason, where they cannot be had."""
+def node_modules(packages=None):
+    """Return the folder that holds packages (the client libraries, if left out); skips with the reason where they cannot be had."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("node and npm are not installed")
-    wanted = json.dumps(PACKAGES, sort_keys=True)
+    packages = packages or PACKAGES
+    wanted = json.dumps(packages, sort_keys=True)
     ready = Path(tempfile.gettempdir()) / f"sojourn-npm-{os.getuid()}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     if not ready.exists():
         making = Path(tempfile.mkdtemp(prefix="sojourn-npm-"))
-        (making / "package.json").write_text(json.dumps({"private": True, "dependencies": PACKAGES}))
+        (making / "package.json").write_text(json.dumps({"private": True, "dependencies": packages}))
         command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
         done = subprocess.run(command, cwd=making, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
         if done.returncode:
             shutil.rmtree(making)
-            pytest.skip(f"npm could not install the client libraries (exit code {done.returncode}); is there a network?")
+            pytest.skip(f"npm could not install what the test needs (exit code {done.returncode}); is there a network?")
         try:
             making.rename(ready)
         except OSError:  # another test process was first

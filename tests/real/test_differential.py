@@ -98,7 +98,8 @@ properties = st.fixed_dictionaries({}, optional={"n": st.integers(0, 5)})
 def conditions(draw: st.DrawFn, sends: list[str]) -> str:
     simple = [
         "event.n >= 2", 'did("A")', 'count("B") >= 2', 'did("C", within="12h")', "score.m >= 0.5", 'profile.plan == "gold"',
-        "segment.big", "segment.busy", *(f"{send}.{kind}" for send in sends for kind in ("clicked", "opened")),
+        "segment.big", "segment.busy", 'call.good.tier == "gold"', "call.bad",
+        *(f"{send}.{kind}" for send in sends for kind in ("clicked", "opened")),
     ]  # fmt: skip
     one, other = draw(st.sampled_from(simple)), draw(st.sampled_from(simple))
     return draw(st.sampled_from([one, f"not {one}", f"{one} and {other}", f"{one} or not {other}"]))
@@ -116,7 +117,7 @@ def journeys(draw: st.DrawFn) -> dict[str, Any]:
         return {"on": on} | ({"if": "event.n >= 2"} if on in EVENTS and draw(st.booleans()) else {})
 
     def step(depth: int) -> dict[str, Any]:
-        plain = ["wait", "reset", "until", "score", "send", "set", "enter", "end"]
+        plain = ["wait", "reset", "until", "score", "send", "set", "call", "enter", "end"]
         verb = draw(st.sampled_from(plain if depth == 0 else [*plain[:-2], "wait_for", "wait_for", "branches", "if", "choose", "split"]))
         names = [*EVENTS, *(f"{send}.clicked" for send in sends)]
         match verb:
@@ -134,6 +135,9 @@ def journeys(draw: st.DrawFn) -> dict[str, Any]:
                 return {"send": f"content_{len(sends)}", "id": sends[-1]}
             case "set":
                 return {"set": {"plan": draw(st.sampled_from(["gold", "none"]))}}
+            case "call":
+                called = {"call": "https://api.shop.example/hook", "keep": draw(st.sampled_from(["good", "bad"]))}
+                return called | ({"on_failure": block(depth - 1)} if depth else {})
             case "enter":
                 return {"enter": "other"}
             case "end":
@@ -157,6 +161,9 @@ def journeys(draw: st.DrawFn) -> dict[str, Any]:
     return found | ({"send_between": "09:00-17:00"} if draw(st.booleans()) else {})
 
 
+CALLS = {"call.good": st.just({"tier": "gold"}), "call.bad": st.just({"failed": True})}
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     names = st.sampled_from([*EVENTS, "A", "B", "s0.clicked", "s1.clicked", "s0.opened"])
@@ -166,7 +173,7 @@ def cases(draw: st.DrawFn) -> Case:
         journey=draw(journeys()),
         start=draw(st.sampled_from([FRIDAY, datetime(2026, 10, 24, 3, tzinfo=UTC), datetime(2026, 6, 3, 20, tzinfo=UTC)])),
         zone=draw(st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])),
-        given=draw(st.fixed_dictionaries({}, optional={"event.n": st.integers(0, 5), "score.m": st.sampled_from([0.2, 0.9])})),
+        given=draw(st.fixed_dictionaries({}, optional={"event.n": st.integers(0, 5), "score.m": st.sampled_from([0.2, 0.9]), **CALLS})),
         timeline=timeline,
         repeated=draw(st.booleans()),
     )
@@ -188,6 +195,16 @@ def journey(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 SEND = {"send": "hello", "id": "s0"}
 CHAIN = [{"wait_for": "A", "up_to": "2h", "since": "arrival"}, {"wait": "1h", "reset_on": "B"}]
 PINNED: dict[str, tuple[Case, str]] = {
+    "a call that fails takes its branch, and one that is answered is asked": (
+        Case(
+            journey=journey(
+                {"call": "https://api.shop.example/a", "keep": "bad", "on_failure": [{"send": "sorry", "id": "s0"}]},
+                {"wait": "1h"}, {"call": "https://api.shop.example/b", "keep": "good"},
+                {"if": 'call.good.tier == "gold" and not call.bad', "then": [{"end": "gold"}]}, {"end": "plain"},
+            ),
+            start=FRIDAY, given={"call.good.tier": "gold", "call.bad.failed": True},
+        ), "gold",
+    ),
     "a wait is started afresh by each reset": (
         Case(
             journey=journey({"wait": "1h", "reset_on": "A"}, {"wait_for": "B", "up_to": "3h", "then": [{"end": "b"}]}, {"end": "none"}),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from stores import STORE
 
 from sojourn.customers.segments import SegmentBook, due, live
 from sojourn.intake.appender import append
@@ -25,6 +26,7 @@ from sojourn.travel.registry import Registry
 
 ORDERS = Path(__file__).parents[3] / "shared" / "data" / "online_retail" / "orders.parquet"
 DATES = [datetime(2010, 9, 1, 4, tzinfo=UTC), datetime(2011, 3, 15, 12, tzinfo=UTC), datetime(2011, 8, 18, 20, tzinfo=UTC)]
+TAKEN_EVERY = 24 if STORE == "postgresql" else 8  # hours; a day's orders come in three times, or once where a batch takes longer
 LATER = timedelta(minutes=1)  # an order is known a minute after it was made
 
 pytestmark = [pytest.mark.real, pytest.mark.store, pytest.mark.skipif(not ORDERS.exists(), reason="shared/data/online_retail is absent")]
@@ -68,9 +70,9 @@ def test_at_three_dates_live_segments_are_what_sql_finds_in_the_raw_orders() -> 
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
         while dates and dates[0] <= midnight:
             compare(database, registry, dates.pop(0))
-        # The day's windows pass beside its orders, which come in three times a day.
-        for hour, some in groupby(rows, key=lambda row: row[2].hour // 8):
-            known_at = midnight + timedelta(hours=8 * (hour + 1)) + LATER
+        # The day's windows pass beside its orders.
+        for part, some in groupby(rows, key=lambda row: row[2].hour // TAKEN_EVERY):
+            known_at = midnight + timedelta(hours=TAKEN_EVERY * (part + 1)) + LATER
             if dates and dates[0] < known_at and dates[0] > midnight:
                 compare(database, registry, dates.pop(0))
             take(database, registry, list(some), known_at)
@@ -102,8 +104,8 @@ def compare(database: Database, registry: Registry, moment: datetime) -> None:
     pass_to(database, registry, moment)
     at = moment.strftime("%Y-%m-%d %H:%M:%S")
     for name, (_, sql) in SEGMENTS.items():
-        # A day's orders are known as the replay takes them in: those of an unfinished third of a day are not yet.
-        known = moment.replace(hour=moment.hour // 8 * 8)
+        # A day's orders are known as the replay takes them in: those of an unfinished part of a day are not yet.
+        known = moment.replace(hour=moment.hour // TAKEN_EVERY * TAKEN_EVERY)
         query = (
             f"SELECT customer_id FROM (SELECT *, TIMESTAMP '{at}' AS t FROM ({RAW})) "
             f"WHERE made < TIMESTAMP '{known:%Y-%m-%d %H:%M:%S}' GROUP BY customer_id, t HAVING {sql}"

@@ -13,15 +13,19 @@ from pydantic import BaseModel
 
 from sojourn.content import Contents, RenderFacts, answer, by_score
 from sojourn.content.blocks import Block, Input
+from sojourn.content.calling import CALLABLE
+from sojourn.content.fetches import Fetch
 from sojourn.content.filters import allowed
 from sojourn.content.library import Library
 from sojourn.content.sandbox import ROOTS
 from sojourn.content.slots import Arm, Line
-from sojourn.content.source import Front
+from sojourn.content.source import Front, parse
 from sojourn.content.tags import Verbs
 from sojourn.content.theme import Colours, Fonts, Logo, Theme
 from sojourn.content.translations import Translation
 from sojourn.language.broadcast_model import Broadcast
+from sojourn.language.catalog import read_catalog
+from sojourn.language.catalog_model import CatalogFile, Item, Match, RecommendationSettings, Rule
 from sojourn.language.conditions import Facts
 from sojourn.language.conditions import parse as parse_condition
 from sojourn.language.conditions.functions import FUNCTIONS
@@ -35,13 +39,14 @@ from sojourn.language.loader import (
     load_journey,
     load_persona,
     load_profile,
+    load_recommendations,
     load_seeds,
     load_segment,
     load_shop,
 )
 from sojourn.language.model import VERBS, Goal, Journey, Leave, Segment, Trigger, WaitBranch
 from sojourn.language.profile_model import MERGES_OF, OBSERVED, Bands, Normaliser, ProfileSettings, TraitRule
-from sojourn.language.shop import BrakeRule, Brakes, Cap, ConsentRule, Sender, ShopSettings, Topic
+from sojourn.language.shop import BrakeRule, Brakes, Cap, Connected, ConsentRule, Sender, ShopSettings, Topic
 from sojourn.prediction import Models
 from sojourn.prediction.logistic import Feature, Logistic
 from sojourn.prediction.rfm import Rfm
@@ -53,7 +58,8 @@ MODELS: list[type[BaseModel]] = [
     *VERBS.values(), Journey, Trigger, Leave, Goal, WaitBranch, Segment, Broadcast, EventDefinition, Front, Logistic, Feature, Rfm,
     DeliverySettings, Carrier, DomainRate, WarmUp,
     ShopSettings, Cap, ConsentRule, Sender, Topic, Brakes, BrakeRule, ProfileSettings, TraitRule, Normaliser, Bands,
-    Block, Input, Line, Arm, Theme, Colours, Fonts, Logo, Translation,
+    Block, Input, Line, Arm, Theme, Colours, Fonts, Logo, Translation, Fetch, Connected, Item, CatalogFile, Rule, Match,
+    RecommendationSettings,
 ]  # fmt: skip
 AROUND = {
     "enter": "enter: {on: Product Added}\n",
@@ -91,6 +97,12 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
         assert load_persona(block)
     elif first == "seeds":
         assert load_seeds(block)
+    elif first == "items":
+        assert read_catalog(block.encode(), "catalog.yaml").items
+    elif first == "not_again_for":
+        assert load_recommendations(block).rules
+    elif first == "fetches":
+        assert parse("page", "page.mjml", f"---\nsubject: s\n{block}---\n").front.fetches
     elif first == "undeclared":
         assert load_profile(block).trees
     elif first == "model":
@@ -107,7 +119,7 @@ def test_every_definition_on_the_page_loads(block: str, tmp_path: Path) -> None:
 def test_the_page_has_definitions_of_every_kind() -> None:
     firsts = {block.split(":")[0].strip() for block in blocks("yaml")}
     assert {"journey", "segment", "event", "model", "name", "undeclared", "providers", "enter", "examples", "persona", "seeds"} <= firsts
-    assert {f"- {verb}" for verb in VERBS if verb != "call"} <= firsts
+    assert {f"- {verb}" for verb in VERBS} <= firsts
 
 
 def test_the_conditions_on_the_page_are_understood() -> None:
@@ -155,6 +167,7 @@ def test_every_verb_function_filter_and_root_is_named() -> None:
     assert [name for name in filters if not re.search(rf"`{name}\b", PAGE)] == []
     assert [name for name in (*MERGES_OF, *OBSERVED) if f"`{name}`" not in PAGE] == []
     assert [root for root in ROOTS if f"`{root}.*`" not in PAGE] == []
+    assert [name for name in CALLABLE if f"{name}(" not in PAGE] == []
     assert [tag for tag in Verbs.tags if f"{{% {tag} " not in PAGE] == []
 
 

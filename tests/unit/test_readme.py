@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 NUMBERS = {3: "three", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 PROVIDERS = ("sendgrid", "mailgun", "postmark", "resend", "brevo", "mailchimp")
 NOT_FLAGS = {
-    *("log_level", "temporal_ui_url", "sdk_metrics_address", "bounce_webhook_key", "dkim_key", "dkim_selector"),
+    *("log_level", "temporal_ui_url", "sdk_metrics_address", "bounce_webhook_key", "call_key", "dkim_key", "dkim_selector"),
     *(f"{name}_{kind}_key" for name in PROVIDERS for kind in ("api", "webhook")),
 }
 

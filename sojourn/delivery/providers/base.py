@@ -68,6 +68,11 @@ class Provider(Protocol):
         """How long after the first post a key still keeps a second one from being a second message; class A only."""
         ...
 
+    @property
+    def carries_amp(self) -> bool:
+        """Whether the AMP part goes with a message; where it does not, readers get the HTML part."""
+        ...
+
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over.
 

@@ -67,6 +67,7 @@ class Brevo:
 
     name = "brevo"
     klass = Klass.KEYED
+    carries_amp = False  # its API takes no such part
     key_window = KEPT - MARGIN
     limits = Limits(batch=1000, per_second=1000)
 

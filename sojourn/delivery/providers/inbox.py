@@ -29,6 +29,7 @@ class Inbox:
 
     name = "inbox"
     klass = Klass.KEYED
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta.max
 
     def __init__(self, folder: Path) -> None:

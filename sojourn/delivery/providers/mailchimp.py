@@ -67,6 +67,7 @@ class Mailchimp:
 
     name = "mailchimp"
     klass = Klass.EVIDENTIAL
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta(0)
     limits = Limits(batch=1000)
     index_lag = timedelta(minutes=30)

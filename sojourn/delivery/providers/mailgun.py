@@ -51,6 +51,7 @@ class Mailgun:
 
     name = "mailgun"
     klass = Klass.EVIDENTIAL
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta(0)
     limits = Limits(batch=1000)
     index_lag = timedelta(minutes=30)  # "events younger than half an hour may still be missing"

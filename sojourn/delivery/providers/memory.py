@@ -13,6 +13,7 @@ class Memory:
 
     name = "memory"
     klass = Klass.KEYED
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta.max
 
     def __init__(self) -> None:

@@ -29,6 +29,7 @@ class Postmark:
 
     name = "postmark"
     klass = Klass.EVIDENTIAL
+    carries_amp = False  # its API takes no such part
     key_window = timedelta(0)
     limits = Limits(batch=500)
     index_lag = timedelta(minutes=15)

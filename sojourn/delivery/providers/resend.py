@@ -46,6 +46,7 @@ class Resend:
 
     name = "resend"
     klass = Klass.KEYED
+    carries_amp = False  # its API takes no such part
     key_window = KEPT - MARGIN
     limits = Limits(batch=100, per_second=5)
 

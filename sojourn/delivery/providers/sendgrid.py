@@ -45,6 +45,7 @@ class SendGrid:
 
     name = "sendgrid"
     klass = Klass.EVIDENTIAL
+    carries_amp = True  # a content of the type text/x-amp-html
     key_window = timedelta(0)
     limits = Limits(batch=1000)
 
@@ -54,11 +55,12 @@ class SendGrid:
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over; opens, links and unsubscribing are ours, not SendGrid's."""
         reply_to, headers = split_headers(message)
+        amp = [] if message.amp is None else [{"type": "text/x-amp-html", "value": message.amp}]
         body: dict[str, Any] = {
             "personalizations": [{"to": [_mailbox(message.to_name, message.to_address)], "custom_args": {KEY: message.key}}],
             "from": _mailbox(message.from_name, message.from_address),
             "subject": message.subject,
-            "content": [{"type": "text/plain", "value": message.text}, {"type": "text/html", "value": message.html}],
+            "content": [{"type": "text/plain", "value": message.text}, *amp, {"type": "text/html", "value": message.html}],
             "headers": {**headers, "Message-ID": message.id},
             "tracking_settings": {
                 "click_tracking": {**OFF, "enable_text": False}, "open_tracking": OFF, "subscription_tracking": OFF, "ganalytics": OFF,

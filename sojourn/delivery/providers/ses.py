@@ -54,6 +54,7 @@ class Ses:
 
     name = "ses"
     klass = Klass.EVIDENTIAL
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta(0)
     limits = Limits(batch=1)
 

@@ -46,6 +46,7 @@ class Smtp:
 
     name = "smtp"
     klass = Klass.SMTP
+    carries_amp = True  # the message goes out as MIME
     key_window = timedelta(0)
     limits = Limits()
 

@@ -55,6 +55,8 @@ def compile_test(node: Node) -> Test:
             return lambda e, f, s: in_segment(name, f, s)
         case tree.Listed(name=name):
             return lambda e, f, s: name in f.listed
+        case tree.Called(name=name, path=()):
+            return lambda e, f, s: name in f.calls
         case tree.Engagement(send=send, kind=kind):
             return lambda e, f, s: kind in f.engaged.get(send, ())
         case tree.Past(function="did"):
@@ -88,6 +90,8 @@ def compile_value(node: Node) -> Value:
             return lambda e, f, s: walk(f.profile, path)
         case tree.Score(name=name):
             return lambda e, f, s: f.scores.get(name)
+        case tree.Called(name=name, path=path) if path:
+            return lambda e, f, s: walk(f.calls.get(name), path)
         case tree.DaysSince(of=of):
             return _days_since(compile_value(of))
         case tree.Arithmetic(operator=symbol, left=left, right=right):
@@ -125,8 +129,8 @@ def segment_condition(name: str, segments: Segments) -> tuple[Condition, Segment
 def segment_facts(condition: Condition, facts: Facts) -> Facts:
     """Return the facts that a segment may ask about: nothing of an event or an entry."""
     names = condition.names
-    if names.event_properties or names.scores or names.engagements:
-        return replace(facts, event=None, scores={}, engaged={})
+    if names.event_properties or names.scores or names.engagements or names.calls:
+        return replace(facts, event=None, scores={}, engaged={}, calls={})
     return facts
 
 

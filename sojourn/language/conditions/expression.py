@@ -52,6 +52,8 @@ def parse_value(text: str) -> Expression:
         raise _not_here(text, f"segment.{min(names.segments)}", "ask the segment itself where this trait is asked")
     if names.scores:
         raise _not_here(text, f"score.{min(names.scores)}", "a score belongs to one entry of a journey")
+    if names.calls:
+        raise _not_here(text, f"call.{min(names.calls)}", "an answer belongs to one entry of a journey")
     if names.engagements:
         send, kind = min(names.engagements)
         raise _not_here(text, f"{send}.{kind}", 'ask the history, such as count("Email Link Clicked", within="30d")')

@@ -55,6 +55,7 @@ class Facts:
         profile: traits by name.
         scores: scores taken earlier in this entry.
         engaged: per send id, which of delivered, opened, clicked, bounced, complained happened.
+        calls: what `call` steps of this entry were answered, by the name that it is kept under.
         history: the profile's events.
         segments: membership that is known; a segment not in it is decided by its own condition.
         listed: the kept lists that the profile stands on: segments without a condition of their own.
@@ -68,6 +69,7 @@ class Facts:
     history: History = field(default_factory=NoHistory)
     segments: Mapping[str, bool] = field(default_factory=dict)
     listed: Container[str] = frozenset()
+    calls: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, now: datetime) -> Facts:
         """Return the same facts at another moment; made to be asked often, and a third of what `replace` takes."""

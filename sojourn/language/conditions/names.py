@@ -19,6 +19,7 @@ class Names:
         traits: traits, as written after `profile.`.
         segments: segments.
         scores: models.
+        calls: names that answers of `call` steps are kept under.
         engagements: pairs of a send's id and what is asked of it, such as `("reminder", "clicked")`.
     """
 
@@ -28,6 +29,7 @@ class Names:
     segments: frozenset[str] = frozenset()
     scores: frozenset[str] = frozenset()
     engagements: frozenset[tuple[str, str]] = frozenset()
+    calls: frozenset[str] = frozenset()
 
 
 def names_of(node: Node) -> Names:
@@ -39,6 +41,7 @@ def names_of(node: Node) -> Names:
         traits=frozenset(tree.path_text(each.path) for each, _ in found if isinstance(each, tree.Trait)),
         segments=frozenset(each.name for each, _ in found if isinstance(each, tree.Segment)),
         scores=frozenset(each.name for each, _ in found if isinstance(each, tree.Score)),
+        calls=frozenset(each.name for each, _ in found if isinstance(each, tree.Called)),
         engagements=frozenset((each.send, each.kind) for each, _ in found if isinstance(each, tree.Engagement)),
     )
 

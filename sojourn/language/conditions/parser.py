@@ -17,7 +17,7 @@ from sojourn.language.conditions.values import parse_moment
 
 MAX_DEPTH = 10  # a query nested deeper overflows the parser of SQLite before 3.46
 LARGEST = 2**53  # beyond it, whole numbers are no longer exact everywhere
-ROOTS = ("event", "profile", "segment", "score", "now")
+ROOTS = ("event", "profile", "segment", "score", "call", "now")
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
 _ARITHMETIC = {nodes.Add: "+", nodes.Sub: "-", nodes.Mul: "*", nodes.Div: "/"}
 _REFUSED: dict[type[nodes.Expr], tuple[str, str]] = {
@@ -185,6 +185,10 @@ class Reader:
             if len(path) != 1 or not isinstance(path[0], str):
                 self.fail(expression, f"{root} needs one name", f"write {root}.name")
             return tree.Segment(path[0]) if root == "segment" else tree.Score(path[0])
+        if root == "call" and not (len(path) == 1 and path[0] in ENGAGEMENTS):  # a send may be called `call`
+            if not path or not isinstance(path[0], str):
+                self.fail(expression, "call needs the name that an answer is kept under", "write call.name.value")
+            return tree.Called(path[0], path[1:])
         if len(path) == 1 and path[0] in ENGAGEMENTS:
             return tree.Engagement(root, str(path[0]))
         self._unknown(expression, root, path)

@@ -87,6 +87,14 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Called:
+    """What a `call` of this entry was answered, at a path; without one: whether it was answered."""
+
+    name: str
+    path: Path = ()
+
+
+@dataclass(frozen=True)
 class Engagement:
     """Whether a message of this entry was delivered, opened, clicked, bounced or complained about."""
 
@@ -188,8 +196,8 @@ class AtLeast:
 
 
 Node: TypeAlias = (
-    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Listed | Score | Engagement | Past | DaysSince
-    | Arithmetic | Negative | Comparison | Membership | Defined | Not | And | Or | AtLeast
+    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Listed | Score | Called | Engagement | Past
+    | DaysSince | Arithmetic | Negative | Comparison | Membership | Defined | Not | And | Or | AtLeast
 )  # fmt: skip
 
 
@@ -215,7 +223,9 @@ def kind_of(node: Node) -> Kind:
             return Kind.LIST
         case Now() | EventTime():
             return Kind.MOMENT
-        case EventProperty() | Trait():
+        case Called(path=()):
+            return Kind.BOOL
+        case EventProperty() | Trait() | Called():
             return Kind.ANY
         case Past(function="first" | "last", of=EventName() | EventTime() | EventProperty() as part):
             return kind_of(part)
@@ -319,6 +329,8 @@ def _atom(node: Node) -> str:
             return f"segment.{name}"
         case Score(name=name):
             return f"score.{name}"
+        case Called(name=name, path=path):
+            return _dotted("call", (name, *path))
         case Engagement(send=send, kind=kind):
             return f"{send}.{kind}"
         case DaysSince(of=of):

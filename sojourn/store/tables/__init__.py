@@ -8,7 +8,7 @@ from sojourn.store.tables.broadcasts import broadcast_recipients, broadcasts
 from sojourn.store.tables.carriers import carrier_days, carrier_slots, notices
 from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.imports import imports
-from sojourn.store.tables.journeys import decisions, definitions, entries, outbox, refusals
+from sojourn.store.tables.journeys import calls, decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import heartbeats, leases
 from sojourn.store.tables.people import (
@@ -25,13 +25,14 @@ from sojourn.store.tables.people import (
 from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.resolution import merge_candidates
 from sojourn.store.tables.segments import segment_builds, segment_due, segment_members
-from sojourn.store.tables.sends import engagements, links, messages, sends, transitions, verdicts
+from sojourn.store.tables.sends import engagements, links, live_parts, messages, sends, transitions, verdicts
 from sojourn.store.tables.violations import violations
 
 __all__ = [
     "brakes",
     "broadcast_recipients",
     "broadcasts",
+    "calls",
     "carrier_days",
     "carrier_slots",
     "clusterings",
@@ -49,6 +50,7 @@ __all__ = [
     "incidents",
     "leases",
     "links",
+    "live_parts",
     "merge_candidates",
     "merges",
     "messages",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from sojourn.store.tables.base import Seq, metadata
-from sojourn.store.types import Json, Moment, OrderedJson
+from sojourn.store.types import Json, Moment, NullableJson, OrderedJson
 
 definitions = Table(
     "definitions",
@@ -79,4 +79,18 @@ decisions = Table(
     Column("at", Moment, nullable=False),
     Column("answers", Json, nullable=False),  # sojourn.travel.state.Progress
     Column("next_cursor", String(200)),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("entry_id", String(36), ForeignKey("entries.id"), primary_key=True),
+    Column("cursor", String(200), primary_key=True),
+    Column("name", String(64)),  # `keep`
+    Column("state", String(16), nullable=False),  # trying, answered or failed
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("begun_at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    Column("because", Text),
+    Column("answer", NullableJson),  # where it is kept
 )

@@ -53,6 +53,7 @@ messages = Table(
     Column("headers", Json, nullable=False),
     Column("tokens", Json, nullable=False),  # name to value and where it came from
     Column("rendered_at", Moment, nullable=False),
+    Column("amp", Text),  # the part text/x-amp-html
 )
 
 links = Table(
@@ -61,6 +62,14 @@ links = Table(
     Column("send_key", String(36), ForeignKey("sends.key"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("url", Text, nullable=False),
+)
+
+live_parts = Table(
+    "live_parts",
+    metadata,
+    Column("send_key", String(36), ForeignKey("sends.key"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("shows", Json, nullable=False),  # sojourn.content.live
 )
 
 engagements = Table(

@@ -33,6 +33,8 @@ class FakeRendered:
     html: str = HTML
     text: str = "Back to the cart: https://shop.example/cart?id=7&x=1\n"
     tokens: Any = None
+    amp: str | None = None
+    live: tuple[dict[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", self.tokens or {"first_name": {"value": "Ann", "from": "profile"}})

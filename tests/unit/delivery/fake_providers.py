@@ -112,6 +112,7 @@ class Blind:
 
     name = "blind"
     klass = Klass.BLIND
+    carries_amp = True
     key_window = timedelta(0)
 
     def __init__(self, url: str, seconds: float) -> None:

@@ -112,5 +112,19 @@ def test_both_parts_read_back_and_two_writings_are_the_same_bytes() -> None:
     assert raw == to_bytes(message)
 
 
+def test_an_amp_part_stands_between_text_and_html_and_reads_back_as_it_was_written() -> None:
+    amp = "<!doctype html>\n<html ⚡4email><body>=_" + PLAIN.key + "\n--=_" + PLAIN.key + "--</body></html>\n"
+    read = message_from_bytes(to_bytes(replace(PLAIN, amp=amp)), policy=policy.default)
+    parts = list(read.iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/x-amp-html", "text/html"]
+    assert parts[1].get_payload(decode=True).decode().replace("\r\n", "\n") == amp
+    assert [part.get_content_type() for part in message_from_bytes(to_bytes(PLAIN)).get_payload()] == ["text/plain", "text/html"]
+
+
+def test_half_a_character_in_the_amp_part_is_refused() -> None:
+    with pytest.raises(UnsafeHeader):
+        to_bytes(replace(PLAIN, amp="<p>\ud800</p>"))
+
+
 def test_the_message_id_follows_from_the_key() -> None:
     assert PLAIN.id == "<6a1c4a50-1111-4222-8333-944455556666@shop.example>"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fake_providers import FAKES
 
-from sojourn.delivery import breaker, reconciling, sending
+from sojourn import breaker
+from sojourn.delivery import reconciling, sending
 from sojourn.delivery.ledger import ALLOWED
 from sojourn.delivery.protocol import WHEN, draw, transitions
 from sojourn.delivery.providers import http, smtp

@@ -12,8 +12,9 @@ from delivery_world import NOON, DeliveryWorld
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sojourn import breaker
 from sojourn.clock import VirtualClock
-from sojourn.delivery import breaker, ledger, sending
+from sojourn.delivery import ledger, sending
 from sojourn.delivery.ledger import State
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Claimed, Held, NotAccepted, Refused, Suppressed, Unclear
 from sojourn.delivery.providers import Klass

@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sojourn.content import Contents, RenderFacts, answer, by_score
+from sojourn.content import Contents, RenderFacts
 from sojourn.language.conditions import EventFact, Facts, parse
 from sojourn.language.definitions import Definitions
 from sojourn.language.loader import load
 from sojourn.language.model import Send
 from sojourn.language.segments import conditions_of
 from sojourn.prediction import Models
+from sojourn.prediction.recommending import ByRules
+from sojourn.travel.asking import answers_for
 from sojourn.travel.examples import run_examples
 from sojourn.travel.program import Program
 
@@ -57,11 +59,12 @@ def test_every_content_is_sent_by_some_journey_and_every_send_passes_what_it_nee
 def test_every_send_renders_for_someone_of_whom_only_the_trigger_is_known(definitions: Definitions) -> None:
     contents = Contents.load(FOLDER)
     shop = definitions.shop.model_dump(mode="json")
-    segments = conditions_of(definitions.segments)
+    segments, models = conditions_of(definitions.segments), Models.load(FOLDER)
+    recommender = ByRules(definitions.catalog, definitions.recommendations)
     now = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
     known = Facts(now=now, event=EventFact("Any", now, {"price": 40}))
     for send in _sends(definitions):
-        answers = answer(contents.asks(send.send), known, segments, by_score(lambda model: (0.0, "nothing is known")))
+        answers = answers_for(contents, send.send, known, segments, models, recommender)
         for variant in (None, *(send.variants or ())):
             for locale, hello in ((None, "Hello there"), ("de-DE", "Hallo," if send.send == "cart_reminder" else "Hello there")):
                 facts = RenderFacts(event={"price": 40}, shop=shop, with_=send.with_, answers=answers, locale=locale)

@@ -24,6 +24,7 @@ KNOWN = Known(
     segments=frozenset({"high_value"}),
     journeys=frozenset({"sample", "onboarding"}),
     purposes=frozenset({"marketing", "transactional"}),
+    hosts=frozenset({"api.shop.example"}),
     topics={"offers": "marketing", "receipts": "billing"},
 )
 

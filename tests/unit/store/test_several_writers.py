@@ -222,7 +222,7 @@ def _ann(connection: Connection) -> str:
 
 
 class Rendered:
-    subject, html, text, tokens = "Hello", "<p>Hello</p>", "Hello", {}
+    subject, html, text, tokens, amp, live = "Hello", "<p>Hello</p>", "Hello", {}, None, ()
 
 
 def plan(connection: Connection, step: str) -> str:

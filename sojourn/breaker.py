@@ -1,4 +1,4 @@
-"""A circuit breaker: a provider that fails again and again is left alone for a while.
+"""A circuit breaker: a provider, or any other service, that fails again and again is left alone for a while.
 
 Each process learns by itself; what it has learned is worth no row in a database.
 """
@@ -17,7 +17,7 @@ LONGEST_REST_SECONDS = 300.0
 
 @dataclass
 class Breaker:
-    """One provider's.
+    """One provider's, or one host's.
 
     Args:
         time: says how late it is, in seconds.
@@ -29,15 +29,15 @@ class Breaker:
     closed_until: float = 0.0
 
     def allows(self) -> bool:
-        """Tell whether the provider may be asked; after a rest the next failure begins a longer one."""
+        """Tell whether it may be asked; after a rest the next failure begins a longer one."""
         return self.time() >= self.closed_until
 
     def succeeded(self) -> None:
-        """The provider answered, whatever it said of the message."""
+        """It answered, whatever it said."""
         self.failures, self.rest, self.closed_until = 0, 0.0, 0.0
 
     def failed(self, *, locked: bool = False) -> bool:
-        """The provider did not take a message, or was not heard; tell whether it is left alone from now on.
+        """It did not take what it was given, or was not heard; tell whether it is left alone from now on.
 
         Args:
             locked: it said that it takes nothing from us: one such word is enough.
