@@ -19,7 +19,22 @@ from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, refusal, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import RETRIED, Forged, Hook, Kind, Notice, Posted, as_key, digest, fresh, kind_of, listed, unix, word
+from sojourn.delivery.webhooks.base import (
+    RETRIED,
+    Forged,
+    Hook,
+    Kind,
+    Notice,
+    Posted,
+    as_key,
+    digest,
+    exact_base64,
+    fresh,
+    kind_of,
+    listed,
+    unix,
+    word,
+)
 from sojourn.errors import ProviderBusy, SettingsError
 
 BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
@@ -113,7 +128,7 @@ class SendGridHook:
         stamp = posted.headers.get(TIMESTAMP, "")
         at = unix(stamp)
         try:
-            signature = base64.b64decode(posted.headers.get(SIGNATURE, ""), validate=True)
+            signature = exact_base64(posted.headers.get(SIGNATURE, ""))
             self._key.verify(signature, stamp.encode() + posted.body, ec.ECDSA(hashes.SHA256()))
         except (InvalidSignature, ValueError, binascii.Error):
             raise Forged("a wrong signature") from None

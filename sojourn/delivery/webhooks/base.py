@@ -131,6 +131,18 @@ class Hook(Protocol):
         ...
 
 
+def exact_base64(text: str) -> bytes:
+    """Return what Base64 says, of the one way of writing it: the last character's spare bits are not for anyone to set.
+
+    Raises:
+        ValueError: it is no Base64, or another way of writing it.
+    """
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError("not the one way of writing it")
+    return raw
+
+
 def same(one: str | bytes, other: str | bytes) -> bool:
     """Tell whether two secrets are the same, in a time that tells nothing."""
     return hmac.compare_digest(_bytes(one), _bytes(other))

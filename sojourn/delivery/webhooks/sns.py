@@ -8,7 +8,6 @@ addresses in a post (of the certificate, of the confirmation) come from outside:
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import re
 from collections import OrderedDict
@@ -25,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from sojourn.delivery.webhooks.base import RETRIED, Forged, Posted, fresh, iso, mapping
+from sojourn.delivery.webhooks.base import RETRIED, Forged, Posted, exact_base64, fresh, iso, mapping
 from sojourn.errors import Transient
 
 FETCH_SECONDS = 5.0
@@ -120,7 +119,7 @@ class Sns:
         try:
             if not isinstance(key, rsa.RSAPublicKey):
                 raise InvalidSignature
-            signature = base64.b64decode(str(said.get("Signature")), validate=True)
+            signature = exact_base64(str(said.get("Signature")))
             key.verify(signature, signed.encode("utf-8", "surrogatepass"), padding.PKCS1v15(), version())
         except (InvalidSignature, ValueError, binascii.Error):
             raise Forged("a wrong signature") from None

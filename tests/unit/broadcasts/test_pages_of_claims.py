@@ -59,21 +59,27 @@ holdout: 20%
 """
 
 
+KINDS = ("plain", "refused", "never", "capped", "gone", "merged", "joined", "new", "odd")
+EACH = 7  # so that some of each kind are not in the holdout
+
+
 def judged(*, together: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[dict, Counter]:
     """Send to people of every kind; return of each what came of it and why, and how often each check said what."""
     if not together:
         monkeypatch.setattr(sending_many, "single", lambda *_: frozenset())
     with Shop(contents={"news": CONTENT}, journeys=[HELLO, SLOW], settings=SETTINGS) as shop:
-        for name in ("plain", "no", "never", "capped", "gone", "merged", "joined", "new", "odd", *(f"h{i}" for i in range(9))):
-            traits = {"email": f"{name}@shop.example"} if name != "odd" else {"email": "no address"}
-            shop.identify(name, traits, consent={"no": {"marketing": False}, "never": {}}.get(name))
-        shop.track("capped", "Signed Up")
-        shop.track("gone", "Signed Up")
-        (mail,) = shop.inbox("gone")
-        shop.unsubscribe(mail)
-        shop.merge("joined", "merged")
+        for name in (f"{kind}{i}" for kind in KINDS for i in range(EACH)):
+            traits = {"email": f"{name}@shop.example"} if not name.startswith("odd") else {"email": "no address"}
+            shop.identify(name, traits, consent={"refused": {"marketing": False}, "never": {}}.get(name.rstrip("0123456789")))
+        for i in range(EACH):
+            shop.track(f"capped{i}", "Signed Up")
+            shop.track(f"gone{i}", "Signed Up")
+            (mail,) = shop.inbox(f"gone{i}")
+            shop.unsubscribe(mail)
+            shop.merge(f"joined{i}", f"merged{i}")
         shop.advance("59m 59s")
-        shop.track("new", "Product Viewed")
+        for i in range(EACH):
+            shop.track(f"new{i}", "Product Viewed")
         engine = shop._engine
 
         def write(function, *args):
