@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     text,
     update,
@@ -169,8 +170,6 @@ def _building() -> Select[tuple[str, str]]:
 
 
 def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, size: int) -> Select[tuple[str, int, int]]:
-    chosen = select(profiles.c.id.label("one")).where(profiles.c.id > start, profiles.c.merged_into.is_(None))
-    chosen = chosen.order_by(profiles.c.id).limit(size)
     bits: ColumnElement[int] = literal(0, BigInteger())
     turns: list[ColumnElement[int]] = []
     for place, name in enumerate(names):
@@ -180,7 +179,12 @@ def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, si
         if turn is not None:
             turns.append(turn)
     soonest = Earliest(*turns) if len(turns) > 1 else turns[0] if turns else literal(NEVER, BigInteger())
-    return select(profiles.c.id, bits, soonest).where(profiles.c.id.in_(select(chosen.subquery().c.one)))
+    return (
+        select(profiles.c.id, bits, soonest)
+        .where(profiles.c.id > start, profiles.c.merged_into.is_(None))
+        .order_by(profiles.c.id)
+        .limit(size)
+    )
 
 
 def _empty(connection: Connection) -> None:
@@ -217,7 +221,12 @@ def _changes(connection: Connection, names: Sequence[str], start: str, last: str
 
 def _remember_due(connection: Connection) -> None:
     """Write whoever is due earlier than was known."""
-    sooner = select(page_.c.id, page_.c.due).where(page_.c.due < NEVER)
+    known = segment_due.c.at
+    sooner = (
+        select(page_.c.id, page_.c.due)
+        .outerjoin(segment_due, segment_due.c.profile == page_.c.id)
+        .where(page_.c.due < NEVER, or_(known.is_(None), page_.c.due < known))
+    )
     upsert_from(connection, segment_due, ["profile", "at"], sooner, only_if_less="at")
 
 
