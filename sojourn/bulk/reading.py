@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from queue import Empty, Queue
+from threading import Event, Thread
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
@@ -35,6 +37,8 @@ from sojourn.store.ids import OrderedIds
 LARGE_FILE = 8 << 20  # bytes, about 80,000 people; a second process takes a second or two to start
 LARGE_PACKED_FILE = 1 << 20
 BLOCK = 500  # rows that one process hands to the other at once
+BLOCKS_AHEAD = 16  # of them that wait for whoever writes
+STOP_SECONDS = 0.05  # between two looks whether the thread that receives them has ended
 SELDOM = 100_000  # objects between two collections: a page is many small ones and no cycle, and looking through them costs a third
 _LENGTH = 8  # bytes that say how long a message is
 
@@ -120,9 +124,10 @@ class Reader:
         if self._order.kind is not Kind.profiles or size < (LARGE_PACKED_FILE if packed else LARGE_FILE):
             yield from self
             return
-        with _reading_beside((self._order, self._format, self._place, self._origin, self._policy.texts())) as stream:
+        told = (self._order, self._format, self._place, self._origin, self._policy.texts())
+        with _reading_beside(told) as stream, _received_ahead(stream) as received:
             while True:
-                problem, self.read, rows = _receive(stream)
+                problem, self.read, rows = _understood(received.get())
                 if problem is not None:
                     raise UnreadableFile(problem)
                 if not rows:
@@ -202,10 +207,40 @@ def _send(message: tuple[Any, ...], out: BinaryIO) -> None:
     out.flush()
 
 
-def _receive(stream: BinaryIO) -> Any:
+@contextmanager
+def _received_ahead(stream: BinaryIO) -> Iterator[Queue[bytes]]:
+    """Receive blocks in a thread, some ahead of whoever takes them: a pipe holds so little that its sender would wait for each page."""
+    received: Queue[bytes] = Queue(BLOCKS_AHEAD)
+    wanted = Event()
+    wanted.set()
+
+    def receive() -> None:
+        while wanted.is_set():
+            body = _receive(stream)  # after its last block the process ends, and nothing comes
+            received.put(body)
+            if not body:
+                return
+
+    thread = Thread(target=receive, name="import-reader", daemon=True)
+    thread.start()
+    try:
+        yield received
+    finally:
+        wanted.clear()
+        while thread.is_alive():  # it may wait for room
+            with suppress(Empty):
+                received.get(timeout=STOP_SECONDS)
+
+
+def _receive(stream: BinaryIO) -> bytes:
+    """Return the next block as it was sent; nothing where the process ended before it had sent it all."""
     size = int.from_bytes(stream.read(_LENGTH), "big")
     body = stream.read(size)
-    if not size or len(body) < size:
+    return body if size and len(body) == size else b""
+
+
+def _understood(body: bytes) -> Any:
+    if not body:
         raise ReaderDied("the process that read the file ended; the same command goes on where it was")
     return marshal.loads(body)  # noqa: S302 (from a child of ours)
 
