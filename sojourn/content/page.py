@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import escape, unescape
-from unicodedata import category
 
 from mjml import mjml2html
 
@@ -44,7 +43,6 @@ _TEXTS = {"mj-text", "mj-button", "mj-table", "mj-raw", "mj-title", "mj-preview"
 _TEXTS |= {"mj-accordion-text", "mj-accordion-title"}
 _FILLER = "&#847;&zwnj;&nbsp;" * 60  # without these an inbox would go on with the message's first words after a short preheader
 _HIDDEN = '<div style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px">{}</div>'
-_HANGUL_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters to Unicode, nothing to the eye
 _MARKS = re.compile(rf"({PREFIX}|{ADDRESS})(\d+)z")
 
 
@@ -100,7 +98,7 @@ def _spelt_out(tag: re.Match[str]) -> str:
 
 
 def _is_plain(letter: str) -> bool:
-    return letter.isprintable() and letter != "\\" and letter not in _HANGUL_FILLERS and not category(letter).startswith("M")
+    return letter.isascii() and letter.isprintable() and letter != "\\"
 
 
 @dataclass(frozen=True)
