@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.heartbeat import heartbeat
 from sojourn.broadcasts.sending import Broadcasting
 from sojourn.broadcasts.standing import State
 from workflows.messages import BroadcastAsk, BroadcastTold
 
 WHILE_SECONDS = 20.0  # how long one activity sends before it says how far it is
-HEARTBEAT_EVERY = 1.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,14 @@ class BroadcastActivities:
     @activity.defn(name="gather_recipients")
     async def gather(self, ask: BroadcastAsk) -> BroadcastTold:
         """Write recipients down for a while."""
-        async with _Heartbeat():
+        async with heartbeat():
             state, done = await self.broadcasting.gather(ask.broadcast_id, WHILE_SECONDS)
         return BroadcastTold(state=state, done=done)
 
     @activity.defn(name="send_lane")
     async def send(self, ask: BroadcastAsk) -> BroadcastTold:
         """Send to a lane's recipients for a while."""
-        async with _Heartbeat():
+        async with heartbeat():
             lane = await self.broadcasting.send(ask.broadcast_id, ask.lane, WHILE_SECONDS)
         return BroadcastTold(state=lane.state, sent=lane.sent, next_due=lane.next_due)
 
@@ -41,21 +39,3 @@ class BroadcastActivities:
         """Note that nothing is left to be sent."""
         state: State = await self.broadcasting.finish(ask.broadcast_id)
         return BroadcastTold(state=state)
-
-
-class _Heartbeat:
-    """Tells Temporal that this worker lives; a killed one's lane is taken up by another."""
-
-    async def __aenter__(self) -> None:
-        activity.heartbeat()
-        self._task = asyncio.create_task(self._beat())
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_EVERY)
-            activity.heartbeat()

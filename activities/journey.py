@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.heartbeat import heartbeat
 from sojourn.clock import monotonic
 from sojourn.errors import NotCaughtUp, Terminal
 from sojourn.tracing import span
@@ -18,7 +17,6 @@ from sojourn.travel.stored import StoredJourneys
 
 CATCH_UP_PAUSE = 0.02  # seconds between two looks whether the router has caught up
 CATCH_UP_LIMIT = 5.0  # seconds; then the attempt is given back to Temporal
-HEARTBEAT_EVERY = 1.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class JourneyActivities:
     async def send(self, ask: Advance) -> Progress:
         """Judge, and make the one effect that is reached."""
         with span("send", ask.trace, entry=ask.entry_id, step=ask.cursor):
-            async with _heartbeat():
+            async with heartbeat():
                 return await self._advance(ask)
 
     async def _advance(self, ask: Advance) -> Progress:
@@ -51,21 +49,3 @@ class JourneyActivities:
                 await asyncio.sleep(CATCH_UP_PAUSE)
             except Terminal as error:
                 raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
-
-
-@asynccontextmanager
-async def _heartbeat() -> AsyncIterator[None]:
-    """Tell Temporal that this worker lives, so that the send of one that was killed is soon taken up again."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_EVERY)  # first: most sends end sooner, and a heartbeat is a call that the server writes down
-            activity.heartbeat()
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
