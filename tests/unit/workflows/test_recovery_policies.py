@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from activities.journey import HEARTBEAT_EVERY
+from activities.heartbeat import HEARTBEAT_EVERY
 from sojourn.delivery.sending import GRACE, POST_DEADLINE_SECONDS
 from workflows import policies
 
