@@ -123,12 +123,15 @@ class StoredJourneys:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
 
-    async def send_all(self, asks: Sequence[Advance], at_once: int) -> list[Progress | Transient]:
+    async def send_all(
+        self, asks: Sequence[Advance], at_once: int, first: Callable[[Connection], object] = lambda _: None
+    ) -> list[Progress | Transient]:
         """Advance entries that each go to a send next, together; what can only be tried again is said in the entry's place.
 
         Args:
             asks: as of `advance`.
             at_once: how many messages are posted at once.
+            first: runs first in the transaction of their claims; what it raises stops them all.
         """
         found = await self.store.read(self._prepare_all, asks)
         asking = [place for place, each in enumerate(found) if isinstance(each, Prepared) and each.wanted]
@@ -145,6 +148,7 @@ class StoredJourneys:
                 judged[each.made.order.key] = (asks[place], each)
 
         def keep(connection: Connection, keys: Sequence[str]) -> None:
+            first(connection)
             insert_new(connection, decisions, [row for key in keys for row in self._decided(*judged[key])])
 
         to_send = list(asked.values())
