@@ -42,6 +42,7 @@ from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import load
 from sojourn.language.model import Call
 from sojourn.logs import configure_logs
+from sojourn.longevity import settle_down
 from sojourn.outbound import WebClient
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
@@ -233,6 +234,7 @@ async def run_router(house: House) -> None:
     client = await connect(house.settings.temporal_address, house.settings.temporal_namespace)
     await ensure_search_attributes(client)
     router = Router(house.database, house.registry, JourneyCalls(client, house.clock.scale), house.clock)
+    settle_down()
     say_ready()
     await router.run()
 
@@ -292,6 +294,7 @@ async def run_worker(house: House) -> None:
         if cleared.accepted or cleared.unsent or cleared.again:
             log.info("cleared up sends in doubt", accepted=cleared.accepted, unsent=cleared.unsent, again=cleared.again, open=cleared.open)
 
+    settle_down()
     async with worker, asyncio.TaskGroup() as tasks:
         for job in (write_endings, find_missed_endings, abandon, clear_up, tell_broadcasts):
             tasks.create_task(repeat(job.__name__, job))

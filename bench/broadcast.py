@@ -37,6 +37,7 @@ from sojourn.delivery.tokens import Links, Tokens
 from sojourn.intake.emit import emit
 from sojourn.language.loader import load
 from sojourn.language.moments import zone_named
+from sojourn.longevity import settle_down
 from sojourn.prediction import Models
 from sojourn.store.database import Database
 from sojourn.store.tables import consents, profiles, sends
@@ -102,6 +103,7 @@ async def send(url: str, broadcast_id: str, lanes: list[int]) -> None:
 
     database = Database(url)
     broadcasting = Broadcasting(journeys_of(database, JOURNEYS))
+    settle_down()  # as a worker does
     early: list[float] = []
 
     def beat(_: int) -> None:
@@ -148,7 +150,7 @@ def measure(store: str, recipients: int, senders: int, data: Path, database: Dat
             time.sleep(0.02)
         at, was, cpu = time.monotonic(), database.read_now(accepted), cpu_seconds(*(one.pid for one in running))
         while database.read_now(accepted) < recipients * 0.8:
-            time.sleep(0.2)
+            time.sleep(1.0)
         sent, took = database.read_now(accepted) - was, time.monotonic() - at
         spent = cpu_seconds(*(one.pid for one in running)) - cpu
         report.case(f"{store}: sending by {senders}", messages_per_s=sent / took, cpu_ms_each=spent * 1000 / sent)

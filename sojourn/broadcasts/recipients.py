@@ -7,7 +7,7 @@ person makes taking it again harmless: whoever takes over after a crash finds th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,7 +20,7 @@ from sojourn.intake.endings import Ending, mark_ended
 from sojourn.language.broadcast_model import TRIGGER
 from sojourn.store.bulk import insert_new
 from sojourn.store.tables import broadcast_recipients as recipients
-from sojourn.store.tables import broadcasts, entries, profiles
+from sojourn.store.tables import broadcasts, entries, profiles, sends
 from sojourn.travel.judge import assignments, in_holdout
 from sojourn.travel.registry import Registry
 
@@ -48,6 +48,7 @@ _SETTLED = (
     .where(recipients.c.broadcast_id == bindparam("which"), recipients.c.profile == bindparam("whose"))
     .values(state=bindparam("how"), due=bindparam("until"))
 )
+_STAND = select(sends.c.entry_id, sends.c.state).where(sends.c.entry_id.in_(bindparam("entries", expanding=True)))
 _FOUND = select(entries.c.id, entries.c.profile_id).where(
     entries.c.trigger_id == bindparam("which"), entries.c.profile_id.in_(bindparam("people", expanding=True))
 )
@@ -132,7 +133,11 @@ def take(connection: Connection, registry: Registry, broadcast_id: str, lane: in
 
 
 def settle(connection: Connection, broadcast_id: str, came: Sequence[Came], now: datetime) -> None:
-    """Write down what came of recipients, and end the entries of those who are done."""
+    """Write down what came of recipients, as their messages stand, and end the entries of those who are done."""
+    if not came:
+        return
+    stand = {row.entry_id: row.state for row in connection.execute(_STAND, {"entries": [one.entry_id for one in came]})}
+    came = [one if one.until else replace(one, state=stand.get(one.entry_id, one.state)) for one in came]
     _settle(connection, broadcast_id, came, now)
     ended = [Ending(one.entry_id, one.state, one.because) for one in came if one.until is None and one.entry_id]
     mark_ended(connection, ended, now)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from sojourn.broadcasts.gathering import LANES, gather_page
 from sojourn.broadcasts.recipients import Came, Taken, settle, soon, take
-from sojourn.broadcasts.standing import State, begin_gathering, finish, look, state_of
+from sojourn.broadcasts.standing import NotRunning, State, begin_gathering, finish, hold_running, look, state_of
 from sojourn.clock import monotonic
 from sojourn.errors import NotCaughtUp, Transient
 from sojourn.language.moments import zone_named
-from sojourn.store.tables import sends
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
 
@@ -81,36 +81,53 @@ class Broadcasting:
         pace = None if standing.per_second is None else standing.per_second / LANES
         size = PAGE if pace is None else min(PAGE, max(int(pace * PACED_SECONDS), 1))
         deadline, sent, next_page = monotonic() + seconds, 0, clock.now()
+        came: list[Came] = []  # of the page before: it is written down with the taking of the next
+
+        def turn(connection: Connection) -> Taken:
+            settle(connection, broadcast_id, came, clock.now())
+            return take(connection, self.journeys.registry, broadcast_id, lane, clock.now(), size)
+
         while monotonic() < deadline:
             if clock.now() < next_page:
+                await self._settle(broadcast_id, came)
+                came = []
                 await asyncio.sleep(LOOK_SECONDS)
                 if await store.read(state_of, broadcast_id) is not State.RUNNING:
                     next_page = clock.now()  # and the next look at the lane says what it is
                 continue
-            taken = await store.write(take, self.journeys.registry, broadcast_id, lane, clock.now(), size)
+            taken = await store.write(turn)
+            came = []
             if not taken.entries:
                 return Lane(taken.state, sent, taken.next_due)
             if pace is not None:
                 next_page = clock.now() + timedelta(seconds=len(taken.entries) / pace)
-            await self._page(broadcast_id, taken)
-            sent += len(taken.entries)
+            came = await self._page(broadcast_id, taken)
+            sent += len(came)
             beat(sent)
+        await self._settle(broadcast_id, came)
         return Lane(State.RUNNING, sent, max(next_page, clock.now()))
 
     async def finish(self, broadcast_id: str) -> State:
         """Note that nothing is left to be sent."""
         return await self.journeys.store.write(finish, broadcast_id, self.journeys.clock.now())
 
-    async def _page(self, broadcast_id: str, taken: Taken) -> None:
-        journeys, clock = self.journeys, self.journeys.clock
-        told = await journeys.send_all([Advance(entry_id=entry, cursor=START) for entry in taken.entries.values()], AT_ONCE)
-        came = [_came(*one, progress, clock.now()) for one, progress in zip(taken.entries.items(), told, strict=True)]
-        again = [each for each in came if each.until]
+    async def _settle(self, broadcast_id: str, came: Sequence[Came]) -> None:
+        if came:
+            await self.journeys.store.write(settle, broadcast_id, came, self.journeys.clock.now())
+
+    async def _page(self, broadcast_id: str, taken: Taken) -> list[Came]:
+        """Send to a page; nobody comes back of one that was paused before its claims: all of it is taken again."""
+        asks = [Advance(entry_id=entry, cursor=START) for entry in taken.entries.values()]
+        try:
+            told = await self.journeys.send_all(asks, AT_ONCE, partial(hold_running, broadcast_id=broadcast_id))
+        except NotRunning:
+            return []
+        now = self.journeys.clock.now()
+        came = [_came(*one, progress, now) for one, progress in zip(taken.entries.items(), told, strict=True)]
+        again = sum(1 for each in came if each.until)
         if again:
-            log.info("recipients of a broadcast are held, or tried again", broadcast=broadcast_id, count=len(again))
-        states = await journeys.store.read(_states, [each.entry_id for each in came])
-        settled = [each if each.until else replace(each, state=states.get(each.entry_id, each.state)) for each in came]
-        await journeys.store.write(settle, broadcast_id, settled, clock.now())
+            log.info("recipients of a broadcast are held, or tried again", broadcast=broadcast_id, count=again)
+        return came
 
 
 def _came(profile: str, entry: str, progress: Progress | Transient, now: datetime) -> Came:
@@ -121,7 +138,3 @@ def _came(profile: str, entry: str, progress: Progress | Transient, now: datetim
     because = progress.trail[-1].because if progress.trail else ""
     return Came(profile, entry, "done", because, until=progress.until)
 
-
-def _states(connection: Connection, entry_ids: list[str]) -> Mapping[str, str]:
-    query = select(sends.c.entry_id, sends.c.state).where(sends.c.entry_id.in_(entry_ids))
-    return {row.entry_id: row.state for row in connection.execute(query)}

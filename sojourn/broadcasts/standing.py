@@ -14,9 +14,9 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
-from sojourn.errors import NotFound, Terminal
+from sojourn.errors import NotFound, Terminal, Transient
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.definitions import version
 from sojourn.language.moments import zone_named
@@ -26,6 +26,7 @@ from sojourn.store.tables import broadcast_recipients, broadcasts, definitions
 # A day begins first at UTC+14 and last at UTC-12.
 FIRST_ZONE, LAST_ZONE = "Pacific/Kiritimati", "Etc/GMT+12"
 LISTED = 50
+_HELD = select(broadcasts.c.state).where(broadcasts.c.id == bindparam("which")).with_for_update(read=True)
 
 
 class State(StrEnum):
@@ -44,6 +45,10 @@ FINISHED = (State.STOPPED, State.DONE)
 
 class NotPossible(Terminal):
     """A broadcast cannot go from where it stands to where it is asked to."""
+
+
+class NotRunning(Transient):
+    """A broadcast sends nothing: it is paused, or has ended."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,17 @@ def state_of(connection: Connection, broadcast_id: str) -> State:
         NotFound: there is none of this id.
     """
     return State(_row(connection, broadcast_id).state)
+
+
+def hold_running(connection: Connection, broadcast_id: str) -> None:
+    """Have a broadcast run on until the transaction's end: who pauses it waits for that, and nothing is claimed after.
+
+    Raises:
+        NotRunning: it is paused, or has ended.
+    """
+    state = connection.execute(_HELD, {"which": broadcast_id}).scalar()
+    if state != State.RUNNING.value:
+        raise NotRunning(f"the broadcast is {state}")
 
 
 def unheard(connection: Connection) -> list[tuple[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,6 +106,7 @@ class Import:
         self.told = Told()
         self._new_id = OrderedIds()
         self._size = FIRST_PAGE
+        self._hopeful = False  # the page before was of people who are new, all of them: so may the next be
 
     # -- what the columns are ----------------------------------------------------------------------
 
@@ -158,26 +160,36 @@ class Import:
         errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
         before, done = began.position, began.done
         reader = Reader(self.order, self.format, place, origin, self.policy)
-        for page in _pages(reader.beside(), lambda: self._size):
-            done += len(page.good)
-            self.told.errors += len(page.refused)
-            for row, reason in page.refused:
-                errors.add(row, reason)
-            values = {
-                "position": page.place.rows, "offset": page.place.offset, "line": page.place.line, "done": done,
-                "errors": self.told.errors, "errors_size": errors.write(), "updated_at": self.now(),
-            }  # fmt: skip
-            started = monotonic()
-            written = self._write(began.id, before, values, page, origin)
-            self._size = _next_size(self._size, len(page.good), monotonic() - started)
-            before = page.place.rows
-            self.told.rows, self.told.read = before, reader.read
-            self.told.new += written.new
-            self.told.known += written.known
-            self._advanced(self.told)
+        # A server writes a page while the next one is read here; what writes in this process is helped by a reader in another.
+        rows = iter(reader) if self.database.is_served else reader.beside()
+        with _Writing(self._write, beside=self.database.is_served) as writing:
+            for page in _pages(rows, lambda: self._size):
+                self._settle(writing.came())
+                done += len(page.good)
+                self.told.errors += len(page.refused)
+                for row, reason in page.refused:
+                    errors.add(row, reason)
+                values = {
+                    "position": page.place.rows, "offset": page.place.offset, "line": page.place.line, "done": done,
+                    "errors": self.told.errors, "errors_size": errors.write(), "updated_at": self.now(),
+                }  # fmt: skip
+                writing.begin(page, reader.read, began.id, before, values, origin)
+                before = page.place.rows
+            self._settle(writing.came())
         self.database.write_now(self._finish, began.id)
         self.told.finished = True
         return self.told
+
+    def _settle(self, came: _Came | None) -> None:
+        """Note what a page came to, and tell of it."""
+        if came is None:
+            return
+        self._size = _next_size(self._size, len(came.page.good), came.seconds)
+        self._hopeful = came.written.known == 0
+        self.told.rows, self.told.read = came.page.place.rows, came.read
+        self.told.new += came.written.new
+        self.told.known += came.written.known
+        self._advanced(self.told)
 
     def _begin(self, connection: Connection) -> Any:
         now = self.now()
@@ -190,7 +202,7 @@ class Import:
         insert_if_new(connection, imports, row)
         return connection.execute(select(imports).where(imports.c.fingerprint == self.fingerprint)).one()
 
-    def _write(self, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin) -> Written:
+    def _write(self, page: _Page, import_id: int, before: int, values: dict[str, Any], origin: Origin) -> Written:
         for number in range(MAX_TRIES - 1):
             try:
                 return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=number > 0)
@@ -207,7 +219,8 @@ class Import:
         if connection.execute(mine.values(values)).rowcount != 1:
             raise ElsewhereError("another process imports this file just now; see: sojourn import status")
         if self.order.kind is Kind.profiles:
-            written = write_people(connection, page.people, origin, self.policy, self._new_id, again=again)
+            hopeful = self._hopeful and not again
+            written = write_people(connection, page.people, origin, self.policy, self._new_id, again=again, hopeful=hopeful)
         elif self.order.live:
             written = write_live(connection, page.events, page.aside)
         else:
@@ -218,6 +231,56 @@ class Import:
     def _finish(self, connection: Connection, import_id: int) -> None:
         now = self.now()
         connection.execute(update(imports).where(imports.c.id == import_id).values(finished_at=now, updated_at=now))
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What a page came to, how long its writing took, and how much of the file had been read for it."""
+
+    page: _Page
+    written: Written
+    seconds: float
+    read: int
+
+
+class _Writing:
+    """Writes a page at a time: at once, or beside whoever reads the next.
+
+    Args:
+        write: writes a page.
+        beside: in a thread, which waits for a server.
+    """
+
+    def __init__(self, write: Callable[..., Written], *, beside: bool) -> None:
+        self._write = write
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import-writer") if beside else None
+        self._begun: Future[_Came] | None = None
+
+    def __enter__(self) -> _Writing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)  # a transaction that was begun is brought to its end
+
+    def begin(self, page: _Page, read: int, *args: Any) -> None:
+        """Begin to write a page; what the one before came to has been asked for."""
+
+        def timed() -> _Came:
+            started = monotonic()
+            written = self._write(page, *args)
+            return _Came(page, written, monotonic() - started, read)
+
+        if self._thread is not None:
+            self._begun = self._thread.submit(timed)
+        else:
+            self._begun = Future()
+            self._begun.set_result(timed())
+
+    def came(self) -> _Came | None:
+        """Return what the page came to that was begun last, once it is written; None where none was, or it was told."""
+        begun, self._begun = self._begun, None
+        return None if begun is None else begun.result()
 
 
 @dataclass

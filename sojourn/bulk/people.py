@@ -70,6 +70,7 @@ def write_people(
     *,
     fast: bool = True,
     again: bool = False,
+    hopeful: bool = False,
 ) -> Written:
     """Write a page of people.
 
@@ -81,9 +82,10 @@ def write_people(
         new_id: gives the ids of new profiles.
         fast: whether people who are new may go the fast way.
         again: it was tried, and a key was taken: one of a consent may be.
+        hopeful: take those who are no two rows' for new without asking; where one is known, a key is taken and it is tried again.
     """
     named = Counter(key for one in rows for key in one.keys)
-    taken = known_keys(connection, named) if fast else set(named)
+    taken = set(named) if not fast else set() if hopeful else known_keys(connection, named)
     taken.update(key for key, count in named.items() if count > 1)
     for one in rows:
         if one.contested:

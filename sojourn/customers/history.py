@@ -29,6 +29,8 @@ class StoredHistory:
 
     What a machine opened or clicked is not in it: it never counts as the person's doing.
 
+    It is of one moment: what was asked once is not asked again.
+
     Args:
         connection: open for as long as the history is asked.
         profile_id: the canonical profile.
@@ -37,8 +39,13 @@ class StoredHistory:
     def __init__(self, connection: Connection, profile_id: str) -> None:
         self._connection = connection
         self._profile_id = profile_id
+        self._known: dict[tuple[str, datetime | None, datetime], Sequence[EventFact]] = {}
 
     def events(self, name: str, after: datetime | None, until: datetime) -> Sequence[EventFact]:
         """Return the events of a name with `after < time <= until`, oldest first."""
-        window = {"profile_id": self._profile_id, "name": name, "after": after or _BEFORE_ALL, "until": until}
-        return [EventFact(row.name, row.time, row.properties) for row in self._connection.execute(_OF_A_NAME, window)]
+        asked = (name, after, until)
+        if asked not in self._known:
+            window = {"profile_id": self._profile_id, "name": name, "after": after or _BEFORE_ALL, "until": until}
+            rows = self._connection.execute(_OF_A_NAME, window)
+            self._known[asked] = [EventFact(row.name, row.time, row.properties) for row in rows]
+        return self._known[asked]

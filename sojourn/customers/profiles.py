@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from sojourn.store.types import from_micros, to_micros
 _ORDER = {USER: 0, ANONYMOUS: 1}
 _CHANGING = ("merged_into", "traits", "trait_times", "zone", "locale", "own", "first_seen", "last_seen", "tallies")
 _BY_ID = select(profiles).where(profiles.c.id == bindparam("sought"))
+_BY_IDS = select(profiles).where(profiles.c.id.in_(bindparam("sought", expanding=True)))
 _ORIGIN = (
     select(events.c.origin_id, events.c.profile_id)
     .join(entries, entries.c.trigger_id == events.c.id)
@@ -68,6 +69,19 @@ def load(connection: Connection, profile_id: str) -> Person:
         raise NotFound("there is no such profile")
     found = of_row(connection.execute(_BY_ID, {"sought": row.merged_into}).one() if row.merged_into else row)
     return Person(found.id, found.traits, found.zone, found.locale, found.first_seen, found.last_seen)
+
+
+def load_all(connection: Connection, profile_ids: Set[str]) -> dict[str, Person]:
+    """Return people by the ids of profiles, or of those that were merged into them; one that is not there is missing."""
+    rows = {row.id: row for row in connection.execute(_BY_IDS, {"sought": sorted(profile_ids)})}
+    heads = {row.merged_into for row in rows.values() if row.merged_into} - rows.keys()
+    if heads:
+        rows |= {row.id: row for row in connection.execute(_BY_IDS, {"sought": sorted(heads)})}
+    people = {}
+    for asked in profile_ids & rows.keys():
+        found = of_row(rows[rows[asked].merged_into or asked])
+        people[asked] = Person(found.id, found.traits, found.zone, found.locale, found.first_seen, found.last_seen)
+    return people
 
 
 def find(connection: Connection, reference: str) -> str | None:

@@ -103,6 +103,15 @@ def look(connection: Connection, secret: str, address: str) -> Suppressed | None
     return None if row is None else Suppressed(hashed, row.reason, row.at)
 
 
+def on_list(connection: Connection, secret: str, addresses: Iterable[str]) -> frozenset[str]:
+    """Return which of some addresses the list says anything of."""
+    hashed = {address: address_hash(secret, address) for address in addresses}
+    there: set[str] = set()
+    for some in chunks(set(hashed.values()), PAGE):
+        there.update(connection.execute(_KNOWN, {"hashes": some}).scalars())
+    return frozenset(address for address, one in hashed.items() if one in there)
+
+
 def listed(connection: Connection, limit: int, reason: str | None = None) -> list[Suppressed]:
     """Return the addresses that came onto the list last, by their hashes."""
     query = select(suppressions).order_by(suppressions.c.at.desc(), suppressions.c.address_hash).limit(limit)

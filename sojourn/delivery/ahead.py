@@ -6,7 +6,7 @@ that read it, with the people locked, and for messages that were planned in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, false, sele
 from sojourn.customers.consent import Consent
 from sojourn.delivery import brakes
 from sojourn.delivery.gate import BrakeFact
+from sojourn.delivery.ledger import SendRow
 from sojourn.store.tables import consents, entries, preferences, profiles, sends
 
 _PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
@@ -61,6 +62,7 @@ class Ahead:
         choosing: who ever chose how often to be written to.
         sent_to: who has any other message.
         elsewhere: who is on another journey that has not sent yet.
+        on_list: the addresses of which the suppression list says something.
     """
 
     standing: Mapping[str, Any]
@@ -69,6 +71,7 @@ class Ahead:
     choosing: frozenset[str]
     sent_to: frozenset[str]
     elsewhere: frozenset[str]
+    on_list: Collection[str]
 
     def word(self, person: str, purpose: str) -> Consent | None:
         """Return the word that stands about a purpose; None where none does."""
@@ -82,27 +85,25 @@ def single(connection: Connection, people: Collection[str]) -> frozenset[str]:
     return frozenset(people) - others
 
 
-def read_ahead(
-    connection: Connection, people: Sequence[str], entry_ids: Sequence[str], keys: Sequence[str], journeys: Collection[str]
-) -> Ahead:
-    """Return what is asked about people.
+def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Collection[str]) -> Ahead:
+    """Return what is asked about the people of messages.
 
     Args:
         connection: of a writing transaction, with the people locked.
-        people: of whom `single` holds.
-        entry_ids: those on whose behalf messages are to be sent.
-        keys: of these messages.
-        journeys: whose messages they are.
+        planned: the messages, planned in this transaction, of people of whom `single` holds.
+        on_list: the addresses of which the suppression list says something.
     """
-    asked = {"people": list(people)}
+    asked = {"people": [send.profile_id for send in planned]}
+    entry_ids, keys = [send.entry_id for send in planned], [send.key for send in planned]
     return Ahead(
-        standing={row.id: row for row in connection.execute(_STANDING, {"entries": list(entry_ids)})},
+        standing={row.id: row for row in connection.execute(_STANDING, {"entries": entry_ids})},
         words={
             (row.profile_id, row.purpose): Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
             for row in connection.execute(_WORDS, asked)
         },
-        braked={journey: brakes.on(connection, journey) for journey in journeys},
+        braked={journey: brakes.on(connection, journey) for journey in {send.journey for send in planned}},
         choosing=frozenset(connection.execute(_CHOOSING, asked).scalars()),
-        sent_to=frozenset(connection.execute(_SENT_TO, {**asked, "keys": list(keys)}).scalars()),
-        elsewhere=frozenset(connection.execute(_ELSEWHERE, {**asked, "entries": list(entry_ids)}).scalars()),
+        sent_to=frozenset(connection.execute(_SENT_TO, {**asked, "keys": keys}).scalars()),
+        elsewhere=frozenset(connection.execute(_ELSEWHERE, {**asked, "entries": entry_ids}).scalars()),
+        on_list=on_list,
     )

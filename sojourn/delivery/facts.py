@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -105,6 +105,19 @@ def anything_waits(conn: Connection) -> bool:
     return conn.execute(_WAITS).first() is not None
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is wrong with a message by itself, whoever it is for: with its address, and with what it would say in its headers."""
+
+    address: str | None
+    message: str | None
+
+
+def check(message: Message) -> Checked:
+    """Return what is wrong with a message by itself."""
+    return Checked(address_problem(message.to_address), check_headers(message) if message.to_address else None)
+
+
 def gather(
     conn: Connection,
     send: SendRow,
@@ -113,6 +126,7 @@ def gather(
     now: datetime,
     rules: GateRules,
     ahead: Ahead | None = None,
+    checked: Checked | None = None,
 ) -> GateFacts:
     """Return what the gate judges a send by.
 
@@ -124,8 +138,11 @@ def gather(
         now: the shop's moment.
         rules: the shop's and the journey's.
         ahead: what was read about the person before; it gives the same.
+        checked: what `check` said of the message, where it was asked before.
     """
     entry: Any
+    checked = checked or check(message)
+    address = message.to_address
     if ahead is not None:
         entry, brake = ahead.standing[send.entry_id], ahead.braked[send.journey]
     else:
@@ -142,9 +159,9 @@ def gather(
         ended=ended,
         consent=None if word is None else ConsentFact(word.id, word.granted, word.at, word.source, word.wording),
         consent_needed=rules.consent_needed,
-        suppressed=rules.suppressed(conn, message.to_address, agreed_at) if message.to_address else None,
-        address_problem=address_problem(message.to_address),
-        message_problem=check_headers(message) if message.to_address else None,
+        suppressed=rules.suppressed(conn, address, agreed_at) if address and (ahead is None or address in ahead.on_list) else None,
+        address_problem=checked.address,
+        message_problem=checked.message,
         goal_met=entry.goal_at is not None,
         holdout=entry.holdout,
         topic=topic,

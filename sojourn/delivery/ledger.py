@@ -8,10 +8,10 @@ nothing leads back to `planned`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
@@ -21,7 +21,7 @@ from sojourn.errors import NotFound, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
 from sojourn.store import locks
-from sojourn.store.bulk import insert_if_new
+from sojourn.store.bulk import insert_new_keys
 from sojourn.store.last import do_last, do_now, forget
 from sojourn.store.tables import profiles, sends, transitions, verdicts
 
@@ -113,9 +113,11 @@ class SendRow:
 
 
 _COLUMNS = [sends.c[field.name] for field in fields(SendRow)]
+_NOTHING: dict[str, Any] = dict.fromkeys(field.name for field in fields(SendRow))
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _AS_IT_IS = select(*_COLUMNS).where(sends.c.key == bindparam("sought"))
 _BY_KEY = _AS_IT_IS.with_for_update()
+_BY_KEYS = select(*_COLUMNS).where(sends.c.key.in_(bindparam("keys", expanding=True))).order_by(sends.c.key).with_for_update()
 _MOVE = update(sends).where(sends.c.key == bindparam("moved"))
 _NOTE = insert(transitions)
 _CHECKS = insert(verdicts)
@@ -150,15 +152,27 @@ def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> 
 
 def open_send(conn: Connection, order: SendOrder, now: datetime) -> SendRow | None:
     """Write a send as planned and return it; None where its key is known already: the first writer wins."""
-    values = {
+    return open_sends(conn, [order], now).get(order.key)
+
+
+def open_sends(conn: Connection, orders: Sequence[SendOrder], now: datetime) -> dict[str, SendRow]:
+    """Write sends as planned and return them by their keys; without those whose keys are known already: the first writer wins."""
+    rows = {order.key: _planned(order, now) for order in orders}
+    new = insert_new_keys(conn, sends, sends.c.key, list(rows.values()))
+    opened: dict[str, SendRow] = {}
+    for order in orders:
+        if order.key in new and order.key not in opened:
+            _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
+            opened[order.key] = SendRow(**{**_NOTHING, **rows[order.key], "state": State.PLANNED})
+    return opened
+
+
+def _planned(order: SendOrder, now: datetime) -> dict[str, Any]:
+    return {
         "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
         "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
         "topic": order.topic, "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
     }  # fmt: skip
-    if not insert_if_new(conn, sends, values):
-        return None
-    _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
-    return SendRow(**{**dict.fromkeys((field.name for field in fields(SendRow)), None), **values, "state": State.PLANNED})  # type: ignore[arg-type]
 
 
 def load(conn: Connection, key: str) -> SendRow:
@@ -168,6 +182,12 @@ def load(conn: Connection, key: str) -> SendRow:
         NotFound: there is none of this key.
     """
     return _found(conn, _BY_KEY, key)
+
+
+def load_all(conn: Connection, keys: Sequence[str]) -> dict[str, SendRow]:
+    """Return sends by their keys, locked in their order until the transaction ends; one that is not there is missing."""
+    found = conn.execute(_BY_KEYS, {"keys": list(keys)}).mappings()
+    return {row["key"]: SendRow(**{**row, "state": State(row["state"])}) for row in found}
 
 
 def look(conn: Connection, key: str) -> SendRow:
@@ -192,13 +212,41 @@ def move(conn: Connection, send: SendRow, to: State, because: str, now: datetime
     Raises:
         NotAllowed: that state cannot follow this one.
     """
-    if to not in ALLOWED[send.state]:
-        raise NotAllowed(f"a send that is {send.state} cannot become {to}")
-    values = {"state": to.value, **columns}
-    conn.execute(_MOVE, {"moved": send.key, **values})
-    _note(conn, send.key, send.state, to, because, now)
-    metrics().sends.labels(send.journey, to.value).inc()
-    return SendRow(**{**{field.name: getattr(send, field.name) for field in fields(SendRow)}, **values, "state": to})
+    moves = Moves()
+    moved = moves(conn, send, to, because, now, **columns)
+    moves.make(conn)
+    return moved
+
+
+class Move(Protocol):
+    """Takes a send to another state, as `move` does."""
+
+    def __call__(self, conn: Connection, send: SendRow, to: State, because: str, now: datetime, **columns: Any) -> SendRow:
+        """Take a send to another state."""
+        ...
+
+
+class Moves:
+    """Takes sends to other states together: called as `move`, it writes nothing of `sends` before `make`."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}  # by the columns that change
+
+    def __call__(self, conn: Connection, send: SendRow, to: State, because: str, now: datetime, **columns: Any) -> SendRow:
+        """Take a send to another state; see `move`."""
+        if to not in ALLOWED[send.state]:
+            raise NotAllowed(f"a send that is {send.state} cannot become {to}")
+        values = {"state": to.value, **columns}
+        self._rows.setdefault(tuple(values), []).append({"moved": send.key, **values})
+        _note(conn, send.key, send.state, to, because, now)
+        metrics().sends.labels(send.journey, to.value).inc()
+        return replace(send, **{**values, "state": to})
+
+    def make(self, conn: Connection) -> None:
+        """Write all of them."""
+        rows, self._rows = self._rows, {}
+        for some in rows.values():
+            conn.execute(_MOVE, some if len(some) > 1 else some[0])
 
 
 def keep_checks(conn: Connection, key: str, checks: Iterable[CheckResult], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -22,6 +22,15 @@ Suppression = Callable[[Connection, str, datetime | None], str | None]
 """Tells why an address whose owner agreed at a moment gets nothing; None where it may."""
 
 _JUST_BEFORE = timedelta(microseconds=1)  # a window is open at its beginning; a calendar day is not
+
+
+OnList = Callable[[Connection, Collection[str]], Collection[str]]
+"""Returns of which addresses anything is to be asked that is suppressed; it may return more."""
+
+
+def all_of_them(_conn: Connection, addresses: Collection[str]) -> Collection[str]:
+    """Return the addresses: each is to be asked about."""
+    return addresses
 
 
 def nothing_suppressed(_conn: Connection, _address: str, _agreed_at: datetime | None) -> str | None:
@@ -99,6 +108,7 @@ class GateRules:
         hours: hours that must all be open.
         caps: how many messages a person may get.
         suppressed: tells why an address gets nothing.
+        on_list: tells of which addresses that is to be asked.
         confirmed: whether a consent counts only once it was confirmed.
         topic: what the message is about.
         compete: within which time messages of other journeys go first, where their priority is higher.
@@ -111,6 +121,7 @@ class GateRules:
     hours: Sequence[NamedHours] = ()
     caps: Sequence[Cap] = ()
     suppressed: Suppression = nothing_suppressed
+    on_list: OnList = all_of_them
     confirmed: bool = False
     topic: TopicRule | None = None
     compete: timedelta = timedelta()
@@ -144,6 +155,7 @@ def rules_of(
         hours=tuple(hours),
         caps=tuple(_cap(cap, journey) for cap in shop.caps),
         suppressed=lambda conn, address, agreed_at: suppression.suppressed(conn, secret, address, agreed_at),
+        on_list=lambda conn, addresses: suppression.on_list(conn, secret, addresses),
         confirmed=rule is not None and rule.double_opt_in,
         topic=None if about is None else TopicRule(about, known is None or known.default == "in"),
         compete=parse_duration(shop.compete_within),

@@ -12,20 +12,19 @@ claim and, unless the provider keeps keys, leaves the message alone: two copies 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection
 
 from sojourn.clock import Clock, monotonic
-from sojourn.content.links import rewrite_amp, rewrite_links
 from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
+from sojourn.delivery.freezing import RenderedMessage, freeze, make, message_of
 from sojourn.delivery.gate import Verdict
-from sojourn.delivery.ledger import SendOrder, SendRow, State
+from sojourn.delivery.ledger import Move, SendOrder, SendRow, State
 from sojourn.delivery.message import Message
 from sojourn.delivery.outcomes import (
     Accepted,
@@ -44,11 +43,9 @@ from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Terminal
-from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
-from sojourn.store.tables import links, live_parts, messages
 
 # provider's own time-out (HTTP, SMTP) < post deadline < the activity's start_to_close < grace
 CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim and post does not post
@@ -56,67 +53,12 @@ POST_DEADLINE_SECONDS = 25.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
 _TOO_LATE = (State.ABANDONED, State.PLANNED, State.HELD)
-_FREEZE, _LINKS, _LIVE = insert(messages), insert(links), insert(live_parts)
-_FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
 
 log = structlog.get_logger(__name__)
 
 
-class RenderedMessage(Protocol):
-    """What rendering gives (`sojourn.content`)."""
-
-    @property
-    def subject(self) -> str:
-        """The subject."""
-        ...
-
-    @property
-    def html(self) -> str:
-        """The HTML part."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """The text part."""
-        ...
-
-    @property
-    def tokens(self) -> Mapping[str, Any]:
-        """Each token's value and where it came from."""
-        ...
-
-    @property
-    def amp(self) -> str | None:
-        """The AMP part; None without one."""
-        ...
-
-    @property
-    def live(self) -> Sequence[Mapping[str, Any]]:
-        """What is shown as it is when the message is opened, by number."""
-        ...
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A message that was frozen just now, and its send."""
-
-    send: SendRow
-    message: Message
-
-
 def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: datetime, tracking: Links, *, pixel: bool = True) -> SendRow:
     """Freeze a rendered message under its key and return its send; a second plan of the same key changes nothing.
-
-    Arguments as of `freeze`.
-    """
-    made = freeze(conn, order, rendered, now, tracking, pixel=pixel)
-    return made.send if made is not None else ledger.look(conn, order.key)
-
-
-def freeze(
-    conn: Connection, order: SendOrder, rendered: RenderedMessage, now: datetime, tracking: Links, *, pixel: bool = True
-) -> Frozen | None:
-    """Freeze a rendered message under its key; None where that was done before, which stands.
 
     Args:
         conn: a writing transaction.
@@ -126,44 +68,8 @@ def freeze(
         tracking: makes the addresses that lead back to us.
         pixel: whether opens may be tracked.
     """
-    send = ledger.open_send(conn, order, now)
-    if send is None:
-        return None
-    urls: dict[int, str] = {}
-
-    def tracked(position: int, url: str) -> str:
-        urls[position] = url
-        return tracking.click(order.key, position)
-
-    seen = tracking.pixel(order.key) if pixel else None
-    html, text = rewrite_links(rendered.html, rendered.text, tracked, seen)
-    amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
-    headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
-    if order.reply_to:
-        headers["Reply-To"] = order.reply_to
-    if order.purpose != TRANSACTIONAL:
-        headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
-        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message: dict[str, Any] = {
-        "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
-        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers, "amp": amp,
-    }  # fmt: skip
-    conn.execute(_FREEZE, {**message, "send_key": order.key, "tokens": dict(rendered.tokens), "rendered_at": now})
-    if urls:
-        conn.execute(_LINKS, [{"send_key": order.key, "position": i, "url": url} for i, url in urls.items()])
-    if rendered.live:
-        conn.execute(_LIVE, [{"send_key": order.key, "number": i, "shows": dict(shows)} for i, shows in enumerate(rendered.live)])
-    return Frozen(send, Message(key=order.key, date=now, **message))
-
-
-def _as_in_html(urls: dict[int, str], tracked: Callable[[int, str], str]) -> Callable[[str], str]:
-    """Return what gives a link of the AMP part the number that it has in the HTML part; one that is not there gets the next."""
-
-    def number(url: str) -> str:
-        known = next((position for position, there in urls.items() if there == url), len(urls))
-        return tracked(known, url)
-
-    return number
+    frozen = freeze(conn, make(order, rendered, tracking, pixel=pixel), now)
+    return frozen.send if frozen is not None else ledger.look(conn, order.key)
 
 
 def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing) -> ClaimResult:
@@ -194,12 +100,23 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
-    message = _message(conn, send, now)
+    message = message_of(conn, send, now)
     return decide(conn, send, message, gate.judge(facts.gather(conn, send, message, people, now, rules)), now, routing)
 
 
-def decide(conn: Connection, send: SendRow, message: Message, verdict: Verdict, now: datetime, routing: Routing) -> ClaimResult:
+def decide(
+    conn: Connection, send: SendRow, message: Message, verdict: Verdict, now: datetime, routing: Routing, move: Move = ledger.move
+) -> ClaimResult:
     """Do with a send what the gate says of it: give the right to post it, hold it, or suppress it.
+
+    Args:
+        conn: a writing transaction.
+        send: the send.
+        message: as it was frozen.
+        verdict: what the gate says.
+        now: the shop's moment.
+        routing: chooses who carries it away.
+        move: takes the send to another state, at once or with others.
 
     Raises:
         ProviderBusy: no provider can take it for the moment.
@@ -209,21 +126,21 @@ def decide(conn: Connection, send: SendRow, message: Message, verdict: Verdict, 
     ledger.keep_checks(conn, send.key, verdict.checks, now)
     if verdict.decision == "suppress":
         if doubtful:
-            ledger.move(conn, send, State.ABANDONED, verdict.reason, now, reason=verdict.reason, settled_at=now)
+            move(conn, send, State.ABANDONED, verdict.reason, now, reason=verdict.reason, settled_at=now)
             return AlreadySettled(State.ABANDONED.value, verdict.reason)
-        ledger.move(conn, send, State.SUPPRESSED, verdict.reason, now, reason=verdict.reason, settled_at=now)
+        move(conn, send, State.SUPPRESSED, verdict.reason, now, reason=verdict.reason, settled_at=now)
         return Suppressed(verdict.reason)
     if verdict.until is not None:
         if not doubtful:
-            ledger.move(conn, send, State.HELD, verdict.reason, now, reason=verdict.reason, held_until=verdict.until)
+            move(conn, send, State.HELD, verdict.reason, now, reason=verdict.reason, held_until=verdict.until)
         return Held(verdict.until, verdict.reason)
     chosen = first if first is not None else routing.choose(conn, send, message.to_address, now)
     if isinstance(chosen, Held):
         whose = chosen.provider or send.provider
-        ledger.move(conn, send, State.HELD, chosen.reason, now, reason=chosen.reason, held_until=chosen.until, provider=whose)
+        move(conn, send, State.HELD, chosen.reason, now, reason=chosen.reason, held_until=chosen.until, provider=whose)
         return chosen
     attempt = send.attempts + 1
-    ledger.move(
+    move(
         conn, send, State.CLAIMED, f"attempt {attempt} by {chosen.name}", now,
         attempts=attempt, provider=chosen.name, consent_id=verdict.consent_id, reason=None, held_until=None,
         claimed_at=send.claimed_at if doubtful else now,
@@ -243,33 +160,39 @@ def settle(conn: Connection, key: str, outcome: Outcome, now: datetime, attempt:
             failed at says nothing about a later one, so it is passed over.
         emit: appends `Email Delivered` where the provider delivers by itself.
     """
-    send = ledger.load(conn, key)
+    return settle_send(conn, ledger.load(conn, key), outcome, now, attempt, emit)
+
+
+def settle_send(
+    conn: Connection, send: SendRow, outcome: Outcome, now: datetime, attempt: int | None, emit: Emit | None, move: Move = ledger.move
+) -> SendRow:
+    """Do as `settle` with a send that is loaded; `move` takes it to another state, at once or with others."""
     if isinstance(outcome, Accepted):
         if send.state is State.ACCEPTED:
             return send
         late = "late evidence: " if send.state in _TOO_LATE else ""
         if late:  # it was given up, or found to be unsent, and was accepted all the same
             metrics().late_evidence.labels(send.provider or "").inc()
-            log.error("a message that was given up was accepted after all", send_key=key, provider=send.provider, state=send.state.value)
-        send = ledger.move(
+            log.error("a message that was given up was accepted", send_key=send.key, provider=send.provider, state=send.state.value)
+        send = move(
             conn, send, State.ACCEPTED, f"{late}accepted by {send.provider}", now,
             provider_message_id=outcome.provider_message_id, reason=None, settled_at=now,
         )  # fmt: skip
         if outcome.delivered and emit is not None:
-            emit(conn, engagement.engagement(conn, key, engagement.DELIVERED, f"delivered:{key}", now))
+            emit(conn, engagement.engagement(conn, send.key, engagement.DELIVERED, f"delivered:{send.key}", now))
         return send
     if send.state not in (State.CLAIMED, State.UNKNOWN) or (attempt is not None and attempt != send.attempts):
         return send
     if isinstance(outcome, Unclear):
-        return ledger.move(conn, send, State.UNKNOWN, outcome.reason, now, reason=outcome.reason) if send.state is State.CLAIMED else send
+        return move(conn, send, State.UNKNOWN, outcome.reason, now, reason=outcome.reason) if send.state is State.CLAIMED else send
     # This attempt failed for certain; an earlier one under the same key may still have been accepted.
-    earlier = ledger.in_doubt(conn, key) - (1 if send.state is State.UNKNOWN else 0)
+    earlier = ledger.in_doubt(conn, send.key) - (1 if send.state is State.UNKNOWN else 0)
     if earlier > 0:
         reason = f"{outcome.reason}; an earlier attempt may have been accepted"
-        return ledger.move(conn, send, State.UNKNOWN, reason, now, reason=reason) if send.state is State.CLAIMED else send
+        return move(conn, send, State.UNKNOWN, reason, now, reason=reason) if send.state is State.CLAIMED else send
     if isinstance(outcome, Refused):
-        return ledger.move(conn, send, State.REJECTED, outcome.reason, now, reason=outcome.reason, settled_at=now)
-    return ledger.move(conn, send, State.PLANNED, outcome.reason, now, reason=outcome.reason, claimed_at=None)
+        return move(conn, send, State.REJECTED, outcome.reason, now, reason=outcome.reason, settled_at=now)
+    return move(conn, send, State.PLANNED, outcome.reason, now, reason=outcome.reason, claimed_at=None)
 
 
 def withdraw(conn: Connection, key: str, reason: str, now: datetime) -> SendRow:
@@ -385,12 +308,3 @@ def key_holds(send: SendRow, provider: Provider, now: datetime) -> bool:
     if provider.klass is not Klass.KEYED or send.provider != provider.name or send.claimed_at is None:
         return False
     return now - send.claimed_at < provider.key_window
-
-
-def _message(conn: Connection, send: SendRow, now: datetime) -> Message:
-    row = conn.execute(_FROZEN, {"sought": send.key}).one()
-    return Message(
-        key=send.key, to_address=row.to_address, to_name=row.to_name, from_address=row.from_address, from_name=row.from_name,
-        subject=row.subject, html=row.html, text=row.text, headers=row.headers, amp=row.amp,
-        date=send.claimed_at or now,  # a second post under a key carries the same bytes
-    )  # fmt: skip

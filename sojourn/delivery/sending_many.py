@@ -17,12 +17,14 @@ from sojourn.clock import Clock, monotonic
 from sojourn.delivery import facts, ledger
 from sojourn.delivery.ahead import read_ahead, single
 from sojourn.delivery.engagement import Emit
+from sojourn.delivery.facts import Checked
+from sojourn.delivery.freezing import Frozen, Made, freeze, freeze_all
 from sojourn.delivery.gate import judge
 from sojourn.delivery.outcomes import Claimed, ClaimResult, NotAccepted, Outcome, Unclear
 from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
-from sojourn.delivery.sending import Frozen, claim, decide, post, settle
+from sojourn.delivery.sending import claim, decide, post, settle_send
 from sojourn.errors import NotCaughtUp, ProviderBusy, ProviderUnclear, Transient
 from sojourn.store import locks
 from sojourn.store.database import Database
@@ -34,23 +36,39 @@ class Asked:
     """A message that is to be carried.
 
     Attributes:
-        key: of its send.
-        profile_id: whose it is.
+        made: the message.
         rules: the shop's and the journey's.
-        prepare: runs first in its claim (a `plan`).
+        checked: what is wrong with the message by itself, where that was asked.
     """
 
-    key: str
-    profile_id: str
+    made: Made
     rules: GateRules
-    prepare: Callable[[Connection], Frozen | None]
+    checked: Checked | None = None
+
+    @property
+    def key(self) -> str:
+        """Of its send."""
+        return self.made.order.key
+
+    @property
+    def profile_id(self) -> str:
+        """Whose it is."""
+        return self.made.order.profile_id
 
 
 Came = ClaimResult | Outcome | Transient
+Keep = Callable[[Connection, Sequence[str]], object]
 
 
 async def deliver_all(
-    db: Database, provider: Provider | Routing, asked: Sequence[Asked], clock: Clock, *, emit: Emit | None = None, at_once: int
+    db: Database,
+    provider: Provider | Routing,
+    asked: Sequence[Asked],
+    clock: Clock,
+    *,
+    keep: Keep,
+    emit: Emit | None = None,
+    at_once: int,
 ) -> list[Came]:
     """Carry messages through claim, post and settle, and return what came of each, in order.
 
@@ -61,11 +79,12 @@ async def deliver_all(
         provider: who carries them away, or who chooses one.
         asked: the messages.
         clock: the shop's.
+        keep: writes down what led to messages, by their keys, in the transaction of their claims.
         emit: appends `Email Delivered` where the provider delivers by itself.
         at_once: how many are posted at once; their number is bounded by what can be posted while a claim is fresh.
     """
     routing = routing_of(provider)
-    came, claimed_at = await db.write(_claim_all, asked, clock, routing)
+    came, claimed_at = await db.write(_claim_all, asked, clock, routing, keep)
     turn = asyncio.Semaphore(at_once)
 
     async def carry(claimed: Claimed) -> Outcome:
@@ -78,12 +97,14 @@ async def deliver_all(
     outcomes = await asyncio.gather(*(carry(each) for each in came if isinstance(each, Claimed)))
 
     def settle_all(conn: Connection) -> None:
+        sends, moves = ledger.load_all(conn, [asked[place].key for place in posted]), ledger.Moves()
         for place, outcome in zip(posted, outcomes, strict=True):
             claimed = came[place]
             assert isinstance(claimed, Claimed)
-            settle(conn, asked[place].key, outcome, clock.now(), claimed.attempt, emit)
+            settle_send(conn, sends[asked[place].key], outcome, clock.now(), claimed.attempt, emit, moves)
             if isinstance(outcome, NotAccepted):
                 routing.give_back(conn, claimed.provider.name, clock.now())
+        moves.make(conn)
 
     if posted:
         await db.write(settle_all)
@@ -94,7 +115,9 @@ async def deliver_all(
     return told
 
 
-def _claim_all(conn: Connection, asked: Sequence[Asked], clock: Clock, routing: Routing) -> tuple[list[ClaimResult | Transient], float]:
+def _claim_all(
+    conn: Connection, asked: Sequence[Asked], clock: Clock, routing: Routing, keep: Keep
+) -> tuple[list[ClaimResult | Transient], float]:
     """Claim what is new with what is read for all of them at once, and all else one by one."""
     now = clock.now()
     # In the order of people, as everyone locks them: two pages then wait for each other, and not for ever.
@@ -104,55 +127,58 @@ def _claim_all(conn: Connection, asked: Sequence[Asked], clock: Clock, routing: 
     locks.hold_events(conn, sorted(alone))
     behind = facts.anything_waits(conn)
     came: dict[int, ClaimResult | Transient] = {}
-    frozen: dict[int, Frozen] = {}
+    going: list[int] = []
     for place in places:
-        each = asked[place]
-        if each.profile_id not in alone:
+        if asked[place].profile_id not in alone:
             continue
         if behind:
             try:
-                facts.caught_up(conn, [each.profile_id])
+                facts.caught_up(conn, [asked[place].profile_id])
             except NotCaughtUp as error:
                 came[place] = error
                 continue
-        made = each.prepare(conn)
-        if made is not None:
-            frozen[place] = made
-    _claim_new(conn, asked, frozen, now, routing, came)
+        going.append(place)
+    keep(conn, [asked[place].key for place in going])
+    frozen = freeze_all(conn, [asked[place].made for place in going], now)
+    _claim_new(conn, {place: asked[place] for place in going if asked[place].key in frozen}, frozen, now, routing, came)
     for place in places:
         if place not in came:
-            came[place] = _claim_known(conn, asked[place], clock, routing)
+            came[place] = _claim_known(conn, asked[place], clock, routing, keep)
     return [came[place] for place in range(len(asked))], monotonic()
 
 
 def _claim_new(
     conn: Connection,
-    asked: Sequence[Asked],
-    frozen: Mapping[int, Frozen],
+    asked: Mapping[int, Asked],
+    frozen: Mapping[str, Frozen],
     now: datetime,
     routing: Routing,
     came: dict[int, ClaimResult | Transient],
 ) -> None:
     """Claim what was planned in this very transaction: nothing can have become of it yet."""
-    if not frozen:
+    if not asked:
         return
-    sends = [each.send for each in frozen.values()]
-    journeys = {send.journey for send in sends}
-    ahead = read_ahead(conn, [send.profile_id for send in sends], [send.entry_id for send in sends], [send.key for send in sends], journeys)
-    for place, made in frozen.items():
-        send, message, rules = made.send, made.message, asked[place].rules
-        verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, rules, ahead))
+    first = next(iter(asked.values()))
+    addresses = {each.message.to_address for each in frozen.values() if each.message.to_address}
+    ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses))
+    moves = ledger.Moves()
+    for place, each in asked.items():
+        made = frozen[each.key]
+        send, message = made.send, made.message
+        verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked))
         try:
-            came[place] = decide(conn, send, message, verdict, now, routing)
+            came[place] = decide(conn, send, message, verdict, now, routing, moves)
         except ProviderBusy as error:  # it stays planned
             came[place] = error
+    moves.make(conn)
 
 
-def _claim_known(conn: Connection, asked: Asked, clock: Clock, routing: Routing) -> ClaimResult | Transient:
+def _claim_known(conn: Connection, asked: Asked, clock: Clock, routing: Routing, keep: Keep) -> ClaimResult | Transient:
     ledger.written(conn)
     point = conn.begin_nested()
     try:
-        asked.prepare(conn)
+        keep(conn, [asked.key])
+        freeze(conn, asked.made, clock.now())
         claimed = claim(conn, asked.key, clock.now(), asked.rules, routing)
         ledger.written(conn)
     except Transient as error:

@@ -54,7 +54,7 @@ class Tokens:
     def __init__(self, secret: str) -> None:
         if len(secret) < MIN_SECRET:
             raise SettingsError(f"SOJOURN_SECRET_KEY has fewer than {MIN_SECRET} characters; set a long random one")
-        self._secret = secret.encode()
+        self._keyed = hmac.new(secret.encode(), digestmod="sha256")
 
     def sign(self, purpose: Purpose, send_key: str, number: int = 0) -> str:
         """Return the token for a send, and a number, for one purpose."""
@@ -80,7 +80,9 @@ class Tokens:
     def _signature(self, purpose: Purpose, payload: bytes) -> bytes:
         fields = (purpose.value.encode(), payload)
         said = b"".join(len(field).to_bytes(4) + field for field in fields)
-        return hmac.digest(self._secret, said, "sha256")[:SIGNATURE_BYTES]
+        keyed = self._keyed.copy()  # `hmac.digest` would let go of the interpreter each time, and wait for it
+        keyed.update(said)
+        return keyed.digest()[:SIGNATURE_BYTES]
 
 
 def _text(raw: bytes) -> str:

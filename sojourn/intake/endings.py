@@ -30,4 +30,6 @@ _END = (
 def mark_ended(connection: Connection, endings: Sequence[Ending], now: datetime) -> int:
     """End the entries that still run, and return how many there were; an ending written before stands."""
     rows = [{"entry": e.entry_id, "how": e.outcome, "why": e.because, "moment": now} for e in endings]
-    return sum(connection.execute(_END, row).rowcount for row in sorted(rows, key=lambda row: str(row["entry"])))
+    if not rows:
+        return 0
+    return connection.execute(_END, sorted(rows, key=lambda row: str(row["entry"]))).rowcount

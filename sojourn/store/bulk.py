@@ -10,6 +10,7 @@ from typing import cast as typed
 import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Insert, Select, String, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 T = TypeVar("T")
 Many = Sequence[str] | str
@@ -25,6 +26,18 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
 def insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row and tell whether it is new; one whose key is taken is left as it is."""
     return connection.execute(_statement(connection.dialect.name, table), row).rowcount > 0
+
+
+def insert_new_keys(connection: Connection, table: Table, key: Column[Any], rows: Sequence[dict[str, Any]]) -> set[Any]:
+    """Insert rows and return the keys of those that are new; one whose key is taken is left as it is."""
+    if not rows:
+        return set()
+    return set(connection.execute(_returning(connection.dialect.name, table, key), rows).scalars())
+
+
+@cache
+def _returning(dialect: str, table: Table, key: Column[Any]) -> ReturningInsert[Any]:
+    return _statement(dialect, table).returning(key)
 
 
 def insert_from(connection: Connection, table: Table, columns: Sequence[str], rows: Select[Any]) -> None:

@@ -68,6 +68,11 @@ class Database:
         self.url = _read(url)
         self._store = open_store(self.url, durable=durable)
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a server of its own does the work, and not this process."""
+        return self.url.get_backend_name() == POSTGRESQL
+
     # -- for code without an event loop (the command line, tests, virtual time) ------------------
 
     def write_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

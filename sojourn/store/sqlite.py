@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from sojourn.store.turns import Turns
 from sojourn.store.types import dump_json
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Sqlite:
         if not self._in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         self._engine = self._open(url, durable)
+        self._turns = Turns()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = self._writer if self._in_memory else ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
@@ -67,9 +69,11 @@ class Sqlite:
     def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         """Run work in one transaction, in this thread."""
         if writes:
-            with self._engine.begin() as connection:
+            with self._engine.begin() as connection, self._turns.writing():
                 return work(connection)
         with self._engine.connect().execution_options(sojourn_writes=False) as connection:
+            if not self._in_memory:  # there one thread does both
+                self._turns.known_to(connection)
             return work(connection)
 
     async def run_async(self, work: Callable[[Connection], T], *, writes: bool) -> T:

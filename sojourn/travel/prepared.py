@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sojourn.content import Rendered
 from sojourn.content.fetches import Wanted
 from sojourn.customers.profiles import Person
+from sojourn.delivery.facts import Checked
+from sojourn.delivery.freezing import Made
 from sojourn.delivery.ledger import SendOrder
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, ClaimResult, Outcome, Refused, Suppressed
 from sojourn.language.model import Journey, Send, Step
@@ -31,7 +32,8 @@ class Prepared:
     effect: Step | None
     judged: bool  # false where an earlier attempt's decisions were found
     order: SendOrder | None = None
-    rendered: Rendered | None = None
+    made: Made | None = None
+    checked: Checked | None = None  # what is wrong with it by itself, where that was asked
     problem: str | None = None  # why the message cannot be made
     wanted: tuple[Wanted, ...] = ()  # what other services have to be asked before it can be
 

@@ -7,7 +7,7 @@ a last one. What was judged once stays judged: a later attempt finds it in `deci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, bindparam, false, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from sojourn.clock import Clock, real_now
 from sojourn.content import Contents, RenderFacts
@@ -28,12 +28,12 @@ from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import facts as gate_facts
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
+from sojourn.delivery.freezing import freeze, make
 from sojourn.delivery.ledger import SendOrder, send_key
 from sojourn.delivery.outcomes import ClaimResult, Held, Outcome
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
-from sojourn.delivery.sending import Frozen
 from sojourn.delivery.sending_many import Asked, deliver_all
 from sojourn.delivery.tokens import Links
 from sojourn.errors import MissingFact, RenderError, Transient, Unanswered
@@ -46,11 +46,13 @@ from sojourn.prediction import Models
 from sojourn.prediction.recommending import Recommender
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
-from sojourn.store.tables import decisions, entries, events, sends
+from sojourn.store.tables import decisions, entries
+from sojourn.store.turns import give_way
 from sojourn.travel import calling
 from sojourn.travel.asking import MAX_ROUNDS, Heard, answers_for, hear
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import ENTER_REQUESTED
+from sojourn.travel.pages import Page, read_page
 from sojourn.travel.prepared import Prepared, because_of, content_of, went
 from sojourn.travel.program import EFFECTS, FAILED, KINDS
 from sojourn.travel.registry import Definition, Registry
@@ -58,12 +60,6 @@ from sojourn.travel.state import Advance, Progress, Trail
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _ENTRY = select(entries).where(entries.c.id == bindparam("entry"))
-_DECIDED = select(decisions).where(decisions.c.entry_id == bindparam("entry"), decisions.c.cursor == bindparam("at_cursor"))
-_ENGAGED = (
-    select(sends.c.send_id, events.c.name)
-    .join(events, events.c.send_key == sends.c.key)
-    .where(sends.c.entry_id == bindparam("entry"), events.c.profile_id == bindparam("person"), events.c.machine == false())
-)
 
 
 @dataclass(frozen=True)
@@ -127,28 +123,37 @@ class StoredJourneys:
             await self.store.write(self._keep, ask, prepared)
         return prepared.progress
 
-    async def send_all(self, asks: Sequence[Advance], at_once: int) -> list[Progress | Transient]:
+    async def send_all(
+        self, asks: Sequence[Advance], at_once: int, first: Callable[[Connection], object] = lambda _: None
+    ) -> list[Progress | Transient]:
         """Advance entries that each go to a send next, together; what can only be tried again is said in the entry's place.
 
         Args:
             asks: as of `advance`.
             at_once: how many messages are posted at once.
+            first: runs first in the transaction of their claims; what it raises stops them all.
         """
-        found = await self.store.read(lambda connection: [self._prepare_one(connection, ask) for ask in asks])
+        found = await self.store.read(self._prepare_all, asks)
         asking = [place for place, each in enumerate(found) if isinstance(each, Prepared) and each.wanted]
         if asking:
             wanted = [(content_of(each), each.wanted) for place in asking if isinstance(each := found[place], Prepared)]
             heard = dict(zip(asking, await hear(self.outbound, wanted), strict=True))
             again = await self.store.read(lambda connection: {i: self._prepare_one(connection, asks[i], told) for i, told in heard.items()})
             found = [again.get(place, each) for place, each in enumerate(found)]
-        going = {place: each for place, each in enumerate(found) if isinstance(each, Prepared) and each.rendered is not None}
-        asked = [
-            Asked(each.order.key, each.person.id, self._rules(each.definition, each.effect), partial(self._plan, asks[place], each))
-            for place, each in going.items()
-            if each.order is not None
-        ]
-        outcomes = await deliver_all(self.store, self.provider, asked, self.clock, emit=self.emit, at_once=at_once)
-        came = dict(zip(going, outcomes, strict=True))
+        asked: dict[int, Asked] = {}
+        judged: dict[str, tuple[Advance, Prepared]] = {}
+        for place, each in enumerate(found):
+            if isinstance(each, Prepared) and each.made is not None:
+                asked[place] = Asked(each.made, self._rules(each.definition, each.effect), each.checked)
+                judged[each.made.order.key] = (asks[place], each)
+
+        def keep(connection: Connection, keys: Sequence[str]) -> None:
+            first(connection)
+            insert_new(connection, decisions, [row for key in keys for row in self._decided(*judged[key])])
+
+        to_send = list(asked.values())
+        outcomes = await deliver_all(self.store, self.provider, to_send, self.clock, keep=keep, emit=self.emit, at_once=at_once)
+        came = dict(zip(asked, outcomes, strict=True))
         told: list[Progress | Transient] = []
         for place, (ask, each) in enumerate(zip(asks, found, strict=True)):
             outcome = came.get(place)
@@ -160,11 +165,22 @@ class StoredJourneys:
                 told.append(outcome if isinstance(outcome, Transient) else self._sent(each, outcome))
         return told
 
-    def _prepare_one(self, connection: Connection, ask: Advance, heard: Heard | None = None) -> Prepared | Transient:
+    def _prepare_all(self, connection: Connection, asks: Sequence[Advance]) -> list[Prepared | Transient]:
+        page = read_page(connection, asks)
+        found = []
+        for ask in asks:
+            give_way(connection)
+            found.append(self._prepare_one(connection, ask, page=page))
+        return found
+
+    def _prepare_one(
+        self, connection: Connection, ask: Advance, heard: Heard | None = None, page: Page | None = None
+    ) -> Prepared | Transient:
         try:
-            return self._prepare(connection, ask, heard)
+            prepared = self._prepare(connection, ask, heard, page)
         except Transient as error:
             return error
+        return prepared if prepared.made is None else replace(prepared, checked=gate_facts.check(prepared.made.dated(self.clock.now())))
 
     async def send_again(self, key: str, prepare: Callable[[Connection], object] | None = None) -> object:
         """Carry a send that was planned before through the gate once more, under the rules of its journey's version.
@@ -189,15 +205,16 @@ class StoredJourneys:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _prepare(self, connection: Connection, ask: Advance, heard: Heard | None = None) -> Prepared:
-        entry = connection.execute(_ENTRY, {"entry": ask.entry_id}).one()
-        person = profiles.load(connection, entry.profile_id)
-        gate_facts.caught_up(connection, [person.id])
+    def _prepare(self, connection: Connection, ask: Advance, heard: Heard | None = None, page: Page | None = None) -> Prepared:
+        page = page or read_page(connection, [ask])
+        entry, person = page.of(ask.entry_id)
+        if page.waits:
+            gate_facts.caught_up(connection, [person.id])
         definition = self.registry.get(connection, entry.version)
-        facts = self._facts(connection, entry, person, ask.scores)
+        facts = self._facts(connection, entry, person, ask.scores, page.engaged.get((entry.id, person.id), ()))
         if definition.program.keeps_answers():
             facts = replace(facts, calls=calling.answers_of(connection, entry.id))
-        kept = connection.execute(_DECIDED, {"entry": ask.entry_id, "at_cursor": ask.cursor}).one_or_none()
+        kept = page.decided.get((ask.entry_id, ask.cursor))
         if kept is not None:
             progress = Progress.model_validate(kept.answers)
         else:
@@ -215,9 +232,11 @@ class StoredJourneys:
         prepared = Prepared(entry, definition, person, progress, effect, kept is None)
         return self._render(prepared, effect, facts, heard) if isinstance(effect, Send) else prepared
 
-    def _facts(self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float]) -> Facts:
+    def _facts(
+        self, connection: Connection, entry: Row[Any], person: Person, scores: Mapping[str, float], with_sends: Iterable[tuple[str, str]]
+    ) -> Facts:
         engaged: dict[str, frozenset[str]] = {}
-        for send, name in connection.execute(_ENGAGED, {"entry": entry.id, "person": person.id}):
+        for send, name in with_sends:
             if name in KINDS:
                 engaged[send] = engaged.get(send, frozenset()) | {KINDS[name]}
         trigger, now, history = entry.trigger, self.clock.now(), StoredHistory(connection, person.id)
@@ -284,7 +303,7 @@ class StoredJourneys:
             return replace(prepared, order=order, problem=str(error))
         except RenderError as error:
             return replace(prepared, order=order, problem=f"cannot be rendered: {error}")
-        return replace(prepared, order=order, rendered=rendered)
+        return replace(prepared, order=order, made=make(order, rendered, self.links))
 
     def _spoken_of(self, content: str, person: Person, facts: Facts) -> Mapping[str, Any]:
         """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
@@ -298,7 +317,7 @@ class StoredJourneys:
 
     async def _send(self, ask: Advance, prepared: Prepared) -> Progress:
         assert prepared.order is not None
-        if prepared.rendered is None:
+        if prepared.made is None:
             await self.store.write(self._unsendable, ask, prepared)
             return self._unsent(prepared)
         rules, plan = self._rules(prepared.definition, prepared.effect), partial(self._plan, ask, prepared)
@@ -312,11 +331,10 @@ class StoredJourneys:
             known[key] = rules_of(self.registry.shop, definition.journey, self.secret, topic, self.registry.priorities)
         return known[key]
 
-    def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> Frozen | None:
-        assert prepared.order is not None
-        assert prepared.rendered is not None
+    def _plan(self, ask: Advance, prepared: Prepared, connection: Connection) -> None:
+        assert prepared.made is not None
         self._keep(connection, ask, prepared)
-        return sending.freeze(connection, prepared.order, prepared.rendered, self.clock.now(), self.links)
+        freeze(connection, prepared.made, self.clock.now())
 
     def _unsent(self, prepared: Prepared) -> Progress:
         assert isinstance(prepared.effect, Send)
@@ -395,8 +413,10 @@ class StoredJourneys:
 
     def _keep(self, connection: Connection, ask: Advance, prepared: Prepared) -> None:
         """Write down what was judged, once: the because of every send and of every path without one."""
+        insert_new(connection, decisions, self._decided(ask, prepared))
+
+    def _decided(self, ask: Advance, prepared: Prepared) -> list[dict[str, Any]]:
         if not prepared.judged or not prepared.progress.trail:
-            return
+            return []
         answers, following = prepared.progress.model_dump(mode="json"), prepared.progress.cursor
-        row = {"entry_id": ask.entry_id, "cursor": ask.cursor, "at": self.clock.now(), "answers": answers, "next_cursor": following}
-        insert_new(connection, decisions, [row])
+        return [{"entry_id": ask.entry_id, "cursor": ask.cursor, "at": self.clock.now(), "answers": answers, "next_cursor": following}]

@@ -13,6 +13,7 @@ from sojourn.language.loader import load_broadcast
 from sojourn.language.moments import zone_named
 from sojourn.store.tables import broadcast_recipients, entries, sends
 from sojourn.testing import Shop
+from sojourn.travel import stored
 from sojourn.travel.state import Advance
 
 CONTENT = """---
@@ -110,6 +111,26 @@ def test_a_paused_one_sends_nothing_and_goes_on_where_it_was(shop):
     assert sending.send() is None
     assert sending.mails() == before
     assert sending.look().because == "a wrong price"
+    sending.write(standing.resume, sending.id)
+    sending.send()
+    assert sending.mails() == GOLD
+
+
+def test_a_pause_stops_also_what_was_taken_and_rendered_already(shop, monkeypatch):
+    sending = Sending(shop)
+    shop.advance("1h")
+    sending.gather()
+    deliver_all, store = stored.deliver_all, sending.engine.store
+
+    async def paused_before(*args, **kwargs):
+        await store.write(standing.pause, sending.id, "a wrong price")
+        return await deliver_all(*args, **kwargs)
+
+    monkeypatch.setattr(stored, "deliver_all", paused_before)
+    assert sending.send() is None
+    assert sending.mails() == []
+    assert sending.read(lambda c: c.execute(select(sends.c.key)).all()) == []
+    monkeypatch.undo()
     sending.write(standing.resume, sending.id)
     sending.send()
     assert sending.mails() == GOLD

@@ -1,0 +1,164 @@
+"""Freezes rendered messages under their keys: what is posted, now or by a later attempt, are these bytes.
+
+All that can be made of a message without the store is made first (`make`): a writing transaction keeps others waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from sojourn.content.links import rewrite_amp, rewrite_links
+from sojourn.delivery import ledger
+from sojourn.delivery.ledger import SendOrder, SendRow
+from sojourn.delivery.message import Message
+from sojourn.delivery.tokens import Links
+from sojourn.language.shop import TRANSACTIONAL
+from sojourn.store.tables import links, live_parts, messages
+
+_FREEZE, _LINKS, _LIVE = insert(messages), insert(links), insert(live_parts)
+_FROZEN = select(messages).where(messages.c.send_key == bindparam("sought"))
+
+
+class RenderedMessage(Protocol):
+    """What rendering gives (`sojourn.content`)."""
+
+    @property
+    def subject(self) -> str:
+        """The subject."""
+        ...
+
+    @property
+    def html(self) -> str:
+        """The HTML part."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The text part."""
+        ...
+
+    @property
+    def tokens(self) -> Mapping[str, Any]:
+        """Each token's value and where it came from."""
+        ...
+
+    @property
+    def amp(self) -> str | None:
+        """The AMP part; None without one."""
+        ...
+
+    @property
+    def live(self) -> Sequence[Mapping[str, Any]]:
+        """What is shown as it is when the message is opened, by number."""
+        ...
+
+
+@dataclass(frozen=True)
+class Made:
+    """A message that is ready to be frozen.
+
+    Attributes:
+        order: what is sent to whom.
+        message: as it is posted, but for its date.
+        urls: where its links lead, by their number.
+        live: what it shows as it is when it is opened, by number.
+        tokens: each token's value and where it came from.
+    """
+
+    order: SendOrder
+    message: Mapping[str, Any]
+    urls: Mapping[int, str]
+    live: Sequence[Mapping[str, Any]]
+    tokens: Mapping[str, Any]
+
+    def dated(self, date: datetime) -> Message:
+        """Return the message as it is posted."""
+        return Message(key=self.order.key, date=date, **self.message)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A message that was frozen just now, and its send."""
+
+    send: SendRow
+    message: Message
+
+
+def make(order: SendOrder, rendered: RenderedMessage, tracking: Links, *, pixel: bool = True) -> Made:
+    """Return a rendered message as it is to be frozen.
+
+    Args:
+        order: what is sent to whom.
+        rendered: the message.
+        tracking: makes the addresses that lead back to us.
+        pixel: whether opens may be tracked.
+    """
+    urls: dict[int, str] = {}
+
+    def tracked(position: int, url: str) -> str:
+        urls[position] = url
+        return tracking.click(order.key, position)
+
+    seen = tracking.pixel(order.key) if pixel else None
+    html, text = rewrite_links(rendered.html, rendered.text, tracked, seen)
+    amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
+    headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
+    if order.reply_to:
+        headers["Reply-To"] = order.reply_to
+    if order.purpose != TRANSACTIONAL:
+        headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message = {
+        "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
+        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers, "amp": amp,
+    }  # fmt: skip
+    return Made(order, message, urls, rendered.live, rendered.tokens)
+
+
+def _as_in_html(urls: dict[int, str], tracked: Callable[[int, str], str]) -> Callable[[str], str]:
+    """Return what gives a link of the AMP part the number that it has in the HTML part; one that is not there gets the next."""
+
+    def number(url: str) -> str:
+        known = next((position for position, there in urls.items() if there == url), len(urls))
+        return tracked(known, url)
+
+    return number
+
+
+def freeze(conn: Connection, made: Made, now: datetime) -> Frozen | None:
+    """Freeze a message under its key; None where that was done before, which stands.
+
+    Args:
+        conn: a writing transaction.
+        made: the message.
+        now: the shop's moment.
+    """
+    return freeze_all(conn, [made], now).get(made.order.key)
+
+
+def freeze_all(conn: Connection, made: Sequence[Made], now: datetime) -> dict[str, Frozen]:
+    """Freeze messages under their keys and return, by key, those that were not frozen before; see `freeze`."""
+    opened = ledger.open_sends(conn, [each.order for each in made], now)
+    new = [each for each in made if each.order.key in opened]
+    rows = [{**each.message, "send_key": each.order.key, "tokens": dict(each.tokens), "rendered_at": now} for each in new]
+    urls = [{"send_key": each.order.key, "position": i, "url": url} for each in new for i, url in each.urls.items()]
+    live = [{"send_key": each.order.key, "number": i, "shows": dict(shows)} for each in new for i, shows in enumerate(each.live)]
+    for statement, values in ((_FREEZE, rows), (_LINKS, urls), (_LIVE, live)):
+        if values:
+            conn.execute(statement, values)
+    return {each.order.key: Frozen(opened[each.order.key], each.dated(now)) for each in new}
+
+
+def message_of(conn: Connection, send: SendRow, now: datetime) -> Message:
+    """Return the message that was frozen for a send."""
+    row = conn.execute(_FROZEN, {"sought": send.key}).one()
+    return Message(
+        key=send.key, to_address=row.to_address, to_name=row.to_name, from_address=row.from_address, from_name=row.from_name,
+        subject=row.subject, html=row.html, text=row.text, headers=row.headers, amp=row.amp,
+        date=send.claimed_at or now,  # a second post under a key carries the same bytes
+    )  # fmt: skip
