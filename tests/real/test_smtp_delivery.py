@@ -19,9 +19,10 @@ from delivery_world import NOON, DeliveryWorld, make_world
 from sojourn.clock import VirtualClock
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.ledger import State
+from sojourn.delivery.message import Message
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Claimed, Refused, Unclear
 from sojourn.delivery.providers.smtp import Smtp
-from sojourn.errors import ProviderBusy, SettingsError
+from sojourn.errors import ProviderBusy, ProviderLocked, SettingsError
 
 pytestmark = pytest.mark.real
 
@@ -97,6 +98,11 @@ async def deliver(world: DeliveryWorld, smtp: Smtp) -> object:
         return busy
 
 
+def a_message(world: DeliveryWorld) -> Message:
+    order = world.order
+    return Message(key=order.key, to_address=order.to_address, from_address=order.from_address, subject="s", html="h", text="t", date=NOON)
+
+
 def state(world: DeliveryWorld) -> State:
     return world.db.write_now(ledger.load, world.key).state
 
@@ -113,7 +119,8 @@ async def test_a_message_arrives_as_it_was_frozen(world: DeliveryWorld, smtp: Sm
 
 BROKEN_OFF = [("mail", "drop"), ("rcpt", "drop"), ("rcpt", "hang")]
 PROOF = [("mail", "451 4.3.0 later"), ("rcpt", "450 4.2.1 busy"), ("data", "452 4.2.2 full"), *BROKEN_OFF]
-NO = [("mail", "550 5.7.1 no"), ("rcpt", "550 5.1.1 no such user ann@example.com"), ("data", "554 5.6.0 spam")]
+NO = [("rcpt", "550 5.1.1 no such user ann@example.com"), ("data", "554 5.6.0 spam")]
+OURS = [("mail", "550 5.7.1 not your sender"), ("rcpt", "530 5.7.0 log in first"), ("data", "535 5.7.8 log in again")]
 NOBODY_KNOWS = [("data", "drop"), ("data", "keep and drop"), ("data", "hang"), ("data", "keep and hang")]
 
 
@@ -139,6 +146,19 @@ async def test_a_definite_refusal_is_final_and_its_words_are_not_kept(
     assert refused.reason.endswith(answer[:9])
     assert isinstance(await deliver(world, smtp), AlreadySettled)
     assert (state(world), mailbox.hits[step], mailbox.stored) == (State.REJECTED, 1, [])
+
+
+@pytest.mark.parametrize(("step", "answer"), OURS)
+async def test_a_refusal_of_who_sends_is_nobodys_fault_but_ours_and_the_message_waits(
+    world: DeliveryWorld, smtp: Smtp, mailbox: Mailbox, step: str, answer: str
+) -> None:
+    mailbox.answers[step] = answer
+    with pytest.raises(ProviderLocked, match=answer[:9]):
+        await smtp.deliver(a_message(world))
+    assert isinstance(await deliver(world, smtp), ProviderBusy)
+    assert (state(world), mailbox.hits[step], mailbox.stored) == (State.PLANNED, 2, [])
+    mailbox.answers.clear()
+    assert isinstance(await deliver(world, smtp), Accepted)
 
 
 @pytest.mark.parametrize(("step", "answer"), NOBODY_KNOWS)
