@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Server
+from aiosmtpd.smtp import AuthResult
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/delivery"))
 from delivery_world import NOON, DeliveryWorld, make_world
@@ -63,6 +64,12 @@ class Mailbox:
         return await self._at("data", server, "250 OK", envelope.content)
 
 
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def mailbox() -> Mailbox:
     return Mailbox()
@@ -70,10 +77,7 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def server(mailbox: Mailbox) -> Iterator[Controller]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, server_hostname="mx.test.example")
+    controller = Controller(mailbox, hostname="127.0.0.1", port=_free(), server_hostname="mx.test.example")
     controller.start()
     yield controller
     controller.stop()
@@ -208,6 +212,32 @@ async def test_a_server_that_is_not_there_or_speaks_no_tls_proves_that_nothing_w
     for demanding in (Smtp("127.0.0.1", server.port, tls=True, step_seconds=0.4), Smtp("127.0.0.1", server.port, starttls=True)):
         assert isinstance(await deliver(world, demanding), ProviderBusy)
     assert isinstance(await deliver(world, Smtp("127.0.0.1", server.port, username="u", password="p")), ProviderBusy)
+    assert (state(world), mailbox.stored) == (State.PLANNED, [])
+
+
+async def test_a_server_that_greets_with_a_no_or_takes_no_log_in_of_ours_is_our_fault_and_the_message_waits(world: DeliveryWorld) -> None:
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 no service for you\r\n")
+        await writer.drain()
+        writer.close()
+
+    refusing = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    nobody = Smtp("127.0.0.1", refusing.sockets[0].getsockname()[1], step_seconds=0.4)
+    with pytest.raises(ProviderLocked, match="554"):
+        await nobody.deliver(a_message(world))
+    refusing.close()
+
+    mailbox = Mailbox()
+    no = AuthResult(success=False, handled=False)
+    strict = Controller(mailbox, hostname="127.0.0.1", port=_free(), auth_require_tls=False, authenticator=lambda *_: no)
+    strict.start()
+    try:
+        stranger = Smtp("127.0.0.1", strict.port, username="u", password="wrong", step_seconds=2)
+        with pytest.raises(ProviderLocked, match="535"):
+            await stranger.deliver(a_message(world))
+        assert isinstance(await deliver(world, stranger), ProviderBusy)
+    finally:
+        strict.stop()
     assert (state(world), mailbox.stored) == (State.PLANNED, [])
 
 

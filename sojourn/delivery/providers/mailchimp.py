@@ -44,6 +44,8 @@ KINDS = {
     "spam": Kind.COMPLAINED,
     "unsub": Kind.UNSUBSCRIBED,
 }
+# What tells one event of a message from another: they bear the message's id, and what they say of it grows.
+_TELLING = ("event", "_id", "ts", "url", "ip", "user_agent")
 # Of the reasons for which it refuses one recipient, those that are our account's.
 _OURS = ("unsigned", "invalid-sender", "test-mode-limit")
 
@@ -124,7 +126,7 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
     message = mapping(event.get("msg"))
     agent = mapping(event.get("user_agent_parsed"))
     return Notice(
-        id=digest({"event": event["event"], "_id": event.get("_id"), "ts": event.get("ts"), "url": event.get("url")}),
+        id=digest({name: event.get(name) for name in _TELLING}),
         kind=kind,
         at=unix(event.get("ts")),
         send_key=as_key(mapping(message.get("metadata")).get(KEY)),

@@ -3,7 +3,7 @@
 From postmarkapp.com/developer: "Email API", "Send batch emails" (500 messages, 50 MB; each has an answer and metadata of its
 own), "API overview" (status codes; error codes), "Messages API", "Webhooks overview" and the page of each webhook; the types
 of bounces from its client library. It states no rate limit in numbers, and no Retry-After. Not to be found: how long the
-search lags behind, and the codes 1235 and 1236 (streams), which stand here as they were known before.
+search lags behind, the words of its error 300, and the codes 1235 and 1236 (streams), which stand here as they were known before.
 """
 
 from __future__ import annotations
