@@ -26,7 +26,7 @@ from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.gate import Verdict
 from sojourn.delivery.ledger import SendOrder, SendRow, State
-from sojourn.delivery.message import Message
+from sojourn.delivery.message import Message, feedback_id
 from sojourn.delivery.outcomes import (
     Accepted,
     AlreadySettled,
@@ -138,7 +138,7 @@ def freeze(
     seen = tracking.pixel(order.key) if pixel else None
     html, text = rewrite_links(rendered.html, rendered.text, tracked, seen)
     amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
-    headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
+    headers = {"Feedback-ID": feedback_id(order.send_id, order.journey, order.purpose)}
     if order.reply_to:
         headers["Reply-To"] = order.reply_to
     if order.purpose != TRANSACTIONAL:
