@@ -9,6 +9,7 @@ not verified is accepted first and told of by an `error` event. Not to be found:
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ MARGIN = timedelta(minutes=1)
 DUPLICATE = "duplicate_parameter"
 _OURS = ("unauthorized", "not_enough_credits", "account_under_validation", "permission_denied", "reseller_permission_denied")
 MEANS: Meanings = {**dict.fromkeys(_OURS, ProviderLocked), "duplicate_request": ProviderUnclear}
+_SENDER = re.compile(r"((in)?valid )?sender\b", re.IGNORECASE)  # how words begin that are about us; a recipient's name may follow
 MILLISECONDS_FROM = 10**11  # a smaller number is one of seconds: in one of its examples ts_epoch is
 CUSTOM = "X-Mailin-custom"  # comes back in webhooks
 KINDS = {
@@ -78,7 +80,7 @@ class Brevo(HttpProvider):
         code = answer.code("code")
         if code == DUPLICATE and answer.status in (400, 409):
             return Receipt(None)
-        raise self.refusal(answer, code, sender="sender" in str(answer.field("message")).lower())
+        raise self.refusal(answer, code, sender=_SENDER.match(str(answer.field("message"))) is not None)
 
 
 class BrevoHook:

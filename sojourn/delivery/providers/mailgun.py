@@ -34,8 +34,8 @@ KINDS = {
 PEOPLES = ("browser", "email client", "mobile browser")  # client types; the others are robots, libraries and unknowns
 
 
-# Words of a 400 that are about us: the domain may not send, or the From is none.
-_OURS = re.compile(r"not allowed to send|'?from'? parameter", re.IGNORECASE)
+# How a 400 begins that is about us. No more is looked at: what follows may repeat a name that its owner chose.
+_OURS = re.compile(r"domain \S+ is not allowed to send|'?from'? parameter", re.IGNORECASE)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -57,7 +57,7 @@ class Mailgun(HttpProvider):
         files = {"message": ("message.eml", to_bytes(message), "message/rfc822")}
         answer = await self.api.post(f"/v3/{self._domain}/messages.mime", data=fields, files=files)
         if not answer.ok:
-            raise self.refusal(answer, sender=_OURS.search(str(answer.field("message"))) is not None)
+            raise self.refusal(answer, sender=_OURS.match(str(answer.field("message"))) is not None)
         return Receipt((answer.text("id") or "").strip("<>") or None)
 
     async def look_up(self, sought: Sought) -> Receipt | None:

@@ -2,12 +2,14 @@
 
 From postmarkapp.com/developer: "Email API", "Send batch emails" (500 messages, 50 MB; each has an answer and metadata of its
 own), "API overview" (status codes; error codes), "Messages API", "Webhooks overview" and the page of each webhook; the types
-of bounces from its client library. It states no rate limit in numbers, and no Retry-After. Not to be found: how long the
-search lags behind, the words of its error 300, and the codes 1235 and 1236 (streams), which stand here as they were known before.
+of bounces from its client library, the words of its error 300 from its users' reports. It states no rate limit in numbers,
+and no Retry-After. Not to be found: how long the search lags behind, and the codes 1235 and 1236 (streams), which stand here
+as they were known before.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +24,7 @@ BASE = "https://api.postmarkapp.com"
 # Of 422: the token, the sender's signature, the account's approval, credits, streams. All else is about the message.
 _LOCKED = {str(code): ProviderLocked for code in (10, 400, 401, 405, 412, 413, 1235, 1236)}
 MEANS: Meanings = {**_LOCKED, "100": ProviderBusy, "429": ProviderBusy}  # maintenance; too many
+_SENDER = re.compile("(Invalid|Error parsing) 'From'")  # and no more: behind it may stand a recipient's name
 HARD = ("HardBounce", "BadEmailAddress")
 NO_BOUNCE = ("Transient", "AutoResponder", "Subscribe", "AddressChange", "ChallengeVerification", "OpenRelayTest")
 NOT_SENT = ("ManuallyDeactivated", "SMTPApiError", "TemplateRenderingFailed", "Unconfirmed")  # by Postmark itself
@@ -54,7 +57,7 @@ class Postmark(HttpProvider):
             body["ReplyTo"] = reply_to
         answer = await self.api.post("/email", json=body)
         if not answer.ok:
-            raise self.refusal(answer, answer.code("ErrorCode"), sender="'From'" in str(answer.field("Message")))
+            raise self.refusal(answer, answer.code("ErrorCode"), sender=_SENDER.match(str(answer.field("Message"))) is not None)
         return Receipt(answer.text("MessageID"))
 
     async def look_up(self, sought: Sought) -> Receipt | None:

@@ -17,7 +17,7 @@ from sojourn.delivery.providers.base import KEY, Klass, Limits, Receipt, Togethe
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings, mailbox, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
 from sojourn.delivery.webhooks.base import FRESH, Forged, Hook, Kind, Notice, Posted, as_key, fresh, iso, mapping, same, unix, word
-from sojourn.errors import ProviderLocked, ProviderUnclear, SettingsError
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, SettingsError
 
 BASE = "https://api.resend.com"
 KEPT = timedelta(hours=24)
@@ -28,6 +28,7 @@ MEANS: Meanings = {
     "concurrent_idempotent_requests": ProviderUnclear,
     "invalid_from_address": ProviderLocked,
     "invalid_access": ProviderLocked,
+    "security_error": ProviderBusy,  # perhaps of this request alone: it waits, and does not keep all others waiting at once
     # 429s, and yet no seconds will help.
     "daily_quota_exceeded": ProviderLocked,
     "monthly_quota_exceeded": ProviderLocked,

@@ -51,7 +51,9 @@ _PLACES = {
     "Subscription": "subscription",
 }
 _CODES = ("bounceSubType", "complaintSubType", "complaintFeedbackType", "delayType")
-_ON_A_LIST = ("Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient")
+# Why SES tried nothing: the last three from its users' reports, for the pages at hand are older.
+_ON_A_LIST = ("Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList", "EmailValidationSuppressed", "UnsubscribedRecipient")
+_NO_COMPLAINTS = ("not-spam", "auth-failure")  # types of a feedback report (IANA's) that complain of nothing
 
 
 class Ses:
@@ -204,6 +206,8 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
     about = mapping(event.get(_PLACES.get(what, "")))
     recipients = about.get("bouncedRecipients")
     status = mapping(recipients[0]).get("status") if isinstance(recipients, list) and recipients else None
+    if about.get("complaintFeedbackType") in _NO_COMPLAINTS:
+        kind = Kind.ACCEPTED  # whoever reports of it has it, and that is all
     suppressed = about.get("bounceSubType") in _ON_A_LIST or about.get("complaintSubType") in _ON_A_LIST
     return Notice(
         id=sns_id,

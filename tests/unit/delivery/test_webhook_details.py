@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from delivery_world import NOON
-from signed_posts import DEFERRED, DELIVERED, HARD, SECRET, SIGNERS, SOFT, ses_event, sns_signed
+from signed_posts import DEFERRED, DELIVERED, HARD, SECRET, SIGNERS, SOFT, SPAM, TOPIC, ses_event, sns_signed
 
 from sojourn.delivery.providers.brevo import BrevoHook
 from sojourn.delivery.webhooks import Forged, Kind, Notice, Posted
@@ -126,12 +126,43 @@ async def test_brevo_posts_one_event_or_a_batch_of_them_and_its_token_as_a_beare
 # -- SES ---------------------------------------------------------------------------------------
 
 
-async def test_a_delay_is_told_with_its_own_moment_and_not_the_mails() -> None:
-    event = ses_event(DEFERRED, KEY, NOON)
-    event["mail"]["timestamp"] = "2026-03-02T11:00:00.000Z"
+async def from_sns(event: dict[str, Any]) -> Notice:
     said = {
-        "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:sojourn", "Message": json.dumps(event),
+        "Type": "Notification", "MessageId": "m-1", "TopicArn": TOPIC, "Message": json.dumps(event),
         "Timestamp": "2026-03-02T12:00:00.000Z", "Subject": "Amazon SES Email Event Notification",
     }  # fmt: skip
     (notice,) = await SIGNERS["ses"].hook().read(Posted("", {}, sns_signed(said)), NOON + timedelta(seconds=1))
+    return notice
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [("abuse", Kind.COMPLAINED), ("fraud", Kind.COMPLAINED), ("other", Kind.COMPLAINED), (None, Kind.COMPLAINED),
+     ("not-spam", Kind.ACCEPTED), ("auth-failure", Kind.ACCEPTED)],
+)  # fmt: skip
+async def test_who_says_that_it_is_no_spam_does_not_complain(said: str | None, means: Kind) -> None:
+    event = ses_event(SPAM, KEY, NOON)
+    event["complaint"]["complaintFeedbackType"] = said
+    assert (await from_sns(event)).kind is means
+
+
+@pytest.mark.parametrize(
+    ("kind", "sub", "hard"),
+    [
+        ("Permanent", "General", True), ("Permanent", "NoEmail", True), ("Undetermined", "Undetermined", False),
+        ("Transient", "General", False), ("Transient", "MailboxFull", False), ("Transient", "MessageTooLarge", False),
+        ("Transient", "ContentRejected", False), ("Transient", "AttachmentRejected", False), ("Transient", "CustomTimeoutExceeded", False),
+    ],
+)  # fmt: skip
+async def test_each_of_sess_types_of_bounce_means_what_it_says(kind: str, sub: str, hard: bool) -> None:
+    event = ses_event(HARD, KEY, NOON)
+    event["bounce"] |= {"bounceType": kind, "bounceSubType": sub}
+    notice = await from_sns(event)
+    assert (notice.kind, notice.hard) == (Kind.BOUNCED, hard)
+
+
+async def test_a_delay_is_told_with_its_own_moment_and_not_the_mails() -> None:
+    event = ses_event(DEFERRED, KEY, NOON)
+    event["mail"]["timestamp"] = "2026-03-02T11:00:00.000Z"
+    notice = await from_sns(event)
     assert (notice.kind, notice.at, notice.code) == (Kind.DEFERRED, NOON, "MailboxFull")

@@ -376,8 +376,12 @@ async def test_no_address_but_amazons_is_ever_asked(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "kind"), [("bounceSubType", "OnAccountSuppressionList"), ("bounceSubType", "Suppressed"), ("complaintSubType", "")]
-)
+    ("about", "kind"),
+    [
+        ("bounceSubType", "OnAccountSuppressionList"), ("bounceSubType", "Suppressed"), ("bounceSubType", "OnTenantSuppressionList"),
+        ("bounceSubType", "EmailValidationSuppressed"), ("bounceSubType", "UnsubscribedRecipient"), ("complaintSubType", ""),
+    ],
+)  # fmt: skip
 async def test_a_message_on_amazons_own_list_is_dropped_and_says_nothing_new_of_the_address(
     world: DeliveryWorld, about: str, kind: str
 ) -> None:
