@@ -63,9 +63,9 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """After how many seconds it wants to be asked again; None where it does not say."""
+        """After how many seconds it wants to be asked again; None where it does not say, or says at once."""
         said = next((value for name in RETRY_AFTER if (value := self.headers.get(name))), "")
-        return float(said) if said.isascii() and said.isdigit() else None
+        return float(said) or None if said.isascii() and said.isdigit() else None
 
     def field(self, *path: str | int) -> Any:
         """Return what stands at a place in the JSON; None where nothing does."""

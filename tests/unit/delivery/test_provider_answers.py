@@ -195,8 +195,8 @@ HTTP = [name for name in FAKES if name not in ("ses", "blind")]
     ("header", "value", "seconds"),
     [
         ("Retry-After", "7", 7.0), ("ratelimit-reset", "3", 3.0), ("x-sib-ratelimit-reset", "40", 40.0),
-        ("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT", None), ("Retry-After", "-1", None), ("Retry-After", "²", None),
-        ("X-RateLimit-Reset", "1792567680", None),
+        ("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT", None), ("Retry-After", "-1", None), ("Retry-After", "0", None),
+        ("Retry-After", "²", None), ("X-RateLimit-Reset", "1792567680", None),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", HTTP)

@@ -390,16 +390,3 @@ async def test_no_provider_is_left_alone_for_longer_than_the_longest_rest_whatev
     assert isinstance(await office.deliver(key), ProviderBusy)
     office.time.seconds += breaker.LONGEST_REST_SECONDS + 0.1
     assert isinstance(await office.deliver(key), Accepted)
-
-
-def test_what_was_under_way_neither_lengthens_a_rest_nor_takes_back_one_that_was_asked_for() -> None:
-    time = Time()
-    failing = breaker.Breaker(time)
-    assert sum(failing.failed() for _ in range(50)) == 1
-    assert failing.closed_until == time.seconds + breaker.REST_SECONDS
-    asking = breaker.Breaker(time)
-    assert [asking.asked(7) for _ in range(50)] == [True] + [False] * 49
-    asking.succeeded()
-    assert not asking.allows()
-    time.seconds += 7
-    assert asking.allows()
