@@ -12,7 +12,7 @@
     │   └── Unanswerable         another service will not answer this, or must not be asked
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
-        ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx
+        ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx; carries retry_after
         │   └── ProviderLocked   it takes nothing from us at all: a wrong key, an unpaid account, an unverified domain
         ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
         ├── Unanswered           another service did not answer, or not now
@@ -73,7 +73,16 @@ class NotCaughtUp(Transient):
 
 
 class ProviderBusy(Transient):
-    """The provider provably accepted nothing; the send may be tried again."""
+    """The provider provably accepted nothing; the send may be tried again.
+
+    Args:
+        message: what it said.
+        retry_after: seconds after which it wants to be asked again; None where it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ProviderLocked(ProviderBusy):

@@ -59,6 +59,8 @@ class Dkim:
             raise ValueError("a message without a From cannot be signed")
         present = {line.partition(b":")[0].lower() for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n")}
         include = [name for name in SIGNED if name.lower() in present]
+        # Named once more than it is there: whoever adds a second one on the way breaks the signature. Relays may add a Feedback-ID.
+        include += [name for name in include if name != b"Feedback-ID"]
         domain = found[1].lower()
         signature = dkim.sign(raw, self._selector, domain, self._key, canonicalize=(b"relaxed", b"relaxed"), include_headers=include)
         return bytes(signature) + raw

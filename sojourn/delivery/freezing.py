@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from sojourn.content.links import rewrite_amp, rewrite_links
 from sojourn.delivery import ledger
 from sojourn.delivery.ledger import SendOrder, SendRow
-from sojourn.delivery.message import Message
+from sojourn.delivery.message import Message, feedback_id
 from sojourn.delivery.tokens import Links
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store.tables import links, live_parts, messages
@@ -107,7 +107,7 @@ def make(order: SendOrder, rendered: RenderedMessage, tracking: Links, *, pixel:
     seen = tracking.pixel(order.key) if pixel else None
     html, text = rewrite_links(rendered.html, rendered.text, tracked, seen)
     amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
-    headers = {"Feedback-ID": f"{order.send_id}:{order.journey}:{order.purpose}:sojourn"}
+    headers = {"Feedback-ID": feedback_id(order.send_id, order.journey, order.purpose)}
     if order.reply_to:
         headers["Reply-To"] = order.reply_to
     if order.purpose != TRANSACTIONAL:

@@ -22,6 +22,7 @@ from sojourn.errors import RenderError
 MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
 ENCODED_WORD = "=?"
+SENDER_ID = "sojourn"
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
@@ -55,6 +56,14 @@ class Message:
 def message_id_of(key: str, from_address: str) -> str:
     """Return the Message-ID of a send."""
     return f"<{key}@{from_address.rpartition('@')[2]}>"
+
+
+def feedback_id(send_id: str, journey: str, purpose: str) -> str:
+    """Return the header Feedback-ID, by which Gmail tells whoever signs the mail which campaigns are complained of.
+
+    Four names from the general to whoever sends, the last of 5 to 15 characters. They are those of files, and of nobody.
+    """
+    return f"{send_id}:{journey}:{purpose}:{SENDER_ID}"
 
 
 def check_headers(message: Message) -> str | None:

@@ -71,6 +71,7 @@ class NotAccepted:
 
     reason: str
     locked: bool = False  # the provider takes nothing from us at all
+    retry_after: float | None = None  # seconds after which it wants to be asked again, where it says so
     by: str | None = field(default=None, compare=False)
 
 

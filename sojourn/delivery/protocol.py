@@ -59,10 +59,10 @@ def classes(providers: Mapping[str, type]) -> str:
         providers: the classes that make them, by name.
     """
     made: Any
-    rows = ["| provider | class | what clears up a lost answer | one request holds |", "|---|---|---|---|"]
+    rows = ["| provider | class | what clears up a lost answer | one request could hold |", "|---|---|---|---|"]
     for name, made in providers.items():
         klass, limits = Klass(made.klass), getattr(made, "limits", None)
-        batch = str(limits.batch if limits else 1)
+        batch = f"{limits.batch}, {limits.together}" if limits and limits.batch > 1 else "1"
         if limits and limits.per_second:
             batch += f"; {limits.per_second:g} requests a second"
         rows.append(f"| {name} | {klass.value}, {CLASSES[klass].partition(':')[0]} | {_clears(made, klass)} | {batch} |")

@@ -169,6 +169,10 @@ class Carriers:
         if isinstance(outcome, Accepted | Refused):
             carrying.breaker.succeeded()
             return
+        if isinstance(outcome, NotAccepted) and outcome.retry_after is not None and not outcome.locked:
+            if carrying.breaker.asked(outcome.retry_after):
+                log.warning("a provider asks to be left alone for a while", provider=name, seconds=outcome.retry_after)
+            return
         locked = isinstance(outcome, NotAccepted) and outcome.locked
         if carrying.breaker.failed(locked=locked):
             log.error("a provider is left alone for a while", provider=name, seconds=carrying.breaker.rest, because=outcome.reason)

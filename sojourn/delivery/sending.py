@@ -287,7 +287,7 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         return NotAccepted(str(error), locked=True)
     except ProviderBusy as error:
         metrics().provider_failures.labels(provider.name, "busy").inc()
-        return NotAccepted(str(error))
+        return NotAccepted(str(error), retry_after=error.retry_after)
     except Terminal as error:
         metrics().provider_failures.labels(provider.name, "refused").inc()
         return Refused(str(error))

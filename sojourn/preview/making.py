@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from sojourn.content import Contents, Rendered, RenderFacts
 from sojourn.content.translations import base
 from sojourn.customers.computed import profile_facts
-from sojourn.delivery.message import Message, UnsafeHeader, check_headers, to_bytes
+from sojourn.delivery.message import Message, UnsafeHeader, check_headers, feedback_id, to_bytes
 from sojourn.errors import NotFound, RenderError
 from sojourn.language.conditions import EventFact, Facts
 from sojourn.language.definitions import Definitions
@@ -171,7 +171,7 @@ class Workshop:
 
     def message(self, case: Case, place: Occasion, rendered: Rendered) -> Message:
         """Return the message with the headers that a journey gives it."""
-        headers = {"Feedback-ID": f"{place.send_id}:{place.journey or 'preview'}:{place.purpose}:sojourn"}
+        headers = {"Feedback-ID": feedback_id(place.send_id, place.journey or "preview", place.purpose)}
         if place.purpose != TRANSACTIONAL:
             headers |= {"List-Unsubscribe": f"<{DEAD_LINK}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
         return Message(

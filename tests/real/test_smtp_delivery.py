@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as Server
+from aiosmtpd.smtp import AuthResult
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit/delivery"))
 from delivery_world import NOON, DeliveryWorld, make_world
@@ -19,9 +20,10 @@ from delivery_world import NOON, DeliveryWorld, make_world
 from sojourn.clock import VirtualClock
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.ledger import State
+from sojourn.delivery.message import Message
 from sojourn.delivery.outcomes import Accepted, AlreadySettled, Claimed, Refused, Unclear
 from sojourn.delivery.providers.smtp import Smtp
-from sojourn.errors import ProviderBusy, SettingsError
+from sojourn.errors import ProviderBusy, ProviderLocked, SettingsError
 
 pytestmark = pytest.mark.real
 
@@ -62,6 +64,12 @@ class Mailbox:
         return await self._at("data", server, "250 OK", envelope.content)
 
 
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def mailbox() -> Mailbox:
     return Mailbox()
@@ -69,10 +77,7 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def server(mailbox: Mailbox) -> Iterator[Controller]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, server_hostname="mx.test.example")
+    controller = Controller(mailbox, hostname="127.0.0.1", port=_free(), server_hostname="mx.test.example")
     controller.start()
     yield controller
     controller.stop()
@@ -97,6 +102,11 @@ async def deliver(world: DeliveryWorld, smtp: Smtp) -> object:
         return busy
 
 
+def a_message(world: DeliveryWorld) -> Message:
+    order = world.order
+    return Message(key=order.key, to_address=order.to_address, from_address=order.from_address, subject="s", html="h", text="t", date=NOON)
+
+
 def state(world: DeliveryWorld) -> State:
     return world.db.write_now(ledger.load, world.key).state
 
@@ -113,7 +123,8 @@ async def test_a_message_arrives_as_it_was_frozen(world: DeliveryWorld, smtp: Sm
 
 BROKEN_OFF = [("mail", "drop"), ("rcpt", "drop"), ("rcpt", "hang")]
 PROOF = [("mail", "451 4.3.0 later"), ("rcpt", "450 4.2.1 busy"), ("data", "452 4.2.2 full"), *BROKEN_OFF]
-NO = [("mail", "550 5.7.1 no"), ("rcpt", "550 5.1.1 no such user ann@example.com"), ("data", "554 5.6.0 spam")]
+NO = [("rcpt", "550 5.1.1 no such user ann@example.com"), ("data", "554 5.6.0 spam")]
+OURS = [("mail", "550 5.7.1 not your sender"), ("rcpt", "530 5.7.0 log in first"), ("data", "535 5.7.8 log in again")]
 NOBODY_KNOWS = [("data", "drop"), ("data", "keep and drop"), ("data", "hang"), ("data", "keep and hang")]
 
 
@@ -139,6 +150,19 @@ async def test_a_definite_refusal_is_final_and_its_words_are_not_kept(
     assert refused.reason.endswith(answer[:9])
     assert isinstance(await deliver(world, smtp), AlreadySettled)
     assert (state(world), mailbox.hits[step], mailbox.stored) == (State.REJECTED, 1, [])
+
+
+@pytest.mark.parametrize(("step", "answer"), OURS)
+async def test_a_refusal_of_who_sends_is_nobodys_fault_but_ours_and_the_message_waits(
+    world: DeliveryWorld, smtp: Smtp, mailbox: Mailbox, step: str, answer: str
+) -> None:
+    mailbox.answers[step] = answer
+    with pytest.raises(ProviderLocked, match=answer[:9]):
+        await smtp.deliver(a_message(world))
+    assert isinstance(await deliver(world, smtp), ProviderBusy)
+    assert (state(world), mailbox.hits[step], mailbox.stored) == (State.PLANNED, 2, [])
+    mailbox.answers.clear()
+    assert isinstance(await deliver(world, smtp), Accepted)
 
 
 @pytest.mark.parametrize(("step", "answer"), NOBODY_KNOWS)
@@ -188,6 +212,32 @@ async def test_a_server_that_is_not_there_or_speaks_no_tls_proves_that_nothing_w
     for demanding in (Smtp("127.0.0.1", server.port, tls=True, step_seconds=0.4), Smtp("127.0.0.1", server.port, starttls=True)):
         assert isinstance(await deliver(world, demanding), ProviderBusy)
     assert isinstance(await deliver(world, Smtp("127.0.0.1", server.port, username="u", password="p")), ProviderBusy)
+    assert (state(world), mailbox.stored) == (State.PLANNED, [])
+
+
+async def test_a_server_that_greets_with_a_no_or_takes_no_log_in_of_ours_is_our_fault_and_the_message_waits(world: DeliveryWorld) -> None:
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 no service for you\r\n")
+        await writer.drain()
+        writer.close()
+
+    refusing = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    nobody = Smtp("127.0.0.1", refusing.sockets[0].getsockname()[1], step_seconds=0.4)
+    with pytest.raises(ProviderLocked, match="554"):
+        await nobody.deliver(a_message(world))
+    refusing.close()
+
+    mailbox = Mailbox()
+    no = AuthResult(success=False, handled=False)
+    strict = Controller(mailbox, hostname="127.0.0.1", port=_free(), auth_require_tls=False, authenticator=lambda *_: no)
+    strict.start()
+    try:
+        stranger = Smtp("127.0.0.1", strict.port, username="u", password="wrong", step_seconds=2)
+        with pytest.raises(ProviderLocked, match="535"):
+            await stranger.deliver(a_message(world))
+        assert isinstance(await deliver(world, stranger), ProviderBusy)
+    finally:
+        strict.stop()
     assert (state(world), mailbox.stored) == (State.PLANNED, [])
 
 

@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 
 from sojourn.delivery.message import Message
 
+KEY = "send_key"  # what the key is called where a message takes fields of ours; Postmark allows 20 characters
+UNKEYED = timedelta(0)  # a key does not keep a second post from being a second message
+
 
 class Klass(StrEnum):
     """What a provider can say about a message whose answer was lost."""
@@ -27,16 +30,27 @@ class Receipt:
     delivered: bool = False  # it is in the recipient's hands already
 
 
+class Together(StrEnum):
+    """What messages share that go out in one request, and so why each goes out in its own."""
+
+    NOTHING = "each with an answer of its own"  # and yet one lost answer would leave all of them unknown
+    THE_KEY = "under one key"  # which then stands for this very set of messages, and for no message
+    THE_BODY = "of one body"  # with words to fill in, where ours are rendered for each person
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a provider's documentation allows.
 
     Attributes:
-        batch: messages in one request. The send protocol posts one, so that each has an answer of its own.
+        batch: messages in one request. The send protocol posts one, so that each has a key and an answer of its own;
+            the page of the protocol (`sojourn.delivery.protocol`) shows what is left unused by it.
+        together: what the messages of such a request share.
         per_second: requests a second where nothing else was agreed with the provider; None where none is stated.
     """
 
     batch: int = 1
+    together: Together = Together.NOTHING
     per_second: float | None = None
 
 

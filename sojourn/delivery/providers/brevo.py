@@ -1,43 +1,33 @@
 """Brevo (class A): a second post under one idempotencyKey is refused as a duplicate, which proves that the first was taken.
 
-https://developers.brevo.com/reference/sendtransacemail, …/docs/heterogenous-versions-batch-emails (idempotency),
-…/docs/transactional-webhooks. One page says that keys are kept for 30 minutes, another 15: the shorter is believed.
+From developers.brevo.com: "Idempotency for batch emails" (keys are kept for 30 minutes) and the changelog "Email API now
+supports idempotency" (15: the shorter is believed); "Rate limits" (1,000 a second) and "Rate limit headers"; "Transactional
+webhooks", "Batched webhooks" and "Secure webhook calls"; codes from the ErrorModel of its client libraries. A sender that is
+not verified is accepted first and told of by an `error` event. Not to be found: the status of a duplicate's refusal, what
+`duplicate_request` proves, and whether a Message-ID of ours is kept; nothing here relies on any of them.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from sojourn.delivery.message import Message
-from sojourn.delivery.providers.base import Klass, Limits, Receipt
-from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, refusal, split_headers
+from sojourn.delivery.providers.base import Klass, Limits, Receipt, Together
+from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings, named, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import (
-    Forged,
-    Hook,
-    Kind,
-    Notice,
-    Posted,
-    bearer,
-    digest,
-    key_in,
-    kind_of,
-    listed,
-    mapping,
-    same,
-    unix,
-    word,
-)
-from sojourn.errors import ProviderLocked
+from sojourn.delivery.webhooks.base import Hook, Kind, Notice, Posted, check_secret, digest, heard, key_in, mapping, unix, word
+from sojourn.errors import ProviderLocked, ProviderUnclear
 
 BASE = "https://api.brevo.com"
 KEPT = timedelta(minutes=15)
 MARGIN = timedelta(minutes=1)
 DUPLICATE = "duplicate_parameter"
-MEANS: Meanings = dict.fromkeys(
-    ("unauthorized", "not_enough_credits", "account_under_validation", "permission_denied", "reseller_permission_denied"), ProviderLocked
-)
+_OURS = ("unauthorized", "not_enough_credits", "account_under_validation", "permission_denied", "reseller_permission_denied")
+MEANS: Meanings = {**dict.fromkeys(_OURS, ProviderLocked), "duplicate_request": ProviderUnclear}
+_SENDER = re.compile(r"((in)?valid )?sender\b", re.IGNORECASE)  # how words begin that are about us; a recipient's name may follow
+MILLISECONDS_FROM = 10**11  # a smaller number is one of seconds: in one of its examples ts_epoch is
 CUSTOM = "X-Mailin-custom"  # comes back in webhooks
 KINDS = {
     "request": Kind.ACCEPTED,
@@ -62,25 +52,25 @@ KINDS = {
 HARD = ("hard_bounce", "invalid_email")
 
 
-class Brevo:
+class Brevo(HttpProvider):
     """Delivers through Brevo's API (v3)."""
 
     name = "brevo"
     klass = Klass.KEYED
-    carries_amp = False  # its API takes no such part
     key_window = KEPT - MARGIN
-    limits = Limits(batch=1000, per_second=1000)
+    limits = Limits(batch=1000, together=Together.THE_KEY, per_second=1000)
+    means = MEANS
 
     def __init__(self, api_key: str, base: str = BASE, total_seconds: float = TOTAL_SECONDS) -> None:
-        self.api = HttpApi(self.name, base, {"api-key": api_key, "Accept": "application/json"}, total_seconds=total_seconds)
+        super().__init__(base, {"api-key": api_key, "Accept": "application/json"}, total_seconds=total_seconds)
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over, once under its key; whether opens are tracked is set in the account."""
         reply_to, headers = split_headers(message)
         body: dict[str, Any] = {
-            "sender": _mailbox(message.from_name, message.from_address), "to": [_mailbox(message.to_name, message.to_address)],
+            "sender": named(message.from_name, message.from_address), "to": [named(message.to_name, message.to_address)],
             "subject": message.subject, "htmlContent": message.html, "textContent": message.text,
-            "headers": {**headers, "Message-ID": message.id, CUSTOM: message.key, "idempotencyKey": message.key},
+            "headers": {**headers, CUSTOM: message.key, "idempotencyKey": message.key},
         }  # fmt: skip
         if reply_to:
             body["replyTo"] = {"email": reply_to}
@@ -90,14 +80,14 @@ class Brevo:
         code = answer.code("code")
         if code == DUPLICATE and answer.status in (400, 409):
             return Receipt(None)
-        raise refusal(self.name, answer, code, exceptions=MEANS)
+        raise self.refusal(answer, code, sender=_SENDER.match(str(answer.field("message"))) is not None)
 
 
 class BrevoHook:
     """Reads posts that carry a token of ours: Brevo signs nothing.
 
     Args:
-        token: as it was set on the webhook, sent as a bearer's.
+        token: as it was set on the webhook, sent as a bearer's, or as the password of a Basic one.
     """
 
     def __init__(self, token: str) -> None:
@@ -105,22 +95,22 @@ class BrevoHook:
 
     async def read(self, posted: Posted, now: datetime) -> list[Notice]:
         """Return what a post tells; one event, or a list where they are batched."""
-        if not same(bearer(posted), self._token):
-            raise Forged("a wrong token")
+        check_secret(posted, self._token)
         said = posted.json()
-        events = listed(said) if isinstance(said, list) else [mapping(said)]
-        return [_notice(event, kind) for event in events if (kind := kind_of(KINDS, event.get("event"))) is not None]
+        return heard(KINDS, said if isinstance(said, list) else [mapping(said)], _notice)
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:
     what, message_id = str(event["event"]), str(event.get("message-id") or "")
-    # ts_epoch is the only one of its times that is in UTC, whatever the account's zone; in milliseconds.
+    # ts_epoch is the only one of its times that is in UTC, whatever the account's zone; in milliseconds. Complaints have none.
     epoch = event.get("ts_epoch")
+    if isinstance(epoch, int | float) and epoch >= MILLISECONDS_FROM:
+        epoch /= 1000
     custom = str(event.get(CUSTOM) or event.get("x-mailin-custom") or "")
     return Notice(
         id=digest({name: value for name, value in event.items() if name not in ("ts", "date")}),
         kind=kind,
-        at=unix(epoch / 1000) if isinstance(epoch, int | float) else unix(event.get("ts_event")),
+        at=unix(epoch) or unix(event.get("ts_event")),
         send_key=key_in(f"{custom}@") or key_in(message_id),
         message_id=message_id.strip("<>") or None,
         hard=what in HARD,
@@ -129,10 +119,6 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
         url=str(event.get("link") or "") or None,
         code=word(what) if kind in (Kind.BOUNCED, Kind.DROPPED) else None,
     )
-
-
-def _mailbox(name: str | None, address: str) -> dict[str, str]:
-    return {"email": address, **({"name": name} if name else {})}
 
 
 def _make(given: Given) -> Brevo:

@@ -1,7 +1,7 @@
 """What providers with an HTTP API share: one client, its time limits, and what an answer proves.
 
     2xx                                        accepted
-    400, 413, 422                              this message was refused for good
+    400, 413, 422                              this message was refused for good; or our sender, where the words say so
     401, 402, 403, 404 and every other 4xx     nothing of ours is taken: our account is at fault, not the message
     429, no connection, no TLS                 nothing was accepted; later
     408, 409, 3xx, 5xx, reset, time-out        nobody knows
@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import orjson
 
 from sojourn.delivery.message import Message
+from sojourn.delivery.providers.base import UNKEYED, Klass, Limits
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SojournError
 
 CONNECT_SECONDS = 5.0
@@ -40,6 +41,7 @@ _NEVER_SENT = (
     httpx.InvalidURL,
 )
 Meanings = Mapping[str, Callable[[str], SojournError]]
+RETRY_AFTER = ("retry-after", "ratelimit-reset", "x-sib-ratelimit-reset")  # all of them in seconds; a date is not read
 _CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
@@ -58,6 +60,12 @@ class Answer:
     def ok(self) -> bool:
         """Whether it is a 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def retry_after(self) -> float | None:
+        """After how many seconds it wants to be asked again; None where it does not say, or says at once."""
+        said = next((value for name in RETRY_AFTER if (value := self.headers.get(name))), "")
+        return float(said) or None if said.isascii() and said.isdigit() else None
 
     def field(self, *path: str | int) -> Any:
         """Return what stands at a place in the JSON; None where nothing does."""
@@ -167,7 +175,47 @@ class HttpApi:
         return self._client
 
 
-def refusal(name: str, answer: Answer, code: str = "", *, exceptions: Meanings | None = None) -> SojournError:
+class HttpProvider:
+    """What the providers with an HTTP API have in common; each says for itself where it differs.
+
+    Attributes:
+        means: codes whose meaning is another than their status'.
+    """
+
+    name: str
+    klass = Klass.EVIDENTIAL
+    carries_amp = False  # where its API takes no such part
+    key_window = UNKEYED
+    limits = Limits()
+    means: ClassVar[Meanings] = {}
+
+    def __init__(
+        self,
+        base: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        auth: tuple[str, str] | None = None,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        self.api = HttpApi(self.name, base, headers, auth=auth, total_seconds=total_seconds)
+
+    def refusal(self, answer: Answer, code: str = "", *, sender: bool = False) -> SojournError:
+        """Return what an answer that is no 2xx proves; arguments as of the function of this name."""
+        return refusal(self.name, answer, code, exceptions=self.means, sender=sender)
+
+    def list_of(self, answer: Answer, *path: str | int) -> list[Any]:
+        """Return the list at a place in a look-up's answer.
+
+        Raises:
+            ProviderBusy: there is none, and so the answer means nothing.
+        """
+        found = answer.field(*path)
+        if not isinstance(found, list):
+            raise ProviderBusy(f"{self.name} gave an answer to a look-up that cannot be understood")
+        return found
+
+
+def refusal(name: str, answer: Answer, code: str = "", *, exceptions: Meanings | None = None, sender: bool = False) -> SojournError:
     """Return what an answer that is no 2xx proves.
 
     Args:
@@ -175,14 +223,16 @@ def refusal(name: str, answer: Answer, code: str = "", *, exceptions: Meanings |
         answer: its answer.
         code: the provider's own word for it, where it has one.
         exceptions: codes whose meaning is another than their status'.
+        sender: whether its words are about who sends, and not about whom or what is sent.
     """
     said = f"{name} answered {answer.status}{f' {code}' if code else ''}"
-    if exceptions and code in exceptions:
-        return exceptions[code](said)
     status = answer.status
-    if status == 429:
-        return ProviderBusy(said)
-    if status in REFUSED:
+    meant = exceptions.get(code) if exceptions else None
+    if meant is not None and meant is not ProviderBusy:
+        return meant(said)
+    if meant is ProviderBusy or status == 429:
+        return ProviderBusy(said, answer.retry_after)
+    if status in REFUSED and not sender:
         return Rejected(said)
     if 400 <= status < 500 and status not in UNCLEAR:
         return ProviderLocked(f"{said}: it takes nothing from us; look at the account, its key and its domain")
@@ -190,8 +240,8 @@ def refusal(name: str, answer: Answer, code: str = "", *, exceptions: Meanings |
 
 
 def split_headers(message: Message) -> tuple[str | None, dict[str, str]]:
-    """Return where answers go, and the other extra headers of a message, for an API that asks for each apart."""
-    headers = dict(message.headers)
+    """Return where answers go, and the other headers of a message with its Message-ID, for an API that asks for each apart."""
+    headers = {**message.headers, "Message-ID": message.id}
     return headers.pop("Reply-To", None), headers
 
 
@@ -201,3 +251,8 @@ def mailbox(name: str | None, address: str) -> str:
         return address
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>'
+
+
+def named(name: str | None, address: str) -> dict[str, str]:
+    """Return a name and an address as an object."""
+    return {"email": address, **({"name": name} if name else {})}

@@ -1,7 +1,9 @@
 """Mailchimp Transactional, once Mandrill (class B): raw MIME; the send key goes out as metadata and can be searched by.
 
-https://mailchimp.com/developer/transactional/api/messages/, …/docs/webhooks/, and its article on SMTP headers (X-MC-Metadata).
-Its errors are 500s with a name, most of which are as definite as anyone's 4xx.
+From mailchimp.com/developer/transactional: "Messages API" (send-raw, search; the reasons of a reject also from its client
+libraries), "Metadata API", "Webhooks" ("Authenticate webhook requests": before it tells the key it asks the address with
+HEAD), "SMTP integration" (X-MC-Metadata). Its errors are 500s with a name, most of which are as definite as anyone's 4xx;
+a wrong key is a 401 since 2023. Not to be found: a rate limit of this API, and how long its search lags behind.
 """
 
 from __future__ import annotations
@@ -16,29 +18,13 @@ from urllib.parse import parse_qsl
 import orjson
 
 from sojourn.delivery.message import Message, to_bytes
-from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
-from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, Meanings, refusal
+from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought, Together
+from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings
 from sojourn.delivery.providers.plug import Given, Plug
-from sojourn.delivery.webhooks.base import (
-    Forged,
-    Hook,
-    Kind,
-    Notice,
-    Posted,
-    Unreadable,
-    as_key,
-    digest,
-    kind_of,
-    listed,
-    mapping,
-    same,
-    unix,
-    word,
-)
+from sojourn.delivery.webhooks.base import Forged, Hook, Kind, Notice, Posted, Unreadable, as_key, digest, heard, mapping, same, unix, word
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected
 
 BASE = "https://mandrillapp.com/api/1.0"
-KEY = "send_key"
 MEANS: Meanings = {
     "ValidationError": Rejected,
     "Invalid_Key": ProviderLocked,
@@ -58,24 +44,25 @@ KINDS = {
     "spam": Kind.COMPLAINED,
     "unsub": Kind.UNSUBSCRIBED,
 }
+# What tells one event of a message from another: they bear the message's id, and what they say of it grows.
+_TELLING = ("event", "_id", "ts", "url", "ip", "user_agent")
 # Of the reasons for which it refuses one recipient, those that are our account's.
-_OURS = ("unsigned", "invalid-sender", "payment-required", "test-mode-limit")
+_OURS = ("unsigned", "invalid-sender", "test-mode-limit")
 
 
-class Mailchimp:
+class Mailchimp(HttpProvider):
     """Delivers through the API of Mailchimp Transactional."""
 
     name = "mailchimp"
-    klass = Klass.EVIDENTIAL
     carries_amp = True  # the message goes out as MIME
-    key_window = timedelta(0)
-    limits = Limits(batch=1000)
+    limits = Limits(batch=1000, together=Together.THE_BODY)
+    means = MEANS
     index_lag = timedelta(minutes=30)
 
     def __init__(self, api_key: str, subaccount: str = "", base: str = BASE, total_seconds: float = TOTAL_SECONDS) -> None:
         self._key = api_key
         self._subaccount = subaccount
-        self.api = HttpApi(self.name, base, total_seconds=total_seconds)
+        super().__init__(base, total_seconds=total_seconds)
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over as it was written, with its metadata before it as headers that Mailchimp takes out."""
@@ -85,7 +72,7 @@ class Mailchimp:
         raw = extra + to_bytes(message).decode("ascii")
         answer = await self.api.post("/messages/send-raw.json", json={"key": self._key, "raw_message": raw, "to": [message.to_address]})
         if not answer.ok:
-            raise refusal(self.name, answer, answer.code("name"), exceptions=MEANS)
+            raise self.refusal(answer, answer.code("name"))
         if not isinstance(answer.field(0), dict):  # what became of the message stands in the body, and that is cut short
             raise ProviderUnclear("mailchimp answered 200 without saying what became of the message")
         status, reason = answer.code(0, "status"), answer.code(0, "reject_reason")
@@ -105,9 +92,7 @@ class Mailchimp:
         if not any(field.get("name") == KEY and field.get("state") == "active" for field in _objects(fields.json)):
             raise ProviderBusy(f"mailchimp does not index the metadata field {KEY}; add it in the account's settings")
         answer = await self.api.look("POST", "/messages/search.json", json=body)
-        if not isinstance(answer.json, list):
-            raise ProviderBusy("mailchimp gave an answer that is no list of messages")
-        return Receipt(answer.text(0, "_id")) if answer.json else None
+        return Receipt(answer.text(0, "_id")) if self.list_of(answer) else None
 
 
 class MailchimpHook:
@@ -131,17 +116,17 @@ class MailchimpHook:
         if len(dict(fields)) != len(fields) or not same(posted.headers.get("x-mandrill-signature", ""), wanted):
             raise Forged("a wrong signature")
         try:
-            events = listed(orjson.loads(dict(fields).get("mandrill_events", "")))
+            events = orjson.loads(dict(fields).get("mandrill_events", ""))
         except orjson.JSONDecodeError:
             raise Unreadable("mandrill_events is not JSON") from None
-        return [_notice(event, kind) for event in events if (kind := kind_of(KINDS, event.get("event"))) is not None]
+        return heard(KINDS, events, _notice)
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:
     message = mapping(event.get("msg"))
     agent = mapping(event.get("user_agent_parsed"))
     return Notice(
-        id=digest({"event": event["event"], "_id": event.get("_id"), "ts": event.get("ts"), "url": event.get("url")}),
+        id=digest({name: event.get(name) for name in _TELLING}),
         kind=kind,
         at=unix(event.get("ts")),
         send_key=as_key(mapping(message.get("metadata")).get(KEY)),

@@ -1,6 +1,9 @@
 """SendGrid (class B): the send key goes out as a custom argument and comes back in events; Email Activity can be searched.
 
-https://www.twilio.com/docs/sendgrid/api-reference/mail-send, …/for-developers/tracking-events/event
+From twilio.com/docs/sendgrid: "Mail Send" and its "Errors" (all 400; 1,000 personalizations, which share one content), "How
+to use the v3 API: responses" (401, 403 for a sender that is not verified, 413, 429), "Event Webhook reference" (`sg_event_id`
+is what copies are told by; a late bounce comes without `sg_message_id`), "Event Webhook security features" (ECDSA). Not to be
+found: a limit of requests to this endpoint, and how long Email Activity lags behind.
 """
 
 from __future__ import annotations
@@ -16,11 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sojourn.delivery.message import Message
-from sojourn.delivery.providers.base import Klass, Limits, Receipt, Sought
-from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpApi, refusal, split_headers
+from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought, Together
+from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, named, split_headers
 from sojourn.delivery.providers.plug import Given, Plug
 from sojourn.delivery.webhooks.base import (
-    RETRIED,
     Forged,
     Hook,
     Kind,
@@ -30,15 +32,14 @@ from sojourn.delivery.webhooks.base import (
     digest,
     exact_base64,
     fresh,
-    kind_of,
-    listed,
+    heard,
+    key_in,
     unix,
     word,
 )
-from sojourn.errors import ProviderBusy, SettingsError
+from sojourn.errors import SettingsError
 
 BASES = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
-KEY = "send_key"
 SIGNATURE, TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 KINDS = {
     "processed": Kind.ACCEPTED,
@@ -55,28 +56,26 @@ KINDS = {
 OFF = {"enable": False}
 
 
-class SendGrid:
+class SendGrid(HttpProvider):
     """Delivers through SendGrid's API (v3)."""
 
     name = "sendgrid"
-    klass = Klass.EVIDENTIAL
     carries_amp = True  # a content of the type text/x-amp-html
-    key_window = timedelta(0)
-    limits = Limits(batch=1000)
+    limits = Limits(batch=1000, together=Together.THE_BODY)
 
     def __init__(self, api_key: str, base: str = BASES[""], total_seconds: float = TOTAL_SECONDS) -> None:
-        self.api = HttpApi(self.name, base, {"Authorization": f"Bearer {api_key}"}, total_seconds=total_seconds)
+        super().__init__(base, {"Authorization": f"Bearer {api_key}"}, total_seconds=total_seconds)
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over; opens, links and unsubscribing are ours, not SendGrid's."""
         reply_to, headers = split_headers(message)
         amp = [] if message.amp is None else [{"type": "text/x-amp-html", "value": message.amp}]
         body: dict[str, Any] = {
-            "personalizations": [{"to": [_mailbox(message.to_name, message.to_address)], "custom_args": {KEY: message.key}}],
-            "from": _mailbox(message.from_name, message.from_address),
+            "personalizations": [{"to": [named(message.to_name, message.to_address)], "custom_args": {KEY: message.key}}],
+            "from": named(message.from_name, message.from_address),
             "subject": message.subject,
             "content": [{"type": "text/plain", "value": message.text}, *amp, {"type": "text/html", "value": message.html}],
-            "headers": {**headers, "Message-ID": message.id},
+            "headers": headers,
             "tracking_settings": {
                 "click_tracking": {**OFF, "enable_text": False}, "open_tracking": OFF, "subscription_tracking": OFF, "ganalytics": OFF,
             },
@@ -84,8 +83,9 @@ class SendGrid:
         if reply_to:
             body["reply_to"] = {"email": reply_to}
         answer = await self.api.post("/v3/mail/send", json=body)
-        if not answer.ok:
-            raise refusal(self.name, answer)
+        if not answer.ok:  # it has no codes; the field that is wrong is one in all but name
+            at_fault = answer.code("errors", 0, "field")
+            raise self.refusal(answer, at_fault, sender=at_fault.startswith("from"))
         return Receipt((answer.headers.get("X-Message-Id") or "")[:255] or None)
 
 
@@ -98,9 +98,7 @@ class SearchedSendGrid(SendGrid):
         """Search the activity by the custom argument that carries the key."""
         query = f"(unique_args['{KEY}']=\"{sought.key}\")"
         answer = await self.api.look("GET", "/v3/messages", params={"limit": 1, "query": query})
-        found = answer.field("messages")
-        if not isinstance(found, list):
-            raise ProviderBusy("sendgrid gave an answer without messages")
+        found = self.list_of(answer, "messages")
         return Receipt((answer.text("messages", 0, "msg_id") or "").partition(".")[0] or None) if found else None
 
 
@@ -134,8 +132,8 @@ class SendGridHook:
             raise Forged("a wrong signature") from None
         if at is None:
             raise Forged("no time stamp")
-        fresh(at, now, RETRIED)
-        return [_notice(event, kind) for event in listed(posted.json()) if (kind := kind_of(KINDS, event.get("event"))) is not None]
+        fresh(at, now)
+        return heard(KINDS, posted.json(), _notice)
 
 
 def _notice(event: dict[str, Any], kind: Kind) -> Notice:
@@ -144,18 +142,14 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
         id=str(event.get("sg_event_id") or digest(event)),
         kind=kind,
         at=unix(event.get("timestamp")),
-        send_key=as_key(event.get(KEY)),
-        message_id=str(event.get("sg_message_id") or "").partition(".")[0] or None,
+        send_key=as_key(event.get(KEY)) or key_in(event.get("smtp-id")),  # our Message-ID, where the domain is verified
+        message_id=str(event.get("sg_message_id") or "").strip().partition(".")[0] or None,
         hard=kind is Kind.BOUNCED and not blocked and str(event.get("status") or "5").startswith("5"),
         robot="SendGrid says that a machine opened it" if event.get("sg_machine_open") is True else None,
         agent=str(event.get("useragent") or ""),
         url=str(event.get("url") or "") or None,
         code=word(event.get("status")) or word(event.get("type")) or (word(event.get("reason")) if kind is Kind.DROPPED else None),
     )
-
-
-def _mailbox(name: str | None, address: str) -> dict[str, str]:
-    return {"email": address, **({"name": name} if name else {})}
 
 
 def _make(given: Given) -> SendGrid:

@@ -1,6 +1,8 @@
 """Amazon SES (class B): raw MIME through SES v2; the send key goes out as a tag and comes back in events by SNS.
 
-https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html, …/dg/event-publishing-retrieving-sns-contents.html
+From docs.aws.amazon.com/ses: "SendEmail" (API v2; its errors as in botocore's own model of the service), "Contents of event data
+that Amazon SES publishes to Amazon SNS" and "Examples" of it, "Complaint" (a complaint of the account's suppression list is no
+new one). A batch (SendBulkEmail) takes templates only. How many a second is each account's own: `rate` in delivery.yaml.
 SES has no look-up by tag. boto3 tries again by itself unless it is told not to: a second post is ours to decide.
 Credentials are AWS's own (AWS_ACCESS_KEY_ID, a profile, or the machine's role).
 """
@@ -10,18 +12,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sojourn.delivery.message import Message, to_bytes
-from sojourn.delivery.providers.base import Klass, Limits, Receipt
+from sojourn.delivery.providers.base import KEY, UNKEYED, Klass, Limits, Receipt
 from sojourn.delivery.providers.http import CONNECT_SECONDS, STEP_SECONDS
 from sojourn.delivery.providers.plug import Given, Plug
 from sojourn.delivery.webhooks.base import Hook, Kind, Notice, Posted, Unreadable, as_key, iso, mapping, word
 from sojourn.delivery.webhooks.sns import Sns, fetch
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SettingsError, SojournError
 
-KEY = "send_key"
 THREADS = 16
 REFUSED = ("MessageRejected", "BadRequestException", "ValidationException")
 BUSY = ("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException")
@@ -39,7 +40,20 @@ KINDS = {
 }
 # One code says of a message that it is refused, and of us that our identity is not verified.
 _UNVERIFIED = ("not verified", "did not have authority")
-_PLACES = {"Open": "open", "Click": "click", "Bounce": "bounce", "Complaint": "complaint", "Delivery": "delivery"}
+# Where an event says more, and when it was.
+_PLACES = {
+    "Open": "open",
+    "Click": "click",
+    "Bounce": "bounce",
+    "Complaint": "complaint",
+    "Delivery": "delivery",
+    "DeliveryDelay": "deliveryDelay",
+    "Subscription": "subscription",
+}
+_CODES = ("bounceSubType", "complaintSubType", "complaintFeedbackType", "delayType")
+# Why SES tried nothing: the last three from its users' reports, for the pages at hand are older.
+_ON_A_LIST = ("Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList", "EmailValidationSuppressed", "UnsubscribedRecipient")
+_NO_COMPLAINTS = ("not-spam", "auth-failure")  # types of a feedback report (IANA's) that complain of nothing
 
 
 class Ses:
@@ -55,8 +69,8 @@ class Ses:
     name = "ses"
     klass = Klass.EVIDENTIAL
     carries_amp = True  # the message goes out as MIME
-    key_window = timedelta(0)
-    limits = Limits(batch=1)
+    key_window = UNKEYED
+    limits = Limits()
 
     def __init__(
         self,
@@ -73,13 +87,26 @@ class Ses:
         self._step_seconds = step_seconds
         self._credentials = credentials
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ses")
+        self._places = asyncio.Semaphore(THREADS)
         self._client: Any = None
         self._making = threading.Lock()
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over as it was written."""
         raw = to_bytes(message)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._send, message, raw)
+        try:  # a message that waited in the pool could go out long after its claim, or after its post was given up
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise ProviderBusy("ses: every connection is in use") from None
+        posting = asyncio.get_running_loop().run_in_executor(self._pool, self._send, message, raw)
+        posting.add_done_callback(self._ended)
+        return await asyncio.shield(posting)  # a thread goes on, whoever stops waiting for it, and keeps its place until it ends
+
+    def _ended(self, posting: asyncio.Future[Receipt]) -> None:
+        self._places.release()
+        if not posting.cancelled():
+            posting.exception()  # heard, where nobody waits for it
 
     def _send(self, message: Message, raw: bytes) -> Receipt:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -179,7 +206,9 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
     about = mapping(event.get(_PLACES.get(what, "")))
     recipients = about.get("bouncedRecipients")
     status = mapping(recipients[0]).get("status") if isinstance(recipients, list) and recipients else None
-    suppressed = about.get("bounceSubType") in ("Suppressed", "OnAccountSuppressionList")
+    if about.get("complaintFeedbackType") in _NO_COMPLAINTS:
+        kind = Kind.ACCEPTED  # whoever reports of it has it, and that is all
+    suppressed = about.get("bounceSubType") in _ON_A_LIST or about.get("complaintSubType") in _ON_A_LIST
     return Notice(
         id=sns_id,
         kind=Kind.DROPPED if suppressed else kind,
@@ -189,7 +218,7 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
         hard=kind is Kind.BOUNCED and about.get("bounceType") == "Permanent" and not suppressed,
         agent=str(about.get("userAgent") or ""),
         url=str(about.get("link") or "") or None,
-        code=word(status) or word(about.get("bounceSubType")) or word(about.get("complaintFeedbackType")),
+        code=word(status) or next((word(about[name]) for name in _CODES if about.get(name)), None),
     )
 
 

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import cache
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from sojourn.delivery.message import Message, to_bytes
-from sojourn.delivery.providers.base import Klass, Limits, Receipt
+from sojourn.delivery.providers.base import UNKEYED, Klass, Limits, Receipt
 from sojourn.delivery.providers.plug import Given, Plug, Sign
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SettingsError
 
@@ -26,6 +25,7 @@ TOTAL_SECONDS = 20.0  # below sending.POST_DEADLINE_SECONDS
 QUIT_SECONDS = 1.0
 PORTS = {"smtp": 25, "smtps": 465}
 STARTTLS = {"auto": None, "always": True, "never": False}
+LOG_IN = frozenset({530, 534, 535, 538})  # RFC 4954: it wants a log-in, or another one
 _ENHANCED = re.compile(r"^[245]\.\d{1,3}\.\d{1,3}")
 
 
@@ -47,7 +47,7 @@ class Smtp:
     name = "smtp"
     klass = Klass.SMTP
     carries_amp = True  # the message goes out as MIME
-    key_window = timedelta(0)
+    key_window = UNKEYED
     limits = Limits()
 
     def __init__(
@@ -119,6 +119,7 @@ class Smtp:
                 await client.connect()
                 step = "mail"
                 await client.mail(message.from_address)
+                step = "rcpt"
                 await client.rcpt(message.to_address)
                 step = "data"
                 await client.data(raw)
@@ -151,12 +152,13 @@ _HOW = "SOJOURN_SMTP_URL is not one; write smtp://user:password@host:587?starttl
 
 
 def _answered(error: SMTPResponseException, step: str) -> Rejected | ProviderBusy | ProviderUnclear:
+    """Return what an answer proves: before a recipient is named, a refusal is about who sends."""
     enhanced = _ENHANCED.match(error.message)
     codes = f"{error.code} {enhanced[0]}" if enhanced else str(error.code)
-    if step == "connect":  # a greeting or a log-in refused is the shop's trouble, not the message's
-        return ProviderBusy(f"the SMTP server took no connection or log-in: {codes}")
     if 400 <= error.code < 500:
         return ProviderBusy(f"the SMTP server asks to come back later: {codes}")
+    if 500 <= error.code < 600 and (step in ("connect", "mail") or error.code in LOG_IN):  # it knows of no recipient yet
+        return ProviderLocked(f"the SMTP server takes no log-in or sender of ours: {codes}; look at SOJOURN_SMTP_URL and at the From")
     if 500 <= error.code < 600:
         return Rejected(f"the SMTP server refused the message: {codes}")
     kind = ProviderUnclear if step == "data" else ProviderBusy

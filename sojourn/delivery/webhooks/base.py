@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -152,7 +152,7 @@ def _bytes(value: str | bytes) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def fresh(at: datetime, now: datetime, within: timedelta) -> None:
+def fresh(at: datetime, now: datetime, within: timedelta = RETRIED) -> None:
     """Make sure that a signature's time is near enough.
 
     Raises:
@@ -177,6 +177,16 @@ def bearer(posted: Posted) -> str:
         except (binascii.Error, UnicodeDecodeError):
             pass
     raise Forged("no Authorization")
+
+
+def check_secret(posted: Posted, secret: str) -> None:
+    """Make sure that a post whose provider signs nothing carries the secret that was given to it.
+
+    Raises:
+        Forged: it does not.
+    """
+    if not same(bearer(posted), secret):
+        raise Forged("a wrong token or password")
 
 
 def unix(seconds: Any) -> datetime | None:
@@ -221,6 +231,15 @@ def word(value: Any) -> str | None:
 def kind_of(kinds: Mapping[str, Kind], value: Any) -> Kind | None:
     """Return what a provider's word means; None for a word that is not heard here."""
     return kinds.get(value) if isinstance(value, str) else None
+
+
+def heard(kinds: Mapping[str, Kind], events: Any, notice: Callable[[dict[str, Any], Kind], Notice]) -> list[Notice]:
+    """Return the notices of a JSON list of events; those whose word is not heard here make none.
+
+    Raises:
+        Unreadable: it is no list of events.
+    """
+    return [notice(event, kind) for event in listed(events) if (kind := kind_of(kinds, event.get("event"))) is not None]
 
 
 def listed(value: Any) -> list[dict[str, Any]]:

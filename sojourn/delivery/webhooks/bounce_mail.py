@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sojourn.delivery import bounces
-from sojourn.delivery.webhooks.base import Forged, Notice, Posted, bearer, same
+from sojourn.delivery.webhooks.base import Notice, Posted, check_secret
 
 
 class BounceMail:
@@ -20,7 +20,6 @@ class BounceMail:
 
     async def read(self, posted: Posted, now: datetime) -> list[Notice]:
         """Return what a mail tells; one that is no bounce of ours tells nothing."""
-        if not same(bearer(posted), self._secret):
-            raise Forged("a wrong token")
+        check_secret(posted, self._secret)
         found = bounces.read(posted.body)
         return [bounces.notice(found, posted.body)] if found is not None else []

@@ -19,6 +19,7 @@ from sojourn.delivery.engagement import Emit
 from sojourn.delivery.webhooks.base import Forged, Hook, Posted, Unreadable
 from sojourn.delivery.webhooks.taking import take
 from sojourn.errors import Transient
+from sojourn.language.delivery_model import OPTIONS
 from sojourn.metrics import metrics
 from sojourn.store.database import Database
 
@@ -69,10 +70,10 @@ class WebhookDoor:
         """Take a post."""
         name = request.path_params["provider"]
         hook = self._hooks.get(name)
+        if request.method != "POST" and (hook is not None or name in OPTIONS):  # some tell their key only once someone is there
+            return _said(200, "post here")
         if hook is None:
             return _said(404, "no such webhook; name the provider in delivery.yaml and set its key")
-        if request.method != "POST":
-            return _said(200, "post here")
         try:
             body = await _body(request)
             if body is None:

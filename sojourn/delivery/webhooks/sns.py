@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from sojourn.delivery.webhooks.base import RETRIED, Forged, Posted, exact_base64, fresh, iso, mapping
+from sojourn.delivery.webhooks.base import Forged, Posted, exact_base64, fresh, iso, mapping
 from sojourn.errors import Transient
 
 FETCH_SECONDS = 5.0
@@ -123,7 +123,7 @@ class Sns:
             key.verify(signature, signed.encode("utf-8", "surrogatepass"), padding.PKCS1v15(), version())
         except (InvalidSignature, ValueError, binascii.Error):
             raise Forged("a wrong signature") from None
-        fresh(at, now, RETRIED)
+        fresh(at, now)
 
     async def _certificate(self, url: str, now: datetime) -> x509.Certificate:
         _amazons(url)

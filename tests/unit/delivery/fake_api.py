@@ -40,6 +40,7 @@ class FakeApi:
     hits: dict[str, int] = field(default_factory=dict)
     port: int = 0
     slow_seconds: float = 0.3
+    headers: dict[str, str] = field(default_factory=dict)  # of every answer
 
     @property
     def url(self) -> str:
@@ -78,7 +79,8 @@ class FakeApi:
             code, _, name = what.partition(" ")
             status, body = int(code), {"name": name, "code": name, "message": "no, ann@example.com"} if name else None
         content = b"" if body is None else json.dumps(body).encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\nX-Message-Id: sg-id-1\r\n\r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in {"X-Message-Id": "sg-id-1", **self.headers}.items())
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{more}\r\n"
         writer.write(head.encode() + content)
         await writer.drain()
         return True

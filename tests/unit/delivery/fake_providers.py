@@ -24,7 +24,7 @@ from sojourn.delivery.providers.resend import Resend
 from sojourn.delivery.providers.sendgrid import SearchedSendGrid, SendGrid
 from sojourn.delivery.providers.ses import Ses
 
-PATIENT, IMPATIENT = 10.0, 0.6  # seconds; the second where a server is to hang
+PATIENT, IMPATIENT = 10.0, 1.2  # seconds; the second where a server is to hang, and above what a busy machine needs to reach it
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

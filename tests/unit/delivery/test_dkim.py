@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from dataclasses import replace
+from email import policy
+from email.parser import BytesParser
 from functools import cache
 from pathlib import Path
 
@@ -11,16 +15,20 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from delivery_world import NOON
+from delivery_world import NOON, DeliveryWorld
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smtp_server import Mailbox, running
 
+from sojourn.clock import VirtualClock
 from sojourn.commands.dns import _public_key
+from sojourn.delivery import sending
 from sojourn.delivery.dkim import SIGNED, Dkim
 from sojourn.delivery.message import Message, UnsafeHeader, to_bytes
+from sojourn.delivery.outcomes import Accepted
 from sojourn.delivery.providers.smtp import Smtp
 from sojourn.errors import ProviderLocked, SettingsError
+from sojourn.language.shop import TRANSACTIONAL
 
 
 @cache
@@ -96,6 +104,43 @@ async def test_a_mail_server_is_handed_signed_mail(tmp_path: Path) -> None:
         await Smtp("127.0.0.1", server.port, sign=Dkim(pem(), "s1")).deliver(message())
     (raw,) = mailbox.stored
     assert verified(raw, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post", "Content-Type"])
+def test_whoever_adds_a_second_header_breaks_the_signature(tmp_path: Path, name: str) -> None:
+    raw = Dkim(pem(), "s1")(to_bytes(message()))
+    assert verified(raw, tmp_path)
+    assert not verified(f"{name}: <https://evil.example/>\r\n".encode() + raw, tmp_path)
+    assert verified(b"Feedback-ID: a relay's own\r\n" + raw, tmp_path)
+
+
+@pytest.mark.parametrize("purpose", ["marketing", TRANSACTIONAL])
+async def test_what_a_send_hands_to_a_mail_server_bears_a_signed_feedback_id_and_a_signed_way_out(
+    world: DeliveryWorld, tmp_path: Path, purpose: str
+) -> None:
+    order = replace(world.order, purpose=purpose)
+    world.plan(order)
+    mailbox = Mailbox()
+    with running(mailbox) as server:
+        smtp = Smtp("127.0.0.1", server.port, sign=Dkim(pem(), "s1"))
+        assert isinstance(await sending.deliver(world.db, smtp, order.key, VirtualClock(NOON), world.rules), Accepted)
+    (raw,) = mailbox.stored
+    assert verified(raw, tmp_path)
+    read = BytesParser(policy=policy.default).parsebytes(raw)
+    covered = [name.strip().lower() for name in re.search(r"\bh=([^;]+);", re.sub(r"\s", "", read["DKIM-Signature"]))[1].split(":")]
+    assert read.get_all("Feedback-ID") == [f"reminder:cart:{purpose}:sojourn"]
+    assert 5 <= len(read["Feedback-ID"].split(":")[3]) <= 15
+    personal = (order.key, order.profile_id, order.entry_id, order.to_address, order.to_name)
+    assert not any(part in read["Feedback-ID"].split(":") or "@" in read["Feedback-ID"] for part in personal)
+    assert covered.count("feedback-id") == 1
+    ways_out = ["list-unsubscribe", "list-unsubscribe-post"] if purpose == "marketing" else []
+    assert [name for name in covered if name.startswith("list-")] == ways_out * 2  # as they are, and no second one
+    assert read.get_all("List-Unsubscribe") == ([f"<{world.links.unsubscribe(order.key)}>"] if ways_out else None)
+    assert read.get_all("List-Unsubscribe-Post") == (["List-Unsubscribe=One-Click"] if ways_out else None)
+    for name in ["Feedback-ID", *(["List-Unsubscribe", "List-Unsubscribe-Post"] if ways_out else [])]:
+        line = next(line for line in raw.split(b"\r\n") if line.startswith(f"{name}: ".encode()))
+        assert not verified(raw.replace(line + b"\r\n", b""), tmp_path)
+        assert not verified(raw.replace(line, line[:-1] + b"x"), tmp_path)
 
 
 async def test_a_message_that_cannot_be_signed_is_not_sent_unsigned() -> None:

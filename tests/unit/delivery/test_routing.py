@@ -362,3 +362,31 @@ def test_a_missing_key_is_a_sentence_that_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="SOJOURN_POSTMARK_API_KEY"):
         providers(made, {})
     assert hooks(made, {"postmark_api_key": "k"}) == {}
+
+
+async def test_a_provider_that_says_after_how_many_seconds_is_left_alone_for_these_and_another_steps_in(world: DeliveryWorld) -> None:
+    office = Office(world, "providers:\n  - {provider: resend, weight: 1000}\n  - {provider: postmark, weight: 1}\n")
+    resend = office.posts["resend"]
+    resend.error = ProviderBusy("resend answered 429", retry_after=7)
+    await office.deliver(office.plan())
+    for _ in range(5):
+        await office.deliver(office.plan())
+    assert (resend.posts, office.shares()["postmark"]) == (1, 5)
+    office.time.seconds += 6.9
+    await office.deliver(office.plan())
+    assert resend.posts == 1
+    resend.error, office.time.seconds = None, office.time.seconds + 0.2
+    await office.deliver(office.plan())
+    assert resend.posts == 2
+
+
+@pytest.mark.parametrize("said", [10_000_000.0, breaker.LONGEST_REST_SECONDS])
+async def test_no_provider_is_left_alone_for_longer_than_the_longest_rest_whatever_it_says(world: DeliveryWorld, said: float) -> None:
+    office = Office(world, "providers:\n  - provider: resend\n")
+    office.posts["resend"].error = ProviderBusy("resend answered 429", retry_after=said)
+    key = office.plan()
+    await office.deliver(key)
+    office.posts["resend"].error = None
+    assert isinstance(await office.deliver(key), ProviderBusy)
+    office.time.seconds += breaker.LONGEST_REST_SECONDS + 0.1
+    assert isinstance(await office.deliver(key), Accepted)
