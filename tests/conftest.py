@@ -67,7 +67,11 @@ def _stores_end_with_their_test() -> Iterator[None]:
 @pytest.fixture
 def no_tables_url(tmp_path: Path) -> str:
     """The URL of a store without tables, of the kind under test."""
-    return stores.SERVER.empty_url() if stores.STORE == "postgresql" else f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+    if stores.STORE == "postgresql":
+        return stores.SERVER.empty_url()
+    url = f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+    stores.BARE.add(url)
+    return url
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def store_url(tmp_path: Path) -> Iterator[str]:
     if stores.STORE != "postgresql":
         url = f"sqlite:///{tmp_path / 'store' / 'sojourn.db'}"
         made = door.Database(url, durable=False)
-        made.write_now(stores.make_tables)
+        made.read_now(lambda connection: None)  # the file is there, also for a process beside
         made.close_now()
         yield url
         return
