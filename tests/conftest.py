@@ -15,7 +15,7 @@ import stores
 from sojourn.store import database as door
 
 HERE = Path(__file__).parent
-_USES_A_STORE = re.compile(r"sojourn\.store\.database|sojourn\.testing|store_url|\bstores\b")
+_USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_url|\bstores\b')  # one that names a file is SQLite's
 
 
 def pytest_configure(config: pytest.Config) -> None:

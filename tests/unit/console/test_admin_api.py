@@ -47,8 +47,8 @@ class Served:
 
 
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    database = Database(f"sqlite:///{tmp_path}/s.db", durable=False)
+async def served() -> AsyncIterator[Served]:
+    database = Database("sqlite://", durable=False)
     await database.create()
     await database.write(settle_in)
     yield Served(database, SystemClock(TimeScale(scale=60, real_origin=real_now(), shop_origin=START)))
