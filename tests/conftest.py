@@ -13,6 +13,7 @@ import pytest
 import stores
 
 from sojourn.store import database as door
+from sojourn.testing import plugin
 
 HERE = Path(__file__).parent
 _USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_url|\bstores\b')  # one that names a file is SQLite's
@@ -20,6 +21,7 @@ _USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_ur
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "store: depends on the kind of store, so it runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "storeless: asks no store, though its neighbours do, and is too long to run twice")
     door.open_store = stores.open_store
 
 
@@ -30,28 +32,48 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what depends on the store, and let the quick ones come first.
 
-    It depends on it by itself, by a helper that it imports, or by the fixture `shop`. Real ones say so themselves.
+    It depends on it by itself, by a helper that its module imports, or by a fixture. Real ones say so themselves.
     """
     items.sort(key=lambda item: [item.get_closest_marker(mark) is not None for mark in ("real", "slow")])
     for item in items:
-        module = getattr(item, "module", None)
-        fixtures = getattr(item, "fixturenames", ())
-        if item.get_closest_marker("real") is None and ("shop" in fixtures or (module is not None and _uses_a_store(module))):
+        alone = any(item.get_closest_marker(mark) is not None for mark in ("real", "storeless"))
+        if not alone and any(_uses_a_store(source) for source in _sources(item)):
             item.add_marker("store")
+
+
+def _sources(item: pytest.Item) -> Iterator[ModuleType]:
+    """Give the module of a test, and those of the fixtures that it asks for: its folder's conftest, or the fixture `shop`."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    module = getattr(item, "module", None)
+    if module is None:
+        return
+    yield module
+    beside = _beside(module)
+    if beside is not None and fixtures & set(vars(beside)):
+        yield beside
+    if "shop" in fixtures:
+        yield plugin
+
+
+def _beside(module: ModuleType) -> ModuleType | None:
+    """Return the conftest of a test's own folder."""
+    path = Path(module.__file__ or "").parent / "conftest.py"
+    return next((found for found in list(sys.modules.values()) if getattr(found, "__file__", None) == str(path)), None)
 
 
 @cache
 def _uses_a_store(module: ModuleType) -> bool:
     path = Path(module.__file__ or "")
+    if module is plugin:
+        return True
     if HERE not in path.parents or path.parent == HERE:
         return False
     source = path.read_text("utf-8")
     if _USES_A_STORE.search(source):
         return True
     imported = re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE)
-    conftest = sys.modules.get("conftest") if (path.parent / "conftest.py").exists() else None
     helpers = [found for name in imported if (found := sys.modules.get(name)) is not None and getattr(found, "__file__", None)]
-    return any(_uses_a_store(helper) for helper in (*helpers, *([conftest] if conftest else [])) if helper is not module)
+    return any(_uses_a_store(helper) for helper in helpers if helper is not module)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from bulk_world import NOW, jsonl, people, refusals, run, small_pages, store, wo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select
+from stores import examples
 
 from sojourn.bulk import importing
 from sojourn.bulk.importing import ElsewhereError, listed
@@ -101,7 +102,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8), policy=SOME(POLICIES))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, policy) -> None:
     origin = Origin("c" * 64, NOW, NOW)
@@ -118,7 +119,7 @@ def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, polic
     assert found[0] == found[1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     records=st.lists(
         RECORD.map(lambda r: {k: v for k, v in r.items() if k not in ("first_seen", "trait_times", "identifiers", "external_ids")}).filter(
