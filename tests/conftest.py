@@ -48,17 +48,11 @@ def _sources(item: pytest.Item) -> Iterator[ModuleType]:
     if module is None:
         return
     yield module
-    beside = _beside(module)
+    beside = item.config.pluginmanager.get_plugin(str(item.path.parent / "conftest.py"))
     if beside is not None and fixtures & set(vars(beside)):
         yield beside
     if "shop" in fixtures:
         yield plugin
-
-
-def _beside(module: ModuleType) -> ModuleType | None:
-    """Return the conftest of a test's own folder."""
-    path = Path(module.__file__ or "").parent / "conftest.py"
-    return next((found for found in list(sys.modules.values()) if getattr(found, "__file__", None) == str(path)), None)
 
 
 @cache
