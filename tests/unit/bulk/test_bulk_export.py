@@ -75,6 +75,7 @@ def exported(database, path: Path, what: str = "profiles", **given) -> Path:
     return path
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(20))
 @given(calls=st.lists(CALL, max_size=8), ending=st.sampled_from([".jsonl", ".jsonl.gz", ".parquet"]))
 def test_an_export_is_imported_to_equal_profiles(calls, ending) -> None:
@@ -87,6 +88,7 @@ def test_an_export_is_imported_to_equal_profiles(calls, ending) -> None:
         assert people(second) == people(first)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(20))
 @given(calls=st.lists(CALL, max_size=8), ending=st.sampled_from([".jsonl", ".csv", ".parquet"]))
 def test_exported_history_is_imported_to_equal_history(calls, ending) -> None:
@@ -100,6 +102,7 @@ def test_exported_history_is_imported_to_equal_history(calls, ending) -> None:
         assert people(second) == people(first)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(20))
 @given(calls=st.lists(CALL.filter(lambda call: "a.b" not in call.traits), max_size=8))
 def test_a_table_is_imported_to_the_same_values(calls) -> None:

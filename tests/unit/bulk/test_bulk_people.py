@@ -102,6 +102,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(30))
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8), policy=SOME(POLICIES))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, policy) -> None:
@@ -119,6 +120,7 @@ def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, polic
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(30))
 @given(
     records=st.lists(

@@ -201,6 +201,7 @@ async def test_what_was_provably_not_accepted_is_given_back_to_the_day(world: De
     assert isinstance(await office.deliver(office.plan()), Held)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25), deadline=None)
 @given(per_minute=st.integers(2, 120), gaps=st.lists(st.floats(0, 3), min_size=5, max_size=40))
 def test_no_minute_holds_more_than_the_rate_and_a_place_once_given_is_kept(per_minute: int, gaps: list[float]) -> None:
@@ -260,6 +261,7 @@ async def test_consent_withdrawn_while_a_message_waits_for_its_turn_is_heeded(wo
 STEP = st.sampled_from(["accepted", "lost", "busy", "refused", "killed", "zombie", "evidence", "abandon", "later"])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(120), deadline=None)
 @given(steps=st.lists(STEP, max_size=14), klass=st.sampled_from(list(Klass)))
 def test_no_sequence_of_outcomes_leads_to_two_messages(steps: list[str], klass: Klass) -> None:

@@ -293,6 +293,7 @@ def _resigned(name: str, said: object, key: str, at: datetime) -> Posted:
     return Posted("", signer.sign(body, at), body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SIGNERS))
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())

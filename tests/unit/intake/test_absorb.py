@@ -350,6 +350,7 @@ def _lives(draw):
     return line + [event(f"last-{u}-{b}", "identify", user_id=u, anonymous_id=f"{u}-{b}", at=3) for u in ("u1", "u2") for b in "ab"]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(25), deadline=None)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_people(line, data):
