@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -13,14 +14,23 @@ import pytest
 import stores
 
 from sojourn.store import database as door
+from sojourn.testing import plugin
 
 HERE = Path(__file__).parent
-_USES_A_STORE = re.compile(r"sojourn\.store\.database|sojourn\.testing|store_url|\bstores\b")
+_USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_url|\bstores\b')  # one that names a file is SQLite's
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "store: depends on the kind of store, so it runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "storeless: asks no store, though its neighbours do, and is too long to run twice")
     door.open_store = stores.open_store
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of the garbage collector's sight: going through it again and again was an eighth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure() -> None:
@@ -30,28 +40,42 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what depends on the store, and let the quick ones come first.
 
-    It depends on it by itself, by a helper that it imports, or by the fixture `shop`. Real ones say so themselves.
+    It depends on it by itself, by a helper that its module imports, or by a fixture. Real ones say so themselves.
     """
     items.sort(key=lambda item: [item.get_closest_marker(mark) is not None for mark in ("real", "slow")])
     for item in items:
-        module = getattr(item, "module", None)
-        fixtures = getattr(item, "fixturenames", ())
-        if item.get_closest_marker("real") is None and ("shop" in fixtures or (module is not None and _uses_a_store(module))):
+        alone = any(item.get_closest_marker(mark) is not None for mark in ("real", "storeless"))
+        if not alone and any(_uses_a_store(source) for source in _sources(item)):
             item.add_marker("store")
+
+
+def _sources(item: pytest.Item) -> Iterator[ModuleType]:
+    """Give the module of a test, and those of the fixtures that it asks for: its folder's conftest, or the fixture `shop`."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    module = getattr(item, "module", None)
+    if module is None:
+        return
+    yield module
+    beside = item.config.pluginmanager.get_plugin(str(item.path.parent / "conftest.py"))
+    if beside is not None and fixtures & set(vars(beside)):
+        yield beside
+    if "shop" in fixtures:
+        yield plugin
 
 
 @cache
 def _uses_a_store(module: ModuleType) -> bool:
     path = Path(module.__file__ or "")
+    if module is plugin:
+        return True
     if HERE not in path.parents or path.parent == HERE:
         return False
     source = path.read_text("utf-8")
     if _USES_A_STORE.search(source):
         return True
     imported = re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE)
-    conftest = sys.modules.get("conftest") if (path.parent / "conftest.py").exists() else None
     helpers = [found for name in imported if (found := sys.modules.get(name)) is not None and getattr(found, "__file__", None)]
-    return any(_uses_a_store(helper) for helper in (*helpers, *([conftest] if conftest else [])) if helper is not module)
+    return any(_uses_a_store(helper) for helper in helpers if helper is not module)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +91,11 @@ def _stores_end_with_their_test() -> Iterator[None]:
 @pytest.fixture
 def no_tables_url(tmp_path: Path) -> str:
     """The URL of a store without tables, of the kind under test."""
-    return stores.SERVER.empty_url() if stores.STORE == "postgresql" else f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+    if stores.STORE == "postgresql":
+        return stores.SERVER.empty_url()
+    url = f"sqlite:///{tmp_path / 'empty' / 'sojourn.db'}"
+    stores.BARE.add(url)
+    return url
 
 
 @pytest.fixture
@@ -76,7 +104,7 @@ def store_url(tmp_path: Path) -> Iterator[str]:
     if stores.STORE != "postgresql":
         url = f"sqlite:///{tmp_path / 'store' / 'sojourn.db'}"
         made = door.Database(url, durable=False)
-        made.write_now(stores.make_tables)
+        made.read_now(lambda connection: None)  # the file is there, also for a process beside
         made.close_now()
         yield url
         return

@@ -13,6 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import names, policies
+    from workflows.history import has_grown
     from workflows.messages import BroadcastAsk, BroadcastInput, BroadcastResult, BroadcastTold
 
 RUNNING, PAUSED = "running", "paused"
@@ -50,7 +51,7 @@ class BroadcastWorkflow:
                     await pause(None)
         begin = begin.model_copy(update={"gathered": True})
         while True:
-            if _grown():
+            if has_grown():
                 workflow.continue_as_new(begin.model_copy(update={"sent": self.sent}))
             lanes = await asyncio.gather(*(self._ask(names.SEND_LANE, lane) for lane in range(begin.lanes)))
             self.sent += sum(told.sent for told in lanes)
@@ -88,8 +89,3 @@ class BroadcastWorkflow:
 
     def _tell(self, state: str) -> None:
         workflow.set_current_details(f"- **{state}** — {self.sent:,} recipients dealt with")
-
-
-def _grown() -> bool:
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() >= policies.MAX_HISTORY_EVENTS

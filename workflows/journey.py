@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from sojourn.travel.program import label
     from sojourn.travel.state import Advance, Arrived, Progress, State
     from workflows import names, policies
+    from workflows.history import has_grown
     from workflows.messages import JourneyInput, JourneyResult, Standing
 
 
@@ -90,11 +91,11 @@ class _DurableWorld:
         real = self.scale.to_real(until) - workflow.now() + policies.TIMER_SLACK
         self._cancel_losing_timer()
         timer = asyncio.create_task(workflow.sleep(max(real, timedelta()), summary=summary))
-        await workflow.wait_condition(lambda: wake() or timer.done() or _grown())
+        await workflow.wait_condition(lambda: wake() or timer.done() or has_grown())
         if timer.done():
             return
         self._losing_timer = timer
-        if _grown() and not wake():
+        if has_grown() and not wake():
             raise _ContinueAsNew
 
     def _cancel_losing_timer(self) -> None:
@@ -129,11 +130,6 @@ class _DurableWorld:
 
     def tell(self, state: State) -> None:
         self.journey.tell()
-
-
-def _grown() -> bool:
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() >= policies.MAX_HISTORY_EVENTS
 
 
 def _path(state: State) -> str:

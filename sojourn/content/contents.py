@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,22 @@ from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.calling import recommends
 from sojourn.content.facts import Rendered, RenderFacts, plain
-from sojourn.content.fetches import Wanted, stands_for
-from sojourn.content.holes import Unholed, per_person
+from sojourn.content.fetches import Wanted
+from sojourn.content.holes import per_person
 from sojourn.content.library import Library, read_library
 from sojourn.content.links import refuse_schemes
-from sojourn.content.page import Message, afresh
 from sojourn.content.pages import Pages
 from sojourn.content.reach import File, Reach, reach
+from sojourn.content.rendering import fetched_values, message_of, require, run_template, speech_for, subject_line
 from sojourn.content.sample import sample_of
-from sojourn.content.sandbox import ENCODED_WORD, ContentEnvironment, Words, has_control, roots
+from sojourn.content.sandbox import ContentEnvironment, Words, roots
 from sojourn.content.source import LANGUAGE, Source, Variant
 from sojourn.content.speech import Speech
-from sojourn.content.translations import Translation, base, chosen, code
-from sojourn.errors import MissingFact, NotFound, RenderError, SojournError
+from sojourn.content.translations import Translation, chosen
+from sojourn.errors import NotFound, RenderError
 from sojourn.language.finding import NOTHING_KNOWN, Known
 from sojourn.language.problems import DefinitionError, Problem, unknown
 
-MAX_SUBJECT = 250
 DEFAULT_LOCALE = "en"
 
 
@@ -124,19 +123,21 @@ class Contents:
         source, compiled, values, speech, (language, why) = self._prepared(name, facts, variant)
         with running(name, seconds) as run:
             run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
-            values["fetched"] = _fetched(source, facts, run)
+            values["fetched"] = fetched_values(source, facts, run)
             run.paths.update(roots(values))
             run.because("language", language or self._own_language(source, values["shop"]), "language", why)
-            _require(name, source.front.needs, values)
+            require(name, source.front.needs, values)
             subject, preheader, _ = compiled.headers.get(variant) or compiled.headers[None]
             run.header = True
-            line = _subject(name, self._run(subject, values, run))
+            line = subject_line(name, run_template(subject, values, run))
             run.header = False
             values["subject"] = line
-            line_ahead = " ".join(self._run(preheader, values, run).split())
-            written = None if compiled.text is None else self._run(compiled.text, values, run)
+            line_ahead = " ".join(run_template(preheader, values, run).split())
+            written = None if compiled.text is None else run_template(compiled.text, values, run)
             own = facts.own_links()
-            message = self._message(name, compiled, values, run, line_ahead, own.values(), text=written is None, ahead=ahead)
+            message = message_of(
+                compiled.body, compiled.pages, values, run, line_ahead, own.values(), text=written is None, ahead=ahead
+            )
             run.fits(len(message.html))
             amp = None if compiled.amp is None else self._amp(name, compiled.amp, values, run)
             run.tokens.update({token: {"value": url, "source": "link"} for token, url in own.items() if url in message.html})
@@ -160,14 +161,14 @@ class Contents:
             for each, fetch in source.front.fetches.items():
                 url, because = None, ""
                 try:
-                    url = self._run(compiled.addresses[each], values, run)
+                    url = run_template(compiled.addresses[each], values, run)
                 except RenderError as error:
                     because = str(error)
                 found.append(Wanted(each, url, fetch.seconds, fetch.kept_seconds, because))
         return tuple(found)
 
     def _amp(self, name: str, template: Template, values: dict[str, Any], run: Run) -> str:
-        part = self._run(template, values, run)
+        part = run_template(template, values, run)
         refuse_schemes(MUSTACHE.sub('"#"', part), name)
         if len(part.encode()) > MAX_AMP:
             raise RenderError(f"the AMP part of {name} is larger than {MAX_AMP // 1000} kB; show less")
@@ -183,9 +184,9 @@ class Contents:
         _, compiled, values, speech, _ = self._prepared(name, facts, variant)
         with running(name) as run:
             run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
-            values["fetched"] = _fetched(self.source(name), facts, run)
+            values["fetched"] = fetched_values(self.source(name), facts, run)
             run.paths.update(roots(values))
-            return self._run(compiled.body, {**values, "subject": name}, run)
+            return run_template(compiled.body, {**values, "subject": name}, run)
 
     def _prepared(
         self, name: str, facts: RenderFacts, variant: str | None
@@ -200,7 +201,7 @@ class Contents:
         language, why = chosen(self.library.languages(name), self._own_language(source, shop), locale, shop.get("locale"))
         compiled = self._compiled[name, language]
         _, _, tokens = compiled.headers.get(variant) or compiled.headers[None]
-        speech = _speech(facts, locale, shop, language or self._own_language(source, shop))
+        speech = speech_for(facts, locale, shop, language or self._own_language(source, shop))
         values = {
             "profile": plain(facts.profile), "event": plain(facts.event), "shop": shop, "with": plain(facts.with_),
             "score": plain(facts.scores), "variant": {"name": variant, **tokens}, **facts.own_links(),
@@ -333,100 +334,3 @@ class Contents:
         addresses = {each: made.plain.address(fetch.url, name) for each, fetch in source.front.fetches.items()}
         pages = Pages(name) if self.per_person(name) is None else None
         return _Compiled(made.html.get_template(f"{name}.mjml"), text, amp, addresses, headers, pages)
-
-    def _run(self, template: Template, values: dict[str, Any], run: Run) -> str:
-        parts: list[str] = []
-        size = 0
-        try:
-            for part in template.generate(values):
-                run.step()
-                size += len(part)
-                run.fits(size)
-                parts.append(part)
-        except (SojournError, Unholed):
-            raise
-        except RecursionError:
-            raise RenderError(f"{run.content} is nested too deeply to render") from None
-        except Exception as error:  # whatever else a template can cause; its words may hold a person's data, so they are not kept
-            raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
-        return "".join(parts)
-
-    def _message(
-        self,
-        name: str,
-        compiled: _Compiled,
-        values: dict[str, Any],
-        run: Run,
-        preheader: str,
-        own: Collection[str],
-        *,
-        text: bool,
-        ahead: bool,
-    ) -> Message:
-        """Return the message's HTML, text and links: from its structure, compiled before, where that can be."""
-        if ahead and compiled.pages is not None:
-            before = run.steps, run.output
-            holes: list[str] = []
-            run.holes = holes
-            try:
-                skeleton = self._run(compiled.body, values, run)
-                message = compiled.pages.get(skeleton, holes).fill(name, holes, preheader, (*own, *run.live_urls), text=text)
-            except Unholed:
-                message = None
-            run.holes = None
-            if message is not None:
-                return message
-            run.steps, run.output = before
-        mjml = self._run(compiled.body, values, run)
-        return afresh(name, mjml, preheader, (*own, *run.live_urls), text=text)
-
-
-def _speech(facts: RenderFacts, locale: str | None, shop: Mapping[str, Any], language: str) -> Speech:
-    """Return how to speak to a person: by the locale that goes with the language of the message."""
-    spoken = base(language)
-    said = next((code(tag) for tag in (locale, shop.get("locale")) if tag and base(tag) == spoken), language)
-    zone = facts.zone or str(shop.get("zone") or "UTC")
-    return Speech(said, zone, facts.now, str(shop.get("currency") or "EUR"))
-
-
-def _fetched(source: Source, facts: RenderFacts, run: Run) -> dict[str, Any]:
-    """Return what other services answered, or what stands for it, and keep which it is.
-
-    Raises:
-        MissingFact: there is no answer, and the content says not to send without.
-        RenderError: nobody asked before.
-    """
-    values: dict[str, Any] = {}
-    for name, fetch in source.front.fetches.items():
-        found = facts.fetched.get(name) if facts.fetched is not None else None
-        if found is None:
-            raise RenderError(f"what {source.name} fetches as {name} was not asked before")
-        if found.value is None and fetch.on_failure == "do_not_send":
-            raise MissingFact(f"{source.name} needs fetched.{name}, which is missing: {found.because}")
-        value, word = stands_for(name, fetch, found)
-        run.because(f"fetched.{name}", word, "fetch", found.because)
-        if value is not None:
-            values[name] = plain(value)
-            if isinstance(values[name], dict | list):
-                run.paths[id(values[name])] = f"fetched.{name}"
-    return values
-
-
-def _require(name: str, needs: Iterable[str], values: Mapping[str, Any]) -> None:
-    for token in needs:
-        value: Any = values
-        for part in token.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is None or value == "":
-            raise MissingFact(f"{name} needs {token}, which is missing")
-
-
-def _subject(name: str, text: str) -> str:
-    line = text.strip()
-    if has_control(line) or ENCODED_WORD in line:
-        raise RenderError(f"the subject of {name} has a line break, a control character or `=?`; write it on one line")
-    if not line:
-        raise RenderError(f"the subject of {name} is empty")
-    if len(line) > MAX_SUBJECT:
-        raise RenderError(f"the subject of {name} is longer than {MAX_SUBJECT} characters")
-    return line

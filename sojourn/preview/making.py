@@ -23,7 +23,7 @@ from sojourn.prediction import Models
 from sojourn.prediction.recommending import ByRules
 from sojourn.preview.occasions import Occasion, occasion
 from sojourn.preview.subjects import SAMPLE, Kind, Subject, of_persona
-from sojourn.travel.asking import answers_for
+from sojourn.travel.asking import Speaking
 
 PREVIEWS = UUID("6f0c2c5e-5f0b-5d2e-9d37-5a1f2f1f7a10")
 DEAD_LINK = "https://unsubscribe.invalid/"
@@ -81,9 +81,10 @@ class Workshop:
         self.definitions, self.contents, self.models = definitions, contents, models
         self.shop = definitions.shop
         self.shop_facts: dict[str, Any] = definitions.shop.model_dump(mode="json", by_alias=True)
-        self._segments = conditions_of(definitions.segments, definitions.profile.trees)
-        self._recommender = ByRules(definitions.catalog, definitions.recommendations)
         self._computed = definitions.profile.expressions
+        segments = conditions_of(definitions.segments, definitions.profile.trees)
+        recommender = ByRules(definitions.catalog, definitions.recommendations)
+        self._speaking = Speaking(contents, models, recommender, segments, self._computed, self.shop_facts)
 
     @classmethod
     def load(cls, folder: Path) -> Workshop:
@@ -197,11 +198,8 @@ class Workshop:
         origins["with"] = place.told() if place.with_ or place.journey is not None else "`sample` of the content"
         origins["profile"], origins["score"] = subject.told(), subject.told()
         origins |= {f"profile.{name}": f"computed from what is known of {subject.told()}" for name in self._computed}
-        return RenderFacts(
-            profile=self._spoken_of(case.content, subject, facts), event=properties, shop=self.shop_facts, with_=with_, scores=facts.scores,
-            answers=answers_for(self.contents, case.content, facts, self._segments, self.models, self._recommender),
-            locale=case.language or subject.locale, zone=subject.zone, now=subject.now, fetched=sample.fetched, live_url=sample.live_url,
-        ), origins  # fmt: skip
+        spoken = self._speaking.facts_for(case.content, facts, subject.traits, with_, case.language or subject.locale, subject.zone)
+        return replace(spoken, fetched=sample.fetched, live_url=sample.live_url), origins
 
     def _event(self, subject: Subject, place: Occasion, sample: RenderFacts) -> tuple[str, Mapping[str, Any], str]:
         """Return the event that brings the message about: its name, its properties, and where they came from."""
@@ -212,11 +210,3 @@ class Workshop:
         if past:
             return name, past[-1].properties, f"the latest {name} of {subject.told()}, {past[-1].time:%Y-%m-%d %H:%M} UTC"
         return name, sample.event, f"`sample` of the content, since {subject.told()} has no {name}"
-
-    def _spoken_of(self, content: str, subject: Subject, facts: Facts) -> Mapping[str, Any]:
-        asked = self.contents.traits(content)
-        computed = self._computed if asked is None else self._computed.keys() & asked
-        return {**subject.traits, **{name: value for name in computed if (value := facts.profile.get(name)) is not None}}
-
-
-

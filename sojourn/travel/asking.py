@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sojourn.content import Answers, Contents, answer, by_score
+from sojourn.content import Answers, Contents, RenderFacts, answer, by_score
 from sojourn.content.fetches import Fetched, Wanted
 from sojourn.errors import SojournError
 from sojourn.language.conditions import Condition, Facts
@@ -39,6 +40,45 @@ def answers_for(
         return [(found.item.spoken_of(), found.because) for found in recommender.recommend(facts, n)]
 
     return answer(contents.asks(content), facts, segments, by_score(score), recommend)
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """What every message speaks of, and who answers what its content asks.
+
+    Attributes:
+        computed: the computed traits, by name.
+        shop: the shop's facts, as plain data.
+    """
+
+    contents: Contents
+    models: Models
+    recommender: Recommender
+    segments: Mapping[str, Condition]
+    computed: Collection[str]
+    shop: Mapping[str, Any]
+
+    def facts_for(
+        self, content: str, facts: Facts, traits: Mapping[str, Any], with_: Mapping[str, Any], locale: str | None, zone: str | None
+    ) -> RenderFacts:
+        """Return what a content may speak of to a person; its links, and what others say, are the caller's to add."""
+        return RenderFacts(
+            profile=self._spoken_of(content, traits, facts),
+            event=facts.event.properties if facts.event else {},
+            shop=self.shop,
+            with_=with_,
+            scores=facts.scores,
+            answers=answers_for(self.contents, content, facts, self.segments, self.models, self.recommender),
+            locale=locale,
+            zone=zone,
+            now=facts.now,
+        )
+
+    def _spoken_of(self, content: str, traits: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
+        """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
+        asked = self.contents.traits(content)
+        computed = [name for name in self.computed if asked is None or name in asked]
+        return {**traits, **{name: value for name in computed if (value := facts.profile.get(name)) is not None}}
 
 
 async def hear(outbound: Outbound, asked: Sequence[tuple[str, Sequence[Wanted]]]) -> list[Heard]:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Row, bindparam, select
 
 from sojourn.clock import Clock, real_now
-from sojourn.content import Contents, RenderFacts
+from sojourn.content import Contents
 from sojourn.customers import profiles
 from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
@@ -49,7 +49,7 @@ from sojourn.store.database import Database
 from sojourn.store.tables import decisions, entries
 from sojourn.store.turns import give_way
 from sojourn.travel import calling
-from sojourn.travel.asking import MAX_ROUNDS, Heard, answers_for, hear
+from sojourn.travel.asking import MAX_ROUNDS, Heard, Speaking, hear
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import ENTER_REQUESTED
 from sojourn.travel.pages import Page, read_page
@@ -278,21 +278,11 @@ class StoredJourneys:
         )
         facts = replace(facts, scores=prepared.progress.scores | dict(facts.scores))
         try:
-            render_facts = RenderFacts(
-                profile=self._spoken_of(step.send, person, facts),
-                event=facts.event.properties if facts.event else {},
-                shop=self.registry.shop_facts,
-                with_=step.with_,
-                scores=facts.scores,
+            render_facts = replace(
+                self._speaking().facts_for(step.send, facts, person.traits, step.with_, person.locale, person.zone),
                 unsubscribe_url=self.links.unsubscribe(key),
                 preferences_url=self.links.preferences(key),
                 confirm_url=self.links.confirm(key),
-                answers=answers_for(
-                    self.contents, step.send, facts, self.registry.segments, self.models, self.recommender or self.registry.recommender
-                ),
-                locale=person.locale,
-                zone=person.zone,
-                now=facts.now,
                 fetched=heard.answers if heard is not None and heard.content == step.send else None,
                 live_url=partial(self.links.live, key),
             )
@@ -305,13 +295,9 @@ class StoredJourneys:
             return replace(prepared, order=order, problem=f"cannot be rendered: {error}")
         return replace(prepared, order=order, made=make(order, rendered, self.links))
 
-    def _spoken_of(self, content: str, person: Person, facts: Facts) -> Mapping[str, Any]:
-        """Return the traits that a content may speak of; of the computed ones only those it asks for, since each costs a query."""
-        asked = self.contents.traits(content)
-        computed = self.registry.computed if asked is None else self.registry.computed.keys() & asked
-        if not computed:
-            return person.traits
-        return {**person.traits, **{name: value for name in computed if (value := facts.profile.get(name)) is not None}}
+    def _speaking(self) -> Speaking:
+        known = self.registry
+        return Speaking(self.contents, self.models, self.recommender or known.recommender, known.segments, known.computed, known.shop_facts)
 
     # -- acting ----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ NOT_FLAGS = {
 }
 
 
+@cache
 def commands() -> dict[str, Any]:
     group = typer.main.get_command(worker.command_line())
     assert isinstance(group, TyperGroup)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-from typing import Any
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from sojourn.customers.normalise.outcome import NOT_TEXT, Hints, Normalise, Refusal, settled
+from sojourn.customers.normalise.outcome import Normalise, Refusal, of_text
 
 MAX_LENGTH = 320
 # What nearly every address looks like. The library says the same of it (a test holds that), in fifty times the time.
@@ -31,21 +29,7 @@ def email(keep_case: bool = False, drop_tag: bool = False, fold_gmail: bool = Fa
         fold_gmail: at gmail.com dots and tags mean nothing, and googlemail.com is gmail.com.
     """
 
-    def step(text: str) -> str | Refusal:
-        return _one_form(text, keep_case, drop_tag, fold_gmail)
-
-    @lru_cache(maxsize=8192)
-    def cached(text: str) -> str | Refusal:
-        return settled(step, text)
-
-    def normalise(value: Any, hints: Hints) -> Any:
-        if not isinstance(value, str):
-            return NOT_TEXT
-        if len(value) > MAX_LENGTH:
-            return Refusal("too long for an e-mail address")
-        return cached(value)
-
-    return normalise
+    return of_text(lambda text: _one_form(text, keep_case, drop_tag, fold_gmail), MAX_LENGTH, "too long for an e-mail address")
 
 
 def _one_form(text: str, keep_case: bool, drop_tag: bool, fold_gmail: bool) -> str | Refusal:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
-from sojourn.customers.normalise.outcome import NOT_TEXT, Hints, Normalise, Refusal, settled
+from sojourn.customers.normalise.outcome import Normalise, Refusal, of_text
 
 MAX_LENGTH = 200
 _JOINERS = ("\u200c", "\u200d")  # Persian and Indic names are written with them
@@ -37,21 +36,7 @@ def names(part: Literal["first", "last", "full"] = "full") -> Normalise:
         part: which part of a name it is.
     """
 
-    def step(text: str) -> str | Refusal:
-        return _one_form(text, part)
-
-    @lru_cache(maxsize=8192)
-    def cached(text: str) -> str | Refusal:
-        return settled(step, text)
-
-    def normalise(value: Any, hints: Hints) -> Any:
-        if not isinstance(value, str):
-            return NOT_TEXT
-        if len(value) > MAX_LENGTH:
-            return Refusal("too long for a name")
-        return cached(value)
-
-    return normalise
+    return of_text(lambda text: _one_form(text, part), MAX_LENGTH, "too long for a name")
 
 
 def _one_form(text: str, part: str) -> str | Refusal:

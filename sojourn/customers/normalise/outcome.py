@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 
@@ -38,6 +39,7 @@ Normalise: TypeAlias = Callable[[Any, Hints], Any]
 """Takes any JSON value; gives it in its one form, or a Refusal. Never raises, and its own result it gives back unchanged."""
 
 NOT_TEXT = Refusal("not a text")
+KEPT_TEXTS = 8192  # of a normaliser, each with its form
 
 
 def settled(step: Callable[[str], str | Refusal], text: str) -> str | Refusal:
@@ -53,3 +55,24 @@ def settled(step: Callable[[str], str | Refusal], text: str) -> str | Refusal:
             return found
         found = again
     return Refusal("has no one form")
+
+
+def of_text(step: Callable[[str], str | Refusal], max_length: int, too_long: str) -> Normalise:
+    """Return a normaliser that brings texts to the form that a step gives them, and keeps what it found of the latest.
+
+    Args:
+        step: what it makes of a text.
+        max_length: a longer text is refused unread.
+        too_long: how that is said.
+    """
+
+    @lru_cache(maxsize=KEPT_TEXTS)
+    def cached(text: str) -> str | Refusal:
+        return settled(step, text)
+
+    def normalise(value: Any, hints: Hints) -> Any:
+        if not isinstance(value, str):
+            return NOT_TEXT
+        return Refusal(too_long) if len(value) > max_length else cached(value)
+
+    return normalise

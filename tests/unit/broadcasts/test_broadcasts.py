@@ -1,5 +1,6 @@
 """Broadcasts: whom they go to, when, and that nobody gets one twice, whatever happens on the way."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -215,7 +216,11 @@ def test_a_throttled_one_keeps_its_pace(shop):
     sending = Sending(shop, BROADCAST + "throttle: 8 per hour\n")
     shop.advance("1h")
     sending.gather()
-    told = [shop._run(sending.broadcasting.send(sending.id, lane, 0.7)) for lane in range(LANES)]
+
+    async def every_lane():
+        return await asyncio.gather(*(sending.broadcasting.send(sending.id, lane, 0.7) for lane in range(LANES)))
+
+    told = shop._run(every_lane())
     assert len(sending.mails()) <= LANES
     paced = [one for one in told if one.sent]
     assert paced

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from sojourn.store.database import Database
 from sojourn.store.tables import consents, events, identifiers, metadata, profiles, refused_merges, trait_refusals
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAY = "2026-01-05T09:00:00Z"
+HEADER = ["id", "email", "age", "consent.marketing", "zone", "updated_at"]
 
 
 def store() -> Database:
@@ -45,6 +48,16 @@ def run(database: Database, path: Path, kind: Kind = Kind.profiles, **given: Any
 def jsonl(path: Path, rows: list[Any]) -> Path:
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     return path
+
+
+def table(path: Path, rows: list[list[object]], header: list[str] = HEADER) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def rows(count: int) -> list[list[object]]:
+    return [[f"u{i}", f"u{i}@shop.example", i % 80, "true" if i % 2 else "no", "Europe/Paris", DAY] for i in range(count)]
 
 
 def small_pages(monkeypatch: Any, rows: int) -> None:

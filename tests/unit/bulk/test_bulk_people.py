@@ -1,27 +1,25 @@
 """Importing people is the same as if each row had come in as an identify, however it is cut, killed and repeated."""
 
 import contextlib
-import csv
 import gzip
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-from bulk_world import NOW, jsonl, people, refusals, run, small_pages, store, work
+from bulk_world import DAY, HEADER, NOW, jsonl, people, refusals, rows, run, small_pages, store, table, work
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select
+from stores import examples
 
 from sojourn.bulk import importing
 from sojourn.bulk.importing import ElsewhereError, listed
-from sojourn.bulk.mapping import Kind
 from sojourn.bulk.people import write_people
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.preparing import prepare
-from sojourn.bulk.problems import BadRow, UnreadableFile
+from sojourn.bulk.problems import BadRow
 from sojourn.bulk.records import Origin
 from sojourn.customers.identity import random_id
 from sojourn.customers.segments import due
@@ -30,20 +28,6 @@ from sojourn.intake.appender import append
 from sojourn.intake.envelope import read_call
 from sojourn.language.loader import load_profile
 from sojourn.store.tables import events, identifiers, inbound, profiles, segment_due
-
-DAY = "2026-01-05T09:00:00Z"
-HEADER = ["id", "email", "age", "consent.marketing", "zone", "updated_at"]
-
-
-def table(path: Path, rows: list[list[object]], header: list[str] = HEADER) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def rows(count: int) -> list[list[object]]:
-    return [[f"u{i}", f"u{i}@shop.example", i % 80, "true" if i % 2 else "no", "Europe/Paris", DAY] for i in range(count)]
-
 
 # -- the two ways in, and intake ---------------------------------------------------------------------
 
@@ -101,7 +85,8 @@ RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(30))
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8), policy=SOME(POLICIES))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, policy) -> None:
     origin = Origin("c" * 64, NOW, NOW)
@@ -118,7 +103,8 @@ def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, polic
     assert found[0] == found[1]
 
 
-@settings(deadline=None, max_examples=30)
+@pytest.mark.slow
+@settings(deadline=None, max_examples=examples(30))
 @given(
     records=st.lists(
         RECORD.map(lambda r: {k: v for k, v in r.items() if k not in ("first_seen", "trait_times", "identifiers", "external_ids")}).filter(
@@ -276,158 +262,3 @@ def test_the_segments_of_whom_an_import_touched_are_evaluated_anew(tmp_path) -> 
     database.write_now(lambda connection: connection.execute(delete(segment_due)))
     run(database, table(tmp_path / "q.csv", rows(1)[:1]))
     assert len(database.read_now(due.due, NOW, 10)) == 1
-
-
-# -- what is refused ------------------------------------------------------------------------------------
-
-
-def test_bad_rows_are_told_with_line_and_reason_and_good_ones_go_on(tmp_path) -> None:
-    path = tmp_path / "p.csv"
-    path.write_bytes(
-        b'\xef\xbb\xbfid,city,consent.marketing,zone,time\n1,"Pa\nris",yes,Europe/Paris,2026-01-05\n2,x,maybe,,\n3,x,,Mars,\n,x,,,\n'
-        b"5,x\n6,x,,,yesterday\n7,\xff,,,\n8,a\0b,,,\n\n9,ok,,,\n"
-        + b"y" * 300
-        + b",x,,,\n"
-        + b"11,"
-        + b"z" * 200_000
-        + b',,,\n12,ok,,,\n13,"x"y,,,\n'
-    )
-    database = store()
-    told = run(database, path)
-    errors = list(csv.reader((tmp_path / "p.csv.errors.csv").open()))
-    assert errors[0] == ["line", "reason"]
-    assert [(int(line), reason.split(";")[0]) for line, reason in errors[1:]] == [
-        (4, "a consent must be true or false"),
-        (5, "zone must be a time zone, such as Europe/Paris"),
-        (6, "needs a user_id or an anonymous_id"),
-        (7, "has 2 cells"),
-        (8, "time must be a moment in ISO 8601, such as 2026-01-05T09:00:00Z"),
-        (9, "is not UTF-8"),
-        (10, "holds a NUL character"),
-        (13, "user_id is longer than 255 characters"),
-        (14, errors[9][1].split(";")[0]),
-        (16, errors[10][1]),
-    ]
-    assert "field larger" in errors[9][1] or "longer than" in errors[9][1]
-    assert errors[10][1].startswith("is not CSV")
-    assert (told.new, told.errors, told.rows) == (3, 10, 13)
-    assert (tmp_path / "p.csv.errors.csv").stat().st_mode & 0o777 == 0o600
-
-
-def test_what_intake_refuses_in_json_is_refused_here(tmp_path) -> None:
-    path = tmp_path / "p.jsonl"
-    lines = [
-        '{"id":"a","id":"b"}',
-        '{"id":"a","x":NaN}',
-        "[1]",
-        "{",
-        '{"id":"a","x":"\\u0000"}',
-        '{"id":{"a":1}}',
-        '{"id":"c","traits":[]}',
-        '{"id":"d"}',
-    ]
-    path.write_text("\n".join([*lines, '{"id":"e","x":"' + "y" * 40_000 + '"}', '{"id":"f","x":' + "[" * 60 + "]" * 60 + "}"]))
-    database = store()
-    told = run(database, path)
-    told_lines = [int(row[0]) for row in list(csv.reader((tmp_path / "p.jsonl.errors.csv").open()))[1:]]
-    assert told_lines == [1, 2, 3, 4, 5, 6, 7, 9, 10]
-    assert (told.new, told.errors) == (1, 9)
-
-
-def test_the_errors_file_repeats_no_values_unless_it_is_asked_to(tmp_path) -> None:
-    path = jsonl(tmp_path / "p.jsonl", [{"id": "ann", "email": "ann@secret.example", "zone": "Mars"}])
-    run(store(), path)
-    assert "secret" not in (tmp_path / "p.jsonl.errors.csv").read_text()
-    run(store(), path, errors=tmp_path / "all.csv", error_rows=True)
-    assert "secret" in (tmp_path / "all.csv").read_text()
-
-
-@pytest.mark.parametrize(
-    ("header", "given", "said"),
-    [
-        ("name,city", {}, "no column tells whose a row is"),
-        ("id,city", {"mapped": {"ctiy": "town"}}, "did you mean `city`"),
-        ("id,city", {"types": {"city": "txet"}}, "did you mean `text`"),
-        ("id,city,town", {"mapped": {"town": "city", "city": "city"}}, "two columns go to traits.city"),
-        ("id,id", {}, "two columns have the name 'id'"),
-        ("", {}, "first line must name the columns"),
-    ],
-)
-def test_a_wrong_mapping_ends_before_the_first_row_with_what_to_write(tmp_path, header, given, said) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(f"{header}\n1,x,y\n")
-    database = store()
-    with pytest.raises(UnreadableFile, match=said):
-        run(database, path, **given)
-    assert people(database) == []
-
-
-@pytest.mark.parametrize("name", ["p.parquet", "p.csv.gz", "p.xls", "gone.csv"])
-def test_a_file_that_is_not_what_it_should_be_is_refused_with_a_sentence(tmp_path, name) -> None:
-    if name != "gone.csv":
-        (tmp_path / name).write_bytes(b"id\n1\n")
-    with pytest.raises(UnreadableFile, match=name):
-        run(store(), tmp_path / name)
-
-
-# -- columns ---------------------------------------------------------------------------------------------
-
-
-def test_columns_go_where_their_names_tell_and_where_the_command_line_says(tmp_path) -> None:
-    path = table(
-        tmp_path / "p.csv",
-        [["7", "a@x.example", "Ann", "007", "12.5", "75001", "Paris", "fr-FR", "2025-05-05", "x"]],
-        ["Customer ID", "E-Mail", "first", "code", "spent", "address.zip", "address.city", "Locale", "firstSeen", "junk"],
-    )
-    database = store()
-    work_ = work(database, path, mapped={"first": "first_name", "junk": "-"}, types={"address.zip": "text"})
-    assert {column: str(target) for column, target in work_.layout().targets.items()} == {
-        "Customer ID": "user_id", "E-Mail": "traits.email", "first": "traits.first_name", "code": "traits.code", "spent": "traits.spent",
-        "address.zip": "traits.address.zip", "address.city": "traits.address.city", "Locale": "locale",
-        "firstSeen": "first_seen", "junk": "left out",
-    }  # fmt: skip
-    work_.run()
-    (ann,) = people(database)
-    assert ann["traits"] == {
-        "email": "a@x.example", "first_name": "Ann", "code": "007", "spent": 12.5, "address": {"zip": "75001", "city": "Paris"},
-    }  # fmt: skip
-    assert ann["locale"] == "fr-FR"
-    assert ann["seen"][0].isoformat() == "2025-05-05T00:00:00+00:00"
-
-
-def test_a_rehearsal_says_what_would_happen_and_writes_nothing(tmp_path) -> None:
-    database = store()
-    run(database, jsonl(tmp_path / "a.jsonl", [{"id": "u1"}]))
-    before = people(database)
-    bad = []
-    told = work(database, table(tmp_path / "p.csv", [*rows(4), ["", "", "", "", "", ""]])).rehearse(
-        lambda row, reason: bad.append(row.line)
-    )
-    assert (told.rows, told.new, told.known, told.errors, bad) == (5, 3, 1, 1, [6])
-    assert people(database) == before
-    assert len(database.read_now(listed)) == 1
-    assert not (tmp_path / "p.csv.errors.csv").exists()
-
-
-def test_what_a_row_dates_in_the_future_happened_when_the_import_began(tmp_path) -> None:
-    database = store()
-    run(database, jsonl(tmp_path / "p.jsonl", [{"id": "ann", "city": "Rome", "time": (NOW + timedelta(days=9)).isoformat()}]))
-    assert people(database)[0]["seen"] == (NOW, NOW)
-
-
-def test_a_row_of_parquet_keeps_its_types(tmp_path) -> None:
-    path = tmp_path / "p.parquet"
-    rows_ = [
-        {"user_id": "7", "born": NOW.date(), "spent": 12.5, "orders": 3, "vip": None, "tags": ["a", "b"], "time": NOW - timedelta(days=1)}
-    ]
-    parquet.write_table(arrow.Table.from_pylist(rows_), path)
-    database = store()
-    run(database, path)
-    (person_,) = people(database)
-    assert person_["traits"] == {"born": "2026-06-01", "spent": 12.5, "orders": 3, "tags": ["a", "b"]}
-    assert person_["seen"][0] == NOW - timedelta(days=1)
-
-
-def test_kind_tells_people_from_events(tmp_path) -> None:
-    path = jsonl(tmp_path / "p.jsonl", [{"id": "ann"}])
-    assert work(store(), path, Kind.profiles).fingerprint != work(store(), path, Kind.events).fingerprint

@@ -47,8 +47,8 @@ class Served:
 
 
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    database = Database(f"sqlite:///{tmp_path}/s.db", durable=False)
+async def served() -> AsyncIterator[Served]:
+    database = Database("sqlite://", durable=False)
     await database.create()
     await database.write(settle_in)
     yield Served(database, SystemClock(TimeScale(scale=60, real_origin=real_now(), shop_origin=START)))
@@ -171,8 +171,8 @@ async def test_health_names_the_part_that_is_silent(served: Served) -> None:
     }
 
 
-async def test_health_is_a_503_when_no_event_can_be_taken(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/empty.db")  # without tables
+async def test_health_is_a_503_when_no_event_can_be_taken(no_tables_url: str) -> None:
+    database = Database(no_tables_url)
     answer = await Served(database, SystemClock()).get("/api/health")
     await database.close()
     assert answer.status_code == 503

@@ -41,8 +41,8 @@ PATHS = (
 
 
 @pytest.fixture
-def described(tmp_path: Path) -> schemathesis.BaseSchema:
-    database = Database(f"sqlite:///{tmp_path}/s.db", durable=False)
+def described() -> schemathesis.BaseSchema:
+    database = Database("sqlite://", durable=False)
     database.write_now(metadata.create_all)
     database.write_now(settle_in)
 

@@ -43,6 +43,7 @@ def same(contents: Contents, name: str, facts: RenderFacts, variant: str | None 
     return answers[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(SHIPPED.names())), st.data())
 def test_a_shipped_content_is_the_same_compiled_once_as_compiled_for_each_person(name: str, data: st.DataObject) -> None:
@@ -83,6 +84,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())

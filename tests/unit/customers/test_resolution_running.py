@@ -86,6 +86,7 @@ def test_a_dry_run_writes_nothing_and_the_run_does_what_it_said_and_tells_how_fa
     assert told["reading"] == (210, 210)
 
 
+@pytest.mark.storeless
 def test_the_same_seed_gives_the_same_pairs_to_the_last_digit(scored: Scored) -> None:
     again = scores(upper=0.5)
     assert again.pairs == scored.pairs
@@ -156,6 +157,7 @@ def test_a_line_that_gives_too_many_pairs_is_named_before_any_is_made() -> None:
         scores(block=(("city",),), max_pairs=500)
 
 
+@pytest.mark.storeless
 def test_a_trait_that_nobody_has_counts_for_nothing_and_is_said(scored: Scored) -> None:
     known = settings()
     found = scores(compare=(*known.compare, known.compare[0].model_copy(update={"trait": "phone", "as_": "phone"})), upper=0.5)

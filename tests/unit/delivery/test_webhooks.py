@@ -34,6 +34,7 @@ from signed_posts import (
 )
 from sqlalchemy import select
 from starlette.applications import Starlette
+from stores import examples
 
 from sojourn.clock import VirtualClock
 from sojourn.customers import suppression
@@ -299,8 +300,9 @@ def _resigned(name: str, said: object, key: str, at: datetime) -> Posted:
     return Posted("", signer.sign(body, at), body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SIGNERS))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
 def test_whatever_a_provider_signs_is_taken_or_refused_and_never_stuck(name: str, draw: st.DataObject) -> None:
     town = Town(make_world(), name)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
+from stores import examples
 
 from sojourn.customers import consent, profiles
 from sojourn.intake.absorb import InboundRow, absorb
@@ -349,7 +350,8 @@ def _lives(draw):
     return line + [event(f"last-{u}-{b}", "identify", user_id=u, anonymous_id=f"{u}-{b}", at=3) for u in ("u1", "u2") for b in "ab"]
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(25), deadline=None)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_people(line, data):
     straight, shuffled = Shop(), Shop()

@@ -10,7 +10,7 @@ from sojourn.errors import Overloaded
 from sojourn.intake.absorb import InboundRow
 from sojourn.intake.appender import Appender, append
 from sojourn.intake.envelope import Envelope, Quarantined
-from sojourn.store.database import Database
+from sojourn.store.database import SQLITE, Database
 from sojourn.store.tables import inbound, quarantine
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -21,8 +21,8 @@ def event(message_id, **given):
 
 
 @pytest.fixture
-async def database(tmp_path):
-    opened = Database(f"sqlite:///{tmp_path / 'log.db'}")
+async def database(store_url):
+    opened = Database(store_url)
     await opened.create()
     yield opened
     await opened.close()
@@ -140,8 +140,11 @@ async def test_closing_waits_for_what_is_under_way_and_each_commit_is_told(datab
 
 
 async def test_a_commit_is_synchronous_to_the_disk(database):
-    def pragma(connection):
-        return connection.exec_driver_sql("PRAGMA synchronous").scalar(), connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    def setting(*statements):
+        return database.write_now(lambda connection: [connection.exec_driver_sql(each).scalar() for each in statements])
 
-    assert database.write_now(pragma) == (2, "wal")
+    if database.url.get_backend_name() == SQLITE:
+        assert setting("PRAGMA synchronous", "PRAGMA journal_mode") == [2, "wal"]
+    else:
+        assert setting("SHOW synchronous_commit") == ["on"]
     assert database.read_now(lambda c: c.execute(select(func.count()).select_from(inbound)).scalar()) == 0

@@ -43,8 +43,8 @@ class Door:
 
 
 @pytest.fixture
-async def database(tmp_path):
-    opened = Database(f"sqlite:///{tmp_path / 'log.db'}")
+async def database(store_url):
+    opened = Database(store_url)
     await opened.create()
     yield opened
     await opened.close()

@@ -98,8 +98,8 @@ class Faults:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    opened = Database(f"sqlite:///{tmp_path / 'faults.db'}", durable=False)
+def database(store_url: str) -> Database:
+    opened = Database(store_url, durable=False)
     asyncio.run(opened.create())
     return opened
 

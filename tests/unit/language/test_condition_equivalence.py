@@ -194,6 +194,7 @@ def test_the_closure_and_sql_give_the_same_answer(database: Database, node: tree
     assert ask_sql(database, condition, facts, SEGMENTS) == held
 
 
+@pytest.mark.storeless
 @GENERATED
 @given(node=conditions(), facts=lives())
 def test_an_explanation_comes_to_what_holds(node: tree.Node, facts: Facts) -> None:
@@ -204,6 +205,7 @@ def test_an_explanation_comes_to_what_holds(node: tree.Node, facts: Facts) -> No
     assert explanation.sentence()
 
 
+@pytest.mark.storeless
 @GENERATED
 @given(node=conditions(), facts=lives())
 def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
@@ -211,6 +213,7 @@ def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
     assert condition.holds(facts, SEGMENTS) != negated.holds(facts, SEGMENTS)
 
 
+@pytest.mark.storeless
 @GENERATED
 @given(node=conditions())
 def test_text_and_tree_are_each_others_inverse(node: tree.Node) -> None:

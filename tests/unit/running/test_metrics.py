@@ -92,11 +92,11 @@ async def test_requests_are_counted_by_route_and_never_by_what_a_path_holds() ->
     assert counted[("GET", "/broken", "500")] == 1
 
 
-async def test_events_at_the_door_are_counted_by_what_became_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_at_the_door_are_counted_by_what_became_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     current = Metrics(CollectorRegistry())
     monkeypatch.setattr("sojourn.intake.appender.metrics", lambda: current)
     monkeypatch.setattr("sojourn.console.health.metrics", lambda: current)
-    database = Database(f"sqlite:///{tmp_path}/s.db", durable=False)
+    database = Database("sqlite://", durable=False)
     await database.create()
     now = datetime(2026, 3, 2, tzinfo=UTC)
     appender = Appender(database)

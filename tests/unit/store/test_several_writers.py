@@ -4,95 +4,25 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-import stores
-from sqlalchemy import Connection, func, insert, select
+from several import FOLDER, NOW, Several, ann_id, asleep, event, on_postgresql, said, side_by_side
+from sqlalchemy import Connection, func, select
 
 from sojourn.customers import profiles
 from sojourn.customers.identity import resolve
-from sojourn.delivery import sending
-from sojourn.delivery.ledger import SendOrder, send_key
-from sojourn.delivery.outcomes import Claimed, Held, Suppressed
-from sojourn.delivery.providers.memory import Memory
-from sojourn.delivery.rules import Cap, GateRules
-from sojourn.delivery.tokens import Links, Tokens
-from sojourn.errors import NotCaughtUp
 from sojourn.intake.appender import append
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
-from sojourn.intake.envelope import Envelope, read_call
 from sojourn.intake.process import position, process_batch
 from sojourn.language.loader import load
 from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.last import do_last
-from sojourn.store.tables import consents, definitions, entries, events, inbound, outbox
+from sojourn.store.tables import definitions, entries, events, inbound, outbox
 from sojourn.store.tables import profiles as profiles_table
 from sojourn.travel.registry import Registry
-
-FOLDER = Path(__file__).parents[2] / "real/journeys_faults"
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-PATIENCE = 20.0  # seconds; a test that waits longer has failed
-
-on_postgresql = pytest.mark.skipif(stores.STORE != "postgresql", reason="a race that SQLite's one writer does not know")
-
-
-class Several:
-    """Several processes' databases over one store."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._opened: list[Database] = []
-
-    def __call__(self) -> Database:
-        self._opened.append(Database(self._url, durable=False))
-        return self._opened[-1]
-
-    def close(self) -> None:
-        for database in self._opened:
-            database.close_now()
-
-
-@pytest.fixture
-def several(store_url: str) -> Iterator[Several]:
-    opened = Several(store_url)
-    yield opened
-    opened.close()
-
-
-def side_by_side(*jobs: Callable[[], Any]) -> list[Any]:
-    """Run jobs at once, each in a thread, and return what they came to."""
-    barrier = threading.Barrier(len(jobs))
-
-    def begin(job: Callable[[], Any]) -> Any:
-        barrier.wait(PATIENCE)
-        return job()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(begin, jobs))
-
-
-def event(message_id: str, user_id: str = "u-ann", name: str = "Product Viewed", **given: Any) -> Envelope:
-    return Envelope(message_id=message_id, kind="track", name=name, user_id=user_id, time=NOW, received_at=NOW, **given)
-
-
-def said(database: Database, kind: str, **call: Any) -> None:
-    database.write_now(append, read_call(kind, orjson.dumps(call), received_at=NOW).envelopes)
-
-
-def asleep(connection: Connection, seconds: float) -> None:
-    """Keep a transaction open, so that another may overtake it."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_sleep({seconds})")
-
 
 # -- the log -----------------------------------------------------------------------------------------
 
@@ -201,172 +131,12 @@ def test_several_processes_may_keep_their_definitions_at_once(several: Several) 
     assert len(kept) == len(set(kept)) == len(Registry(load(FOLDER)).live)
 
 
-# -- a claim -----------------------------------------------------------------------------------------
-
-
-def furnish(connection: Connection) -> None:
-    connection.execute(insert(consents).values(id="c", profile_id=_ann(connection), purpose="marketing", granted=True, source="x", at=NOW))
-    version = connection.execute(select(definitions.c.version).limit(1)).scalar_one()
-    connection.execute(
-        insert(entries).values(
-            id="entry", journey="cart", version=version, profile_id=_ann(connection), key="", workflow_id="w", trigger_id="m",
-            trigger={}, variants={}, started_at=NOW, state="running",
-        )
-    )  # fmt: skip
-
-
-def _ann(connection: Connection) -> str:
-    found = profiles.find(connection, "u-ann")
-    assert found is not None
-    return found
-
-
-class Rendered:
-    subject, html, text, tokens, amp, live = "Hello", "<p>Hello</p>", "Hello", {}, None, ()
-
-
-def plan(connection: Connection, step: str) -> str:
-    key = send_key(stores_workspace(), "entry", step)
-    order = SendOrder(
-        key=key, entry_id="entry", profile_id=_ann(connection), journey="cart", step=step, send_id=step, content="hello",
-        to_address="ann@example.com", from_address="shop@example.com",
-    )  # fmt: skip
-    sending.plan(connection, order, Rendered(), NOW, Links("https://x.example", Tokens("a secret of these tests")))  # type: ignore[arg-type]
-    return key
-
-
-def stores_workspace() -> Any:
-    from uuid import UUID
-
-    return UUID(int=7)
-
-
-def claim(connection: Connection, key: str, rules: GateRules | None = None) -> Any:
-    return sending.claim(connection, key, NOW, rules or GateRules(), Memory())
-
-
-@pytest.fixture
-def ann(several: Several) -> Database:
-    database = several()
-    database.write_now(append, [event("first", anonymous_id="a-ann")])
-    registry = Registry(load(FOLDER))
-    database.write_now(registry.store, NOW)
-    database.write_now(process_batch, registry, NOW)
-    database.write_now(furnish)
-    return database
-
-
-def _waits_for_a_lock(several: Several) -> Callable[[], bool]:
-    database = several()
-    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-    return lambda: bool(database.read_now(lambda c: c.exec_driver_sql(asked).scalar()))
-
-
-def until(check: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not check():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.005)
-
-
-@on_postgresql
-@pytest.mark.parametrize(
-    "whose", [{"user_id": "u-ann"}, {"user_id": None, "anonymous_id": "a-ann"}, {"user_id": "u-new", "profile_id": "?"}]
-)
-def test_no_event_of_a_person_is_acknowledged_between_a_claims_look_and_its_commit(
-    several: Several, ann: Database, whose: dict[str, Any]
-) -> None:
-    key = ann.write_now(plan, "1")
-    if "profile_id" in whose:
-        whose = {**whose, "profile_id": ann.read_now(_ann)}
-    other, waits = several(), _waits_for_a_lock(several)
-    acknowledged = threading.Event()
-
-    def exit_comes() -> None:
-        other.write_now(append, [event("exit", name="Order Completed", **whose)])
-        acknowledged.set()
-
-    leaving = threading.Thread(target=exit_comes)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def claiming(connection: Connection) -> Any:
-        result = claim(connection, key)
-        inside.set()
-        while not go_on.is_set():  # the store's loop is not ours to block
-            connection.exec_driver_sql("SELECT pg_sleep(0.01)")
-        return result
-
-    with ThreadPoolExecutor(1) as pool:
-        claimed = pool.submit(ann.write_now, claiming)
-        assert inside.wait(PATIENCE)
-        leaving.start()
-        until(lambda: waits() or acknowledged.is_set())
-        assert not acknowledged.is_set(), "an exit was acknowledged, and the claim does not know of it"
-        go_on.set()
-        assert isinstance(claimed.result(PATIENCE), Claimed)
-    leaving.join(PATIENCE)
-    assert acknowledged.is_set()
-
-
-@on_postgresql
-def test_a_claim_waits_for_events_that_are_being_accepted_and_then_knows_of_them(several: Several, ann: Database) -> None:
-    key = ann.write_now(plan, "1")
-    other, waits = several(), _waits_for_a_lock(several)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def accepting(connection: Connection) -> None:
-        append(connection, [event("exit", name="Order Completed")])
-        inside.set()
-        while not go_on.is_set():
-            connection.exec_driver_sql("SELECT pg_sleep(0.01)")
-
-    with ThreadPoolExecutor(2) as pool:
-        accepted = pool.submit(other.write_now, accepting)
-        assert inside.wait(PATIENCE)
-        claimed = pool.submit(ann.write_now, claim, key)
-        until(lambda: waits() or claimed.done())
-        go_on.set()
-        accepted.result(PATIENCE)
-        with pytest.raises(NotCaughtUp):
-            claimed.result(PATIENCE)
-
-
-ROLLING, CALENDAR = Cap(1, timedelta(hours=1)), Cap(1, per="day")
-WAITING = Cap(1, timedelta(hours=1), hold_up_to=timedelta(hours=2))
-
-
-@pytest.mark.parametrize("cap", [ROLLING, CALENDAR, WAITING], ids=["rolling", "calendar", "waiting"])
-def test_two_claims_at_once_do_not_both_take_the_last_place_under_a_cap(several: Several, ann: Database, cap: Cap) -> None:
-    rules = GateRules(caps=(cap,))
-    one, two = several(), several()
-    for number in range(12):
-        ann.write_now(lambda c: c.execute(sending.ledger.sends.update().values(claimed_at=None, state="suppressed")))
-        keys = [ann.write_now(plan, f"{number}.{half}") for half in "ab"]
-        results = side_by_side(lambda k=keys[0]: one.write_now(claim, k, rules), lambda k=keys[1]: two.write_now(claim, k, rules))
-        assert len([r for r in results if isinstance(r, Claimed)]) == 1, results
-        assert isinstance(next(r for r in results if not isinstance(r, Claimed)), Held if cap is WAITING else Suppressed)
-
-
-def test_one_send_is_claimed_once_however_many_ask(several: Several, ann: Database) -> None:
-    opened = [several() for _ in range(4)]
-    for number in range(8):
-
-        def attempt(database: Database, step: str) -> Any:
-            def work(connection: Connection) -> Any:
-                return claim(connection, plan(connection, step))
-
-            return database.write_now(work)
-
-        results = side_by_side(*(lambda d=d, n=number: attempt(d, str(n)) for d in opened))
-        assert len([r for r in results if isinstance(r, Claimed) and not r.again]) == 1
-
-
 # -- people ------------------------------------------------------------------------------------------
 
 
 def test_what_a_journey_sets_and_what_the_router_learns_are_both_kept(several: Several, ann: Database) -> None:
     registry = Registry(load(FOLDER))
-    who = ann.read_now(_ann)
+    who = ann.read_now(ann_id)
     router, worker = several(), several()
 
     def learn() -> None:

@@ -158,6 +158,7 @@ def crossing(test: Any) -> Any:
     return test
 
 
+@pytest.mark.storeless
 @GENERATED
 @given(node=timely(), facts=lives())
 @crossing
@@ -172,6 +173,7 @@ def test_nothing_turns_by_itself_before_the_moment_that_is_given(node: tree.Node
             assert condition.holds(replace(facts, now=at), SEGMENTS) is held, at
 
 
+@pytest.mark.storeless
 @GENERATED
 @given(node=timely(), facts=lives())
 @crossing
