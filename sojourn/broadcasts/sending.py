@@ -73,7 +73,7 @@ class Broadcasting:
         Args:
             broadcast_id: which.
             lane: which share of its recipients.
-            seconds: real ones; a page that was begun is brought to its end.
+            seconds: real ones; one page is sent however few they are, and a page that was begun is brought to its end.
             beat: told after each page how many recipients were dealt with.
         """
         store, clock = self.journeys.store, self.journeys.clock
@@ -81,7 +81,7 @@ class Broadcasting:
         pace = None if standing.per_second is None else standing.per_second / LANES
         size = PAGE if pace is None else min(PAGE, max(int(pace * PACED_SECONDS), 1))
         deadline, sent, next_page = monotonic() + seconds, 0, clock.now()
-        while monotonic() < deadline:
+        while not sent or monotonic() < deadline:
             if clock.now() < next_page:
                 await asyncio.sleep(LOOK_SECONDS)
                 if await store.read(state_of, broadcast_id) is not State.RUNNING:

@@ -34,6 +34,7 @@ from sojourn.language.events.schemas import EventSchemas
 from sojourn.store.tables import metadata, profiles
 from sojourn.testing import reading
 from sojourn.testing.answers import Taken
+from sojourn.testing.broadcasting import VirtualBroadcasts
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
 from sojourn.testing.services import Services
@@ -81,6 +82,7 @@ class Engine:
             call_key=CALL_KEY,
         )
         self.runner = VirtualRunner(self.clock, self._advance)
+        self.broadcasts = VirtualBroadcasts(lambda: self.journeys, self._route)
         self._people = self._calls = 0
         self._starts: Counter[str] = Counter()  # by workflow id, at this moment
         self._settling: list[datetime] = []  # when opens and clicks settle
@@ -182,7 +184,7 @@ class Engine:
         while True:
             await self.settle()
             segments_due = await self.store.read(due.next_due)
-            upcoming = [at for at in (self.runner.due, segments_due, *self._settling) if at is not None]
+            upcoming = [at for at in (self.runner.due, self.broadcasts.due, segments_due, *self._settling) if at is not None]
             if not upcoming or min(upcoming) > moment:
                 break
             self.clock.move_to(min(upcoming))
@@ -202,6 +204,7 @@ class Engine:
             busy = await self._judge() or busy
             busy = await self._call() or busy
             busy = await self._wake() or busy
+            busy = busy or await self.broadcasts.go_on()
 
     async def _route(self) -> bool:
         if not await self.store.read(waits):
