@@ -25,6 +25,7 @@ FOLD_AT = 75
 ENCODED_WORD = "=?"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]+")  # they turn the direction of what follows, and so what a reader sees
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
@@ -122,7 +123,8 @@ def _safe(name: str, value: str) -> str:
 
 
 def _one_line(name: str, value: str) -> str:
-    return " ".join(_safe(name, value).split())
+    """Return a value on one line, without what turns its direction: names that were copied from elsewhere often carry that."""
+    return " ".join(_TURNS.sub("", _safe(name, value)).split())
 
 
 def _mailbox(name: str | None, address: str) -> _Mailbox:
