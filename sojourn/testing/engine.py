@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import select
 from starlette.applications import Starlette
 
+from sojourn.broadcasts.releasing import go_on
 from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
 from sojourn.customers.segments import due, live, rebuild
-from sojourn.delivery import settling
+from sojourn.delivery import brakes, settling
 from sojourn.delivery.live import LiveParts
 from sojourn.delivery.preference_pages import PreferencePages
 from sojourn.delivery.providers.memory import Memory
@@ -166,6 +167,22 @@ class Engine:
             NotFound: there is no such profile, or it was not merged.
         """
         await self.store.write(identity.unmerge, profile_id, "taken back in a test", self.clock.now())
+        await self.settle()
+
+    async def release_brake(self, journey: str) -> None:
+        """Release a brake by hand, and let go on what it held.
+
+        Raises:
+            NotFound: none is on.
+        """
+        await self.store.write(brakes.release, journey, "released by hand in a test", self.clock.now())
+        after: str | None = ""
+        while after is not None:
+            page = await self.store.write(go_on, journey, self.clock.now(), after)
+            after = page.after
+            self._calls += page.entries
+            for broadcast in page.broadcasts:
+                await self.broadcasts.changed(broadcast)
         await self.settle()
 
     async def request(self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:

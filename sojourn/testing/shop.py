@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sojourn.delivery import brakes
 from sojourn.testing.broadcast_verbs import BroadcastVerbs
 from sojourn.testing.people import People
 from sojourn.testing.readers import Readers
@@ -29,4 +28,4 @@ class Shop(People, Readers, BroadcastVerbs):
 
     def release_brake(self, journey: str) -> None:
         """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does; NotFound where none is on."""
-        self._run(self._engine.store.write(brakes.release, journey, "released by hand in a test", self.now))
+        self._run(self._engine.release_brake(journey))

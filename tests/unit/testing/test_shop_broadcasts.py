@@ -148,6 +148,27 @@ def test_stopped_whoever_still_waits_gets_nothing(shop: Shop) -> None:
         shop.resume_broadcast("news")
 
 
+def test_a_brake_holds_it_and_lets_go_of_it_at_once_when_it_is_released() -> None:
+    brakes = SHOP.partition("caps:")[0] + "brakes: {at_least: 4, complaints: {alarm: 10%, halt: 20%}}\n"
+    hello = journey("hello", "enter: {on: Began}\nsteps: [{send: note}, {end: done}]\n")
+    with Shop(journeys=[hello], contents={"note": NOTE}, settings=brakes) as shop:
+        people = [f"p{i}" for i in range(6)]
+        gold(shop, *people)
+        for name in people:
+            shop.track(name, "Began")
+        shop.track("p0", "Email Marked as Spam", {"send_key": shop.inbox("p0")[0].key})
+        shop.track("p1", "Email Marked as Spam", {"send_key": shop.inbox("p1")[0].key})
+        shop.broadcast(NEWS.replace("zone: person", "zone: shop"), at="2026-01-05 12:00")
+        shop.advance("3h 10m")
+        held = shop.show_broadcast("news")
+        assert {one.state for one in held.recipients.values()} == {"waiting"}
+        assert all((one.reason or "").startswith("brake: the whole shop") for one in held.recipients.values())
+        shop.release_brake("*")
+        sent = shop.show_broadcast("news")
+        assert (sent.state, sorted(sent.arrived)) == ("done", people)
+        assert {one.at for one in sent.recipients.values()} == {shop.now}
+
+
 def test_a_throttle_spreads_it_out(shop: Shop) -> None:
     gold(shop, *(f"p{i}" for i in range(24)))
     shop.broadcast(NEWS.replace("zone: person", "throttle: 8 per hour"))
