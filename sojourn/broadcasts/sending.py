@@ -73,7 +73,7 @@ class Broadcasting:
         Args:
             broadcast_id: which.
             lane: which share of its recipients.
-            seconds: real ones; a page that was begun is brought to its end.
+            seconds: real ones; one page is sent however few they are, and a page that was begun is brought to its end.
             beat: told after each page how many recipients were dealt with.
         """
         store, clock = self.journeys.store, self.journeys.clock
@@ -87,7 +87,7 @@ class Broadcasting:
             settle(connection, broadcast_id, came, clock.now())
             return take(connection, self.journeys.registry, broadcast_id, lane, clock.now(), size)
 
-        while monotonic() < deadline:
+        while not sent or monotonic() < deadline:
             if clock.now() < next_page:
                 await self._settle(broadcast_id, came)
                 came = []

@@ -75,7 +75,7 @@ class Standing:
     counts: Mapping[str, int]
 
 
-def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: datetime) -> str:
+def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: datetime, id_: str | None = None) -> str:
     """Have a broadcast sent at its moment, and return its id.
 
     Args:
@@ -83,6 +83,7 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
         broadcast: as it is checked in; what is changed in the file later changes nothing of this sending.
         zone: the shop's.
         now: the shop's moment.
+        id_: its id; None: a new one.
 
     Raises:
         NotPossible: it is under way already, was sent by the same definition, or its moment has passed.
@@ -99,7 +100,7 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
     body = journey.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"examples", "owner"})
     insert_new(connection, definitions, [{"version": version(journey), "journey": broadcast.name, "body": body, "first_seen": now}])
     row_ = {
-        "id": str(uuid4()), "name": broadcast.name, "version": version(journey), "state": State.SCHEDULED,
+        "id": id_ or str(uuid4()), "name": broadcast.name, "version": version(journey), "state": State.SCHEDULED,
         "definition": broadcast.model_dump(mode="json", by_alias=True, exclude_defaults=True), "per_second": broadcast.per_second,
         "begins_at": first, "ends_at": broadcast.ends(last), "created_at": now,
     }  # fmt: skip

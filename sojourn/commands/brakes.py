@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sojourn.broadcasts.releasing import go_on
 from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.delivery import brakes
 from sojourn.delivery.brakes import HALT
@@ -58,7 +59,12 @@ def release(
     with reading(data_dir) as database:
         now = read_clock(load_settings(keys=False, data_dir=data_dir).data_dir).now()
         count = database.write_now(brakes.release, journey, because, now)
-    Console().print(f"released ({count}); messages that wait go within the hour", highlight=False)
+        after: str | None = ""
+        waited = 0
+        while after is not None:
+            page = database.write_now(go_on, journey, now, after)
+            after, waited = page.after, waited + page.entries + page.recipients
+    Console().print(f"released ({count}); messages that waited go on within a minute: {waited:,}", highlight=False)
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from rich.table import Table
 from sojourn.clock import monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, told
 from sojourn.commands.naming import chosen
+from sojourn.content import Contents
 from sojourn.errors import SettingsError
 from sojourn.language.conditions import Condition
 from sojourn.language.durations import parse_duration
@@ -25,6 +27,7 @@ from sojourn.language.segments import conditions_of
 from sojourn.prediction import Models
 from sojourn.travel.lives import Habits, Lives
 from sojourn.travel.program import Program
+from sojourn.travel.simulated_messages import LEFT_OUT, SimulatedMessages
 from sojourn.travel.simulation import Simulation, asking
 from sojourn.travel.tally import Tally
 
@@ -52,12 +55,16 @@ def simulate_command(
     opened: Annotated[float, typer.Option(min=0, max=1, help="Chance of a delivered message being opened.")] = USUAL.opened,
     clicked: Annotated[float, typer.Option(min=0, max=1, help="Chance of its link being followed.")] = USUAL.clicked,
     complained: Annotated[float, typer.Option(min=0, max=1, help="Chance of its being called spam.")] = USUAL.complained,
+    declined: Annotated[float, typer.Option(min=0, max=1, help="Chance of each topic of the shop being declined.")] = USUAL.declined,
+    failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of each `call` failing for good.")] = USUAL.failed,
 ) -> None:
     """Walk many made-up people through a journey, in virtual time.
 
     People get random pasts, traits and scores (asked of the models) around what the journey asks for, and act
     at random. The chances are guesses to be set, not measurements: this shows how a journey behaves when people
-    behave like this. Of the send gate only `send_between` is heeded.
+    behave like this. Caps, topics, quiet hours and `send_between` hold as they do live, sections and slots of contents
+    are chosen by their conditions, and calls are answered at random. Left out are consent, suppression, holdouts,
+    brakes and other journeys' messages; nothing is rendered, fetched or called.
     """
     console = Console(soft_wrap=True)
     with told():
@@ -65,16 +72,25 @@ def simulate_command(
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
         segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees)
-        simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False)
+        contents = Contents.load(journeys)
+        messages = SimulatedMessages(found.shop, program.journey, segments, contents, models)
+        simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False, messages=messages)
         chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
-        habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained)
+        habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained, declined, failed)
         facts = {name: _value(text) for name, text in _pairs(given or [], "--given").items()}
-        lives = Lives(simulation, models, habits, facts, zone_named(found.shop.zone), seed)
+        beside = [text for _, step in program.sends() for text in _conditions(contents, step.send)]
+        zone, topics = zone_named(found.shop.zone), found.shop.topics
+        lives = Lives(simulation, models, habits, facts, zone, seed, topics=topics, beside=beside)
         tally = Tally()
         began = monotonic()
         for _ in track(range(people), "walking", console=Console(stderr=True), transient=True, update_period=0.2):
             lives.live(tally)
         _report(console, program, tally, monotonic() - began)
+
+
+def _conditions(contents: Contents, content: str) -> list[str]:
+    asks = contents.asks(content)
+    return [*asks.conditions, *(line.if_ for lines in asks.slots.values() for line in lines if line.if_ is not None)]
 
 
 def _pairs(texts: list[str], flag: str) -> Mapping[str, str]:
@@ -112,12 +128,20 @@ def _report(console: Console, program: Program, tally: Tally, seconds: float) ->
     _bars(console, "How it ended", tally.outcomes.most_common(), people)
     total = sum(tally.contents.values())
     _bars(console, f"Sent: {total / people:.2f} messages a person", tally.contents.most_common(), people)
+    for title, counts, of in (("Not sent", tally.unsent, total + tally.unsent.total()), ("Waited first", tally.held, total)):
+        if counts:
+            named = [(f"{content}: {check}", count) for (content, check), count in counts.most_common()]
+            _bars(console, f"{title}, by the gate's check", named, of)
     each = [("1 message" if count == 1 else f"{count} messages", number) for count, number in sorted(tally.sends.items())]
     _bars(console, "People who got", each, people)
     for step, branches in tally.shares(program):
         reached = people if step.startswith("leave") else sum(count for _, count in branches)
         _bars(console, f"{escape(step)} [dim]({reached:,} came here)[/]", branches, reached)
-    console.print(f"\n{people / seconds:,.0f} journeys a second", style="dim", highlight=False)
+    for content, part in dict.fromkeys((content, part) for content, part, _ in sorted(tally.shown)):
+        found = Counter({said: count for (whose, what, said), count in tally.shown.items() if (whose, what) == (content, part)})
+        _bars(console, escape(f"{content}: {part}"), found.most_common(), found.total())
+    console.print(f"\nleft out: {LEFT_OUT}", style="dim", highlight=False)
+    console.print(f"{people / seconds:,.0f} journeys a second", style="dim", highlight=False)
 
 
 def _bars(console: Console, title: str, counts: list[tuple[str, int]], of: int) -> None:

@@ -29,7 +29,9 @@ def examples_command(
 ) -> None:
     """Run the examples of the journeys, in virtual time.
 
-    A score that an example does not give is asked of its model. Branches that no example takes are listed.
+    A score that an example does not give is asked of its model. Branches that no example takes are listed. An example
+    is about one journey of one person: of the send gate it meets `send_between` only, and `call.x` in `given` says what
+    a call is answered. For caps, topics, consent and several journeys there is `sojourn.testing` (docs/testing.md).
     Exits with 1 where an example fails, and with `--strict-coverage` where a branch is not taken.
     """
     console = Console(soft_wrap=True)

@@ -18,6 +18,7 @@ _KEPT = (
     "abs", "capitalize", "count", "e", "escape", "first", "float", "int", "last", "length", "list", "lower", "map",
     "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "sum", "title", "trim", "truncate", "unique", "upper",
 )  # fmt: skip
+_OF_TEXTS = frozenset({"capitalize", "e", "escape", "lower", "title", "trim", "truncate", "upper"})  # Jinja would take a mapping's repr
 
 
 def default(value: Any, fallback: Any = "") -> Any:
@@ -143,7 +144,7 @@ def _size(size: int) -> None:
         raise RenderError(f"a text of more than {MAX_TEXT // 1024} kB; show less")
 
 
-def _counted(filter_: Callable[..., Any]) -> Callable[..., Any]:
+def _counted(filter_: Callable[..., Any], of_texts: bool = False) -> Callable[..., Any]:
     """Let a filter use up steps in proportion to what it is given."""
     passes = getattr(filter_, "jinja_pass_arg", None)
     at = 0 if passes is None else 1
@@ -153,6 +154,8 @@ def _counted(filter_: Callable[..., Any]) -> Callable[..., Any]:
         if run is not None:
             given = args[at] if len(args) > at else ()
             run.step(1 + (len(given) // 10 if isinstance(given, list | tuple | dict) else 0))
+        if of_texts:
+            _text(args[at])
         result = filter_(*args, **kwargs)
         if hasattr(result, "__next__"):
             result = list(result)
@@ -185,4 +188,4 @@ def allowed() -> dict[str, Callable[..., Any]]:
         "round": round_number,
     }
     kept = {name: jinja.FILTERS[name] for name in _KEPT}
-    return {name: _counted(filter_) for name, filter_ in {**kept, **own}.items()}
+    return {name: _counted(filter_, name in _OF_TEXTS) for name, filter_ in {**kept, **own}.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from jinja2 import BaseLoader, Template, TemplateSyntaxError, nodes, pass_context
@@ -44,6 +45,7 @@ _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # MJML stops at the first of these
 ENCODED_WORD = "=?"
+_TOO_DEEP = "it is nested too deeply; say less in one expression, and include less within one block"
 
 
 def has_control(text: str) -> bool:
@@ -79,6 +81,8 @@ def _shown(value: Any) -> Any:
         value._fail_with_undefined_error()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise RenderError(f"a {type(value).__name__} cannot be shown; show a text or a number")
+    if isinstance(value, float) and not isfinite(value):
+        raise RenderError("a number without end cannot be shown")
     if isinstance(value, float) and value.is_integer() and abs(value) < MAX_NUMBER:
         value = int(value)
     run = current()
@@ -240,7 +244,20 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         tree = encoded(self.parse(source, f"{content}.mjml"))
         return Template.from_code(self, self.compile(tree, f"{content}.mjml"), self.make_globals(None), None)
 
+    def compile(self, source: Any, name: str | None = None, filename: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Return a template's code; one that Python cannot read to its end is refused as any other that is wrong."""
+        try:
+            return super().compile(source, name, filename, *args, **kwargs)
+        except (RecursionError, MemoryError):  # the second is what Python's own compiler says of parentheses without end
+            raise TemplateSyntaxError(_TOO_DEEP, 1, name, filename) from None
+
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        try:
+            return self._made(source, name, filename)
+        except RecursionError:
+            raise TemplateSyntaxError(_TOO_DEEP, 1, name, filename) from None
+
+    def _made(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         noted: list[tuple[int, str]] = []
         self.noted = noted
 

@@ -27,7 +27,8 @@ _MAIL_PROGRAMS = {"Outlook", "Windows Live Mail", "Thunderbird", "Apple Mail", "
 # What no browser says of itself: an address to complain to, or one of these words.
 _ROBOT = re.compile(
     r"https?:|www\.|@|\+http|bot\b|bot[/_ -]|crawl|spider|scan|preview|fetch|monitor|proxy|headless|lighthouse|prerender"
-    r"|check|valid|index|archiv|search|scrap|feed|rss|curl|wget|python|java/|httpclient|http-client|okhttp|phantom|synthetic|\bagent\b|analy",
+    r"|check|valid|index|archiv|search|scrap|feed|rss|curl|wget|powershell|python|java/|httpclient|http-client|okhttp|phantom|synthetic"
+    r"|\bagent\b|analy",
     re.IGNORECASE,
 )
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")

@@ -6,6 +6,7 @@ Headers are written here, not by the email package, which has let values break o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from binascii import b2a_qp
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
 ENCODED_WORD = "=?"
 SENDER_ID = "sojourn"
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]+")  # they turn the direction of what follows, and so what a reader sees
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
@@ -131,7 +133,8 @@ def _safe(name: str, value: str) -> str:
 
 
 def _one_line(name: str, value: str) -> str:
-    return " ".join(_safe(name, value).split())
+    """Return a value on one line, without what turns its direction: names that were copied from elsewhere often carry that."""
+    return " ".join(_TURNS.sub("", _safe(name, value)).split())
 
 
 def _mailbox(name: str | None, address: str) -> _Mailbox:

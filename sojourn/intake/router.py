@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sojourn.clock import SystemClock, monotonic
 from sojourn.customers import retention
 from sojourn.customers.segments import Change, due, live, rebuild
+from sojourn.delivery.webhooks import forgetting
 from sojourn.errors import SojournError
 from sojourn.intake import outbox
 from sojourn.intake.emit import tell
@@ -141,12 +142,14 @@ class Router:
     # -- retention -------------------------------------------------------------------------------
 
     async def _expire(self) -> None:
-        """Forget what was kept long enough, a page of people at a time, once a day."""
+        """Forget what was kept long enough, a page of people or of notices at a time, once a day."""
         after: str | None = ""
         while after is not None:
             now = self.clock.now()
             page = await self.database.write(self._expire_page, now, after)
             after = page.after
+        while await self.database.write(forgetting.forget, self.clock.now()):
+            continue
         await asyncio.sleep(max(self.clock.scale.real_duration(EXPIRE_EVERY).total_seconds(), EXPIRE_AT_MOST_EVERY))
 
     def _expire_page(self, connection: Connection, now: datetime, after: str) -> retention.Expired:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from sojourn.clock import monotonic
 from sojourn.store.turns import Turns
 from sojourn.store.types import dump_json
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 15_000
+LOOK_AGAIN_SECONDS = 0.02
 READERS = 2
 
 
@@ -51,7 +55,7 @@ class Sqlite:
         @event.listens_for(engine, "connect")
         def _set_pragmas(connection: Any, _record: Any) -> None:
             cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
+            _keep_a_log(cursor)
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
@@ -104,3 +108,17 @@ class Sqlite:
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
+
+
+def _keep_a_log(cursor: sqlite3.Cursor) -> None:
+    """Turn a new file to a write-ahead log; where another process is about to, wait for it, which SQLite itself does not."""
+    until = monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > until:
+                raise
+            Event().wait(LOOK_AGAIN_SECONDS)
+        else:
+            return

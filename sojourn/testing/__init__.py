@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sojourn.testing.answers import Entry, Link, Passed, Profile, Refusal, Send, Taken, Verdict
+    from sojourn.testing.answers import Broadcast, Entry, Link, Passed, Profile, Recipient, Refusal, Send, Taken, Verdict
     from sojourn.testing.shop import Shop
 
-_HOMES = {"Shop": "shop"} | dict.fromkeys(("Entry", "Link", "Passed", "Profile", "Refusal", "Send", "Taken", "Verdict"), "answers")
+__all__ = ["Broadcast", "Entry", "Link", "Passed", "Profile", "Recipient", "Refusal", "Send", "Shop", "Taken", "Verdict"]
 
-__all__ = ["Entry", "Link", "Passed", "Profile", "Refusal", "Send", "Shop", "Taken", "Verdict"]
+_HOMES = dict.fromkeys(__all__, "answers") | {"Shop": "shop"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -201,3 +202,67 @@ class Refusal(Answer):
     reason: str
     event: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Recipient(Answer):
+    """Someone whom a broadcast goes to, and what came of it.
+
+    Attributes:
+        person: the name that the shop knows them by.
+        state: what came of their message: accepted where it arrived; waiting while it is still to come; merged where
+            another recipient is the same person; late where it was still held when the broadcast ended.
+        reason: why it did not arrive, or not yet.
+        due: while it waits: when it is their turn.
+        at: when it was accepted.
+        send: their message; None while their turn has not come.
+    """
+
+    person: str
+    state: str
+    reason: str | None = None
+    due: datetime | None = None
+    at: datetime | None = None
+    send: Send | None = field(default=None, repr=False)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the message is in the person's inbox."""
+        return self.state == "accepted"
+
+
+@dataclass(frozen=True)
+class Broadcast(Answer):
+    """A broadcast, and how far it is.
+
+    Attributes:
+        state: scheduled, gathering, running, paused, stopped or done.
+        begins_at: when it begins for those for whom it begins first; recipients are written down then.
+        ends_at: nothing is sent after.
+        because: why it was paused or stopped.
+        recipients: whom it goes to, by name.
+        left_out: by name, who is no recipient, and why `to` did not hold for them when recipients were written down.
+    """
+
+    name: str
+    state: str
+    begins_at: datetime
+    ends_at: datetime
+    because: str | None = None
+    recipients: Mapping[str, Recipient] = field(default_factory=dict, repr=False)
+    left_out: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def arrived(self) -> list[str]:
+        """Who got it, in the order in which they did."""
+        got = [(one.at, name) for name, one in self.recipients.items() if one.arrived and one.at is not None]
+        return [name for _, name in sorted(got)]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many recipients there are, by what came of them."""
+        return Counter(one.state for one in self.recipients.values())
+
+    def __repr__(self) -> str:
+        came = ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items())) or "nobody yet"
+        return f"<{self.name} {self.state}{f' ({self.because})' if self.because else ''}: {came}>"

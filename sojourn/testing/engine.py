@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import select
 from starlette.applications import Starlette
 
+from sojourn.broadcasts.releasing import go_on
 from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
 from sojourn.customers.segments import due, live, rebuild
-from sojourn.delivery import settling
+from sojourn.delivery import brakes, settling
 from sojourn.delivery.live import LiveParts
 from sojourn.delivery.preference_pages import PreferencePages
 from sojourn.delivery.providers.memory import Memory
@@ -34,6 +35,7 @@ from sojourn.language.events.schemas import EventSchemas
 from sojourn.store.tables import metadata, profiles
 from sojourn.testing import reading
 from sojourn.testing.answers import Taken
+from sojourn.testing.broadcasting import VirtualBroadcasts
 from sojourn.testing.folder import Checked
 from sojourn.testing.runner import VirtualRunner
 from sojourn.testing.services import Services
@@ -81,6 +83,7 @@ class Engine:
             call_key=CALL_KEY,
         )
         self.runner = VirtualRunner(self.clock, self._advance)
+        self.broadcasts = VirtualBroadcasts(lambda: self.journeys, self._route)
         self._people = self._calls = 0
         self._starts: Counter[str] = Counter()  # by workflow id, at this moment
         self._settling: list[datetime] = []  # when opens and clicks settle
@@ -166,6 +169,22 @@ class Engine:
         await self.store.write(identity.unmerge, profile_id, "taken back in a test", self.clock.now())
         await self.settle()
 
+    async def release_brake(self, journey: str) -> None:
+        """Release a brake by hand, and let go on what it held.
+
+        Raises:
+            NotFound: none is on.
+        """
+        await self.store.write(brakes.release, journey, "released by hand in a test", self.clock.now())
+        after: str | None = ""
+        while after is not None:
+            page = await self.store.write(go_on, journey, self.clock.now(), after)
+            after = page.after
+            self._calls += page.entries
+            for broadcast in page.broadcasts:
+                await self.broadcasts.changed(broadcast)
+        await self.settle()
+
     async def request(self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:
         """Call one of the addresses that stand in messages, as a reader's program would."""
         transport = httpx.ASGITransport(app=self._web)
@@ -182,7 +201,7 @@ class Engine:
         while True:
             await self.settle()
             segments_due = await self.store.read(due.next_due)
-            upcoming = [at for at in (self.runner.due, segments_due, *self._settling) if at is not None]
+            upcoming = [at for at in (self.runner.due, self.broadcasts.due, segments_due, *self._settling) if at is not None]
             if not upcoming or min(upcoming) > moment:
                 break
             self.clock.move_to(min(upcoming))
@@ -202,6 +221,7 @@ class Engine:
             busy = await self._judge() or busy
             busy = await self._call() or busy
             busy = await self._wake() or busy
+            busy = busy or await self.broadcasts.go_on()
 
     async def _route(self) -> bool:
         if not await self.store.read(waits):

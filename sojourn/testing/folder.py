@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from sojourn.content import Contents
+from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.definitions import Definitions
 from sojourn.language.loader import SHOP_FILE, load
 from sojourn.language.model import Journey, Model, Segment
@@ -38,14 +39,9 @@ class Checked:
     models: Models
 
 
-def read_definitions(
-    folder: Path | None,
-    journeys: Sequence[str | Journey] = (),
-    segments: Sequence[str | Segment] = (),
-    contents: Mapping[str, str] | None = None,
-    settings: str | ShopSettings | None = None,
-) -> Checked:
-    """Return the definitions of a folder and those given beside it; read again only where something was changed.
+@dataclass(frozen=True)
+class Given:
+    """What a shop is given to run on.
 
     Args:
         folder: of definitions; one without a shop.yaml gets the test shop.
@@ -53,19 +49,35 @@ def read_definitions(
         segments: more of them, as YAML or as models.
         contents: more of them, as MJML by their names; also `blocks/x`, `theme.yaml` and the like.
         settings: the shop's, instead of the folder's shop.yaml.
+        broadcast: one more of them, as YAML or as a model.
+    """
+
+    folder: Path | None
+    journeys: tuple[str | Journey, ...] = ()
+    segments: tuple[str | Segment, ...] = ()
+    contents: Mapping[str, str] = field(default_factory=dict)
+    settings: str | ShopSettings | None = None
+    broadcast: str | Broadcast | None = None
+
+
+def read_definitions(given: Given) -> Checked:
+    """Return the definitions of a folder and those given beside it; read again only where something was changed.
 
     Raises:
         DefinitionError: with every problem of all of them.
     """
+    folder = given.folder
     if folder is not None and not folder.is_dir():
         raise DefinitionError([Problem(str(folder), 1, 1, "no such folder; name the one that holds your journeys")])
-    given = {f"given_journey_{i}.yaml": (f"journeys[{i}]", _text(one)) for i, one in enumerate(journeys)}
-    given |= {f"segments/given_segment_{i}.yaml": (f"segments[{i}]", _text(one)) for i, one in enumerate(segments)}
-    for name, text in (contents or {}).items():
-        given[f"content/{name if name.endswith(('.yaml', '.txt', '.mjml', '.html')) else f'{name}.mjml'}"] = (f"contents[{name!r}]", text)
-    if settings is not None:
-        given[SHOP_FILE] = ("settings", _text(settings))
-    return _read(folder, _stamp(folder) if folder else (), tuple((name, *rest) for name, rest in given.items()))
+    files = {f"given_journey_{i}.yaml": (f"journeys[{i}]", _text(one)) for i, one in enumerate(given.journeys)}
+    files |= {f"segments/given_segment_{i}.yaml": (f"segments[{i}]", _text(one)) for i, one in enumerate(given.segments)}
+    for name, text in given.contents.items():
+        files[f"content/{name if name.endswith(('.yaml', '.txt', '.mjml', '.html')) else f'{name}.mjml'}"] = (f"contents[{name!r}]", text)
+    if given.settings is not None:
+        files[SHOP_FILE] = ("settings", _text(given.settings))
+    if given.broadcast is not None:
+        files["broadcasts/given_broadcast.yaml"] = ("broadcast", _text(given.broadcast))
+    return _read(folder, _stamp(folder) if folder else (), tuple((name, *rest) for name, rest in files.items()))
 
 
 def _text(given: str | Model) -> str:

@@ -43,11 +43,13 @@ def person(connection: Connection, reference: str) -> str:
 
 def members_of(connection: Connection, segment: str) -> Answers[str]:
     """Return who is in a segment, in order: each by user id, else by another name that the outside knows, else by profile id."""
-    found = []
-    for one in members(connection, segment):
-        known = profiles.external_ids(connection, one)
-        found.append(known[0][1] if known else one)
-    return Answers(sorted(found))
+    return Answers(sorted(name_of(connection, one) for one in members(connection, segment)))
+
+
+def name_of(connection: Connection, profile_id: str) -> str:
+    """Return the name that the shop knows a person by."""
+    known = profiles.external_ids(connection, profile_id)
+    return known[0][1] if known else profile_id
 
 
 def profile(connection: Connection, reference: str) -> Profile:

@@ -28,16 +28,25 @@ class Asked:
         profile: of the traits.
         events: of the properties of other events, by the event's name.
         engagement: kinds of engagement, such as `clicked`, by the send's id.
+        calls: of the answers to calls, by the name that each is kept under.
     """
 
     trigger: Values = field(default_factory=dict)
     profile: Values = field(default_factory=dict)
     events: dict[str, Values] = field(default_factory=dict)
     engagement: dict[str, set[str]] = field(default_factory=dict)
+    calls: dict[str, Values] = field(default_factory=dict)
 
 
-def asked_by(program: Program, segments: Mapping[str, Condition], models: Models) -> Asked:
-    """Return what a journey asks, by its filter, its steps, the segments they name and the models they ask."""
+def asked_by(program: Program, segments: Mapping[str, Condition], models: Models, beside: Iterable[str] = ()) -> Asked:
+    """Return what a journey asks, by its filter, its steps, the segments they name and the models they ask.
+
+    Args:
+        program: the journey.
+        segments: every segment's condition.
+        models: who gives scores.
+        beside: conditions that are asked at its sends, such as those of contents' sections.
+    """
     asked = Asked()
     seen: set[str] = set()
 
@@ -47,6 +56,8 @@ def asked_by(program: Program, segments: Mapping[str, Condition], models: Models
                 event.setdefault(_dotted(path), []).extend(against)
             case tree.Trait(path=path):
                 asked.profile.setdefault(_dotted(path), []).extend(against)
+            case tree.Called(name=name, path=path):
+                asked.calls.setdefault(name, {}).setdefault(_dotted(path), []).extend(against)
             case tree.Engagement(send=send, kind=kind):
                 asked.engagement.setdefault(send, set()).add(kind)
             case tree.Segment(name=name) if name in segments and name not in seen:
@@ -70,6 +81,8 @@ def asked_by(program: Program, segments: Mapping[str, Condition], models: Models
                 note(parse(condition).tree, asked.trigger)
         for node in models.asks(step.score) if isinstance(step, Score) else ():
             note(node, asked.trigger)
+    for condition in beside:
+        note(parse(condition).tree, asked.trigger)
     for listener in program.listeners():
         event: Values = {}
         if listener.send_id is not None:

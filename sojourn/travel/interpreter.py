@@ -11,7 +11,7 @@ from datetime import datetime
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import End, Wait, WaitFor
 from sojourn.travel.program import Program
-from sojourn.travel.state import LEAVE, Advance, Arrived, State, Trail
+from sojourn.travel.state import LEAVE, Advance, Arrived, State, Trail, held_at
 from sojourn.travel.world import World
 
 COMPLETED = "completed"
@@ -48,6 +48,7 @@ async def travel(program: Program, state: State, world: World) -> str:
 async def _advance(program: Program, state: State, world: World) -> None:
     assert state.cursor is not None
     ask = Advance(entry_id=state.entry_id, cursor=state.cursor, scores=state.scores)
+    state.heard_before = len(state.arrived)
     progress = await world.advance(ask, acts=program.may_act(state.cursor), summary=program.labels[state.cursor])
     state.trail.extend(progress.trail)
     state.scores.update(progress.scores)
@@ -60,11 +61,16 @@ async def _advance(program: Program, state: State, world: World) -> None:
 
 
 async def _pause(state: State, world: World, summary: str) -> None:
-    """Pause as a Progress asked, then go on at the same cursor."""
+    """Pause as a Progress asked, then go on at the same cursor; sooner where what held its send is gone."""
     assert state.pause_until is not None
-    if world.now() < state.pause_until:
+    handle = held_at(state.cursor or "")
+
+    def let_go() -> bool:
+        return any(handle in arrived.meets for arrived in state.arrived[state.heard_before :])
+
+    if world.now() < state.pause_until and not let_go():
         world.tell(state)
-        await world.pause(state.pause_until, lambda: _leaving(state) is not None, summary)
+        await world.pause(state.pause_until, lambda: _leaving(state) is not None or let_go(), summary)
     if _leaving(state) is None:
         state.pause_until = None
 

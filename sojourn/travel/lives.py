@@ -6,7 +6,7 @@ when people behave like this. The same seed gives the same lives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import exp, log
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sojourn.errors import NotFound
 from sojourn.language.conditions import EventFact
+from sojourn.language.model import Call
 from sojourn.prediction import Models
 from sojourn.travel.examples import START, enters, given, put
 from sojourn.travel.facts_asked import Value, Values, asked_by
@@ -48,6 +49,8 @@ class Habits:
         within: the time after entry in which such events happen, the earlier the likelier.
         past: the chance of each event in a person's past, again and again.
         opened: of a message being opened, and so for the others.
+        declined: of a topic of the shop's being declined.
+        failed: of a call failing for good.
     """
 
     happens: float = 0.15
@@ -58,6 +61,8 @@ class Habits:
     opened: float = 0.35
     clicked: float = 0.08
     complained: float = 0.001
+    declined: float = 0.05
+    failed: float = 0.02
 
 
 class Lives:
@@ -70,18 +75,23 @@ class Lives:
         facts: what holds for everyone, as in an example's `given`.
         zone: everyone's.
         seed: the same gives the same lives.
+        topics: what people choose from.
+        beside: conditions that contents ask.
     """
 
     def __init__(
-        self, simulation: Simulation, models: Models, habits: Habits, facts: Mapping[str, Any], zone: ZoneInfo, seed: int
-    ) -> None:
+        self, simulation: Simulation, models: Models, habits: Habits, facts: Mapping[str, Any], zone: ZoneInfo, seed: int,
+        *, topics: Iterable[str] = (), beside: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self.simulation = simulation
         self.habits = habits
         self._random = Random(seed)  # noqa: S311 - lives, not secrets
         self._facts, self._zone = facts, zone
         program = simulation.program
         self._trigger = program.journey.enter.on
-        self._asked = asked_by(program, simulation.segments, models)
+        self._asked = asked_by(program, simulation.segments, models, beside)
+        self._topics = tuple(topics)
+        self._calls = [step for step in program.steps.values() if isinstance(step, Call)]
         heard = [listener for listener in program.listeners() if listener.send_id is None]
         self._heard = {each.event: habits.chances.get(each.event, habits.happens) for each in heard}
         self._heeded = {send: sorted(kinds) for send, kinds in self._asked.engagement.items()}
@@ -119,7 +129,16 @@ class Lives:
                     ago = timedelta(seconds=SHORTEST_AGO.total_seconds() * exp(random.random() * LOG_OF_AGES))
                     person.history.append(EventFact(name, start - ago, self._draw(values, {}) if values else {}))
             person.history.sort(key=attrgetter("time"))
+        for step in self._calls:
+            self._draw_answer(step, person)
+        person.post.topics = {topic: False for topic in self._topics if random.random() < self.habits.declined}
         return person
+
+    def _draw_answer(self, step: Call, person: Person) -> None:
+        name = step.keep or step.call
+        if not any(fact.startswith(f"call.{name}") for fact in self._facts):
+            failed = self._random.random() < self.habits.failed
+            person.calls[name] = {"failed": True} if failed else self._draw(self._asked.calls.get(name, {}), {})
 
     def _draw_trigger(self, person: Person) -> None:
         properties = dict(person.trigger.properties)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sojourn.clock import VirtualClock
 from sojourn.customers.computed import profile_facts
+from sojourn.delivery.gate import Verdict
 from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
 from sojourn.language.conditions.expression import Expression
 from sojourn.language.model import Call, Send, Set, Step
@@ -21,6 +22,7 @@ from sojourn.prediction import Models
 from sojourn.travel.judge import judge
 from sojourn.travel.listening import Happened, meet
 from sojourn.travel.program import EFFECTS, ENGAGEMENT, FAILED, KINDS, Listener, Program
+from sojourn.travel.simulated_messages import Post, SimulatedMessages
 from sojourn.travel.state import Advance, Arrived, Progress, State, Trail
 from sojourn.travel.virtual import VirtualEntry
 
@@ -29,7 +31,7 @@ UTC_ZONE = ZoneInfo("UTC")
 Score = Callable[[str, Facts], tuple[float, str]]
 """Asks a model about facts in hand."""
 
-
+ALLOWED = Verdict("allow")
 _NOTHING_COMPUTED: Mapping[str, Expression] = {}
 
 
@@ -43,9 +45,10 @@ class Person:
         scores: given scores by model; a model not in it is asked.
         segments: given membership.
         history: events so far, oldest first.
-        calls: what calls are answered, by the name that it is kept under; `{"failed": true}` for one that fails.
+        calls: what calls are answered, by the name that it is kept under, else by the address; `{"failed": true}` for one that fails.
         zone: time zone.
         subject: whom a split sticks to.
+        post: their messages, where the simulation judges those.
     """
 
     trigger: EventFact
@@ -58,6 +61,7 @@ class Person:
     calls: dict[str, Any] = field(default_factory=dict)
     zone: ZoneInfo = UTC_ZONE
     subject: str = "simulated"
+    post: Post = field(default_factory=Post)
 
     def facts(
         self,
@@ -101,7 +105,7 @@ def asking(models: Models) -> Score:
 class Simulation:
     """Walks one journey for made-up people.
 
-    Of the gate it knows `send_between`; nobody lacks consent, and no cap is reached.
+    Nobody lacks consent. Without `messages` of the gate it knows `send_between` alone, and no cap is reached.
 
     Args:
         program: the journey.
@@ -109,6 +113,7 @@ class Simulation:
         score: asks a model that a person has no given score for.
         computed: the computed traits.
         because: whether the trail says why a condition held; without, many lives pass sooner.
+        messages: judges messages by the shop's rules, and chooses their sections.
     """
 
     def __init__(
@@ -119,7 +124,9 @@ class Simulation:
         *,
         computed: Mapping[str, Expression] = _NOTHING_COMPUTED,
         because: bool = True,
+        messages: SimulatedMessages | None = None,
     ) -> None:
+        self.messages = messages
         self.computed = computed
         self.because = because
         self.program = program
@@ -145,25 +152,32 @@ class Simulation:
         trail, cursor, until, sent = judged.trail, judged.cursor, judged.until, None
         step = self.program.steps[cursor] if cursor is not None and until is None else None
         if cursor is not None and isinstance(step, EFFECTS):
-            if isinstance(step, Send) and self._hours is not None:
-                until = self._hours.opens(now, person.zone)
-            if until is not None:
-                because = f"outside of send_between {self._hours}"
-                trail = (*trail, Trail(cursor=cursor, did=f"hold {self.program.labels[cursor]}", because=because, at=now))
+            verdict = self._gate(person, step, cursor, now) if isinstance(step, Send) else ALLOWED
+            if verdict.until is not None:
+                until = verdict.until
+                trail = (*trail, Trail(cursor=cursor, did=f"hold {self.program.labels[cursor]}", because=verdict.reason, at=now))
             else:
-                sent = self._act(person, step)
-                failed = isinstance(step, Call) and step.keep is not None and _fails(person.calls.get(step.keep))
+                sent = self._act(person, step, replace(facts, scores=judged.scores)) if verdict.allowed else None
+                failed = isinstance(step, Call) and _fails(person.calls.get(step.keep or step.call))
                 took = FAILED if failed and self.program.into(cursor, FAILED) != self.program.after(cursor) else None
-                trail = (*trail, Trail(cursor=cursor, did=self.program.labels[cursor], took=took, at=now))
+                because = "" if verdict.allowed else f"not sent: {verdict.reason}"
+                trail = (*trail, Trail(cursor=cursor, did=self.program.labels[cursor], because=because, took=took, at=now))
                 cursor = self.program.into(cursor, FAILED) if failed else self.program.after(cursor)
         return Progress(trail=trail, cursor=cursor, until=until, scores=dict(judged.scores), sent=sent)
 
-    @staticmethod
-    def _act(person: Person, step: Step) -> str | None:
+    def _gate(self, person: Person, step: Send, cursor: str, now: datetime) -> Verdict:
+        if self.messages is not None:
+            return self.messages.judge(person.post, step, cursor, person.subject, person.zone, now)
+        until = None if self._hours is None else self._hours.opens(now, person.zone)
+        return ALLOWED if until is None else Verdict("hold", f"outside of send_between {self._hours}", until)
+
+    def _act(self, person: Person, step: Step, facts: Facts) -> str | None:
         if isinstance(step, Set):
             person.profile.update(step.set)
         if not isinstance(step, Send):
             return None
+        if self.messages is not None:
+            self.messages.show(person.post, step.send, facts)
         sent = send_id(step)
         person.sent.append(step.send)
         person.engaged[sent] = person.engaged.get(sent, frozenset()) | {"delivered"}

@@ -7,7 +7,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 LEAVE = "leave/"  # how the handle of a `leave` line begins
 WITHDRAWN = f"{LEAVE}consent"  # met by a withdrawal of the consent that a journey needs, whatever its definition says
 CONSENT_WITHDRAWN = "consent_withdrawn"  # the outcome of it
+HELD = "/held"
 MAX_ARRIVED = 500
+
+
+def held_at(cursor: str) -> str:
+    """Return the handle that a held send meets when it is to be judged again: what held it is gone."""
+    return f"{cursor}{HELD}"
 
 
 class Trail(BaseModel):
@@ -65,7 +71,7 @@ class State(BaseModel):
     entered_at: AwareDatetime
     pause_from: AwareDatetime | None = None  # when the pause at the cursor began
     pause_until: AwareDatetime | None = None  # asked for by a Progress
-    heard_before: int = 0  # how many events had arrived when the wait at the cursor began
+    heard_before: int = 0  # how many events had arrived when the wait at the cursor began, or when its send was last judged
     scores: dict[str, float] = Field(default_factory=dict)
     arrived: list[Arrived] = Field(default_factory=list)
     trail: list[Trail] = Field(default_factory=list)

@@ -21,6 +21,8 @@ class Tally:
         contents: how often each content was sent.
         sends: how many people got so many messages.
         branches: how many took a branch, by step's cursor and branch's name; of leaving by `leave` and its number.
+        unsent: how often a content was not sent, with the check that said no; so of those that waited.
+        shown: of a content's section or slot, how often it was shown, or what filled it.
         days: days from entry to end, all people together.
     """
 
@@ -29,6 +31,9 @@ class Tally:
     contents: Counter[str] = field(default_factory=Counter)
     sends: Counter[int] = field(default_factory=Counter)
     branches: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unsent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shown: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     days: float = 0.0
 
     def add(self, person: Person, state: State) -> None:
@@ -37,6 +42,9 @@ class Tally:
         self.outcomes[state.outcome or ""] += 1
         self.contents.update(person.sent)
         self.sends[len(person.sent)] += 1
+        self.unsent.update(person.post.unsent)
+        self.held.update(person.post.held)
+        self.shown.update(person.post.shown)
         for line in state.trail:
             if line.took is not None:
                 self.branches[line.cursor, line.took] += 1

@@ -31,6 +31,6 @@ notices = Table(
     Column("send_key", String(36), ForeignKey("sends.key"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),  # sojourn.delivery.webhooks.Kind
     Column("at", Moment, nullable=False),
-    Column("received_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False, index=True),  # forgotten by it: sojourn.delivery.webhooks.forgetting
     Column("detail", Json, nullable=False),  # codes, and no words: words may hold an address
 )

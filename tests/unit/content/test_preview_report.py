@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lxml import html as lxml_html
 
+from sojourn.content import Contents
 from sojourn.preview.accessible import accessibility
 from sojourn.preview.files import write_message, write_report
 from sojourn.preview.findings import Level
@@ -42,6 +43,14 @@ def with_html(made: Made, page: str) -> Made:
 
 def test_a_page_that_everyone_can_read_has_no_findings() -> None:
     assert accessibility(GOOD, "en-GB") == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (JOURNEYS / "content").glob("*.mjml")))
+def test_everyone_can_read_the_shipped_contents_and_each_begins_with_its_heading(name: str) -> None:
+    contents = Contents.load(JOURNEYS)
+    page = contents.render(name, contents.sample(name)).html
+    assert accessibility(page, "en-GB") == []
+    assert len(lxml_html.document_fromstring(page).findall(".//h1")) == 1
 
 
 @pytest.mark.parametrize(

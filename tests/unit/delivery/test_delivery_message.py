@@ -24,12 +24,18 @@ EVIL = "=?utf-8?q?Bob=0D=0ABcc:_evil=40example.com?="
 ODD = [EVIL, "a\r\nBcc: x@y.z", "a\nb", '"quoted", <x@y.z>', "Zoë, née Ø", "日本語" * 40, "\u2028x", "\\"]
 
 
+def meant(value: str) -> str:
+    """Return what a value comes to in a header: one line, its direction not turned."""
+    return " ".join("".join(one for one in value if one not in TURNS).split())
+
+
 def mailboxes(raw: bytes, header: str) -> list[tuple[str, str]]:
     """Return name and address of each mailbox, as a reader finds them that is not the one of `message.py`: `email.utils` and RFC 2047."""
     written = message_from_bytes(raw, policy=policy.compat32)[header]
     return [(str(make_header(decode_header(name))), address) for name, address in getaddresses([written])]
 
 
+TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 texts = st.text(max_size=120) | st.sampled_from(ODD)
 addresses = st.sampled_from(["ann@example.com", "a.b+c@sub.example.co.uk", "o'neil@example.com"]) | st.text(max_size=30)
 
@@ -48,9 +54,9 @@ def test_a_message_has_exactly_the_headers_that_were_meant_or_is_refused(name: s
         return
     read = message_from_bytes(raw, policy=policy.default)
     assert read.keys() == NAMES
-    assert str(read["Subject"]) == " ".join(subject.split())
-    assert mailboxes(raw, "To") == [(" ".join(name.split()), to)]
-    assert mailboxes(raw, "From") == [(" ".join(shop.split()), "hello@shop.example")]
+    assert str(read["Subject"]) == meant(subject)
+    assert mailboxes(raw, "To") == [(meant(name), to)]
+    assert mailboxes(raw, "From") == [(meant(shop), "hello@shop.example")]
     assert str(read["List-Unsubscribe"]) == message.headers["List-Unsubscribe"]
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
@@ -99,7 +105,7 @@ unicode_names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "
 def test_any_name_and_subject_of_letters_is_written_and_reads_back_as_it_was_meant(name: str, subject: str) -> None:
     raw = to_bytes(replace(PLAIN, to_name=name, subject=subject))
     assert mailboxes(raw, "To") == [(" ".join(name.split()), "ann@example.com")]
-    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]) == " ".join(subject.split())
+    assert str(message_from_bytes(raw, policy=policy.default)["Subject"]) == meant(subject)
 
 
 def test_both_parts_read_back_and_two_writings_are_the_same_bytes() -> None:

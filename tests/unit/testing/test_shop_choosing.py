@@ -296,8 +296,43 @@ class TestBrakes:
             assert begin(shop, "Paid", 1) == "accepted"
             shop.release_brake("j0")
             shop.release_brake("*")
-            shop.advance("1h")
-            assert [one.state for one in shop.sends("ada") if one.journey == "j0"] == ["accepted"] * 5
+            assert [one.state for one in shop.sends("ada") if one.journey == "j0"] == ["accepted"] * 5  # at once
+            assert list(shop.entries("ada", "j0")[-1].trail) == ["hold note", "hold note", "send note", "end completed"]
+
+    def test_what_another_brake_or_hours_still_hold_is_held_again_by_those(self) -> None:
+        settings = BRAKES + "quiet_hours: 20:00-08:00\nrelease_over: 0s\n"
+        with small_shop(PLAIN, settings=settings) as shop:
+            shop.identify("ada", EMAIL)
+            for n in range(4):
+                begin(shop, "Began", n)
+            shop.track("ada", "Email Marked as Spam", {"send_key": shop.inbox("ada")[0].key})
+            assert begin(shop, "Began", 9) == "held"
+            shop.release_brake("j0")
+            (held,) = (one for one in shop.sends("ada") if one.state == "held")
+            assert (held.reason or "").startswith("brake: the whole shop is halted")
+            shop.advance_to(datetime(2026, 1, 5, 21, tzinfo=UTC))
+            shop.release_brake("*")
+            (held,) = (one for one in shop.sends("ada") if one.state == "held")
+            assert (held.reason or "").startswith("quiet_hours: ")
+            shop.advance_to(datetime(2026, 1, 6, 8, tzinfo=UTC))
+            assert shop.inbox("ada")[-1].at == datetime(2026, 1, 6, 8, tzinfo=UTC)
+
+    def test_a_release_ends_no_other_wait(self) -> None:
+        held = "enter: {on: Began, key: event.n}\nsteps:\n  - send: note\n"
+        waits = "enter: {on: Waits}\nsteps:\n  - wait_until: \"18:00\"\n  - send: note\n"
+        hours = "enter: {on: Later}\nsend_between: 20:00-22:00\nsteps:\n  - send: note\n"
+        with small_shop(held, waits, hours, settings=BRAKES + "release_over: 0s\n") as shop:
+            shop.identify("ada", EMAIL)
+            for n in range(4):
+                begin(shop, "Began", n)
+            for event in ("Waits", "Later"):
+                shop.track("ada", event)
+            shop.track("ada", "Email Marked as Spam", {"send_key": shop.inbox("ada")[0].key})
+            shop.release_brake("*")
+            shop.release_brake("j0")
+            shop.advance("13h")
+            sent = {one.journey: one.at for one in shop.inbox("ada") if one.journey != "j0"}
+            assert sent == {"j1": datetime(2026, 1, 5, 18, tzinfo=UTC), "j2": datetime(2026, 1, 5, 20, tzinfo=UTC)}
 
     def test_what_nobody_releases_is_given_up_after_a_day(self) -> None:
         with small_shop(PLAIN, settings=BRAKES) as shop:

@@ -256,3 +256,20 @@ def test_caps_of_the_shop_hold_over_all_journeys(shop: Shop) -> None:
     assert sorted(send.state for send in shop.sends("ada")) == ["accepted", "accepted", "suppressed"]
     (capped,) = (send for send in shop.sends("ada") if not send.arrived)
     assert capped.reason == "cap: 2 of 2 messages in 1d are used up"
+
+
+def test_the_preference_page_shows_the_shops_topics_and_who_declines_reminders_gets_none() -> None:
+    with Shop(journeys_dir="journeys") as shop:
+        shop.identify("ann", {"email": "ann@shop-customers.example"})
+        shop.track("ann", "Signed Up")
+        (welcome,) = shop.inbox("ann")
+        page = shop._run(shop._engine.request("GET", shop._engine.journeys.links.preferences(welcome.key), {})).text
+        for title in ("Reminders", "Getting to know us", "News and invitations"):
+            assert title in page
+        shop.prefer(welcome, topic_guides="on", topic_news="on", frequency="normal")
+        shop.advance("10m")
+        shop.track("ann", "Product Added", {"cart_id": "c1", "price": 60, "name": "A jug"})
+        shop.advance("1d")
+        reminder = next(one for one in shop.sends("ann") if one.journey == "cart_abandonment")
+        assert reminder.reason == "topic: the topic reminders was declined"
+        assert shop.inbox("ann") == [welcome]
