@@ -160,10 +160,8 @@ class Import:
         errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
         before, done = began.position, began.done
         reader = Reader(self.order, self.format, place, origin, self.policy)
-        # A server writes a page while the next one is read here; what writes in this process is helped by a reader in another.
-        rows = iter(reader) if self.database.is_served else reader.beside()
         with _Writing(self._write, beside=self.database.is_served) as writing:
-            for page in _pages(rows, lambda: self._size):
+            for page in _pages(reader.beside(), lambda: self._size):
                 self._settle(writing.came())
                 done += len(page.good)
                 self.told.errors += len(page.refused)
@@ -244,7 +242,7 @@ class _Came:
 
 
 class _Writing:
-    """Writes a page at a time: at once, or beside whoever reads the next.
+    """Writes a page at a time: at once, or beside whoever gathers the next.
 
     Args:
         write: writes a page.

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
-from sojourn.bulk.loading import load
+from sojourn.bulk.loading import load, owners_known
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.preparing import Prepared, dated_row
 from sojourn.bulk.records import Origin, PersonRow, person
@@ -102,9 +102,10 @@ def write_people(
 def _write_new(connection: Connection, rows: Sequence[Prepared], now: datetime, written: Written, *, ignore: bool) -> None:
     at = to_micros(now)
     load(connection, profiles, _PROFILE, [one.profile for one in rows])
-    load(connection, identifiers, _IDENTIFIER, [(*key, one.profile[0], since) for one in rows for key, since in one.keys.items()])
-    load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=ignore)
-    load(connection, segment_due, _DUE, [(one.profile[0], at) for one in rows])
+    with owners_known(connection):
+        load(connection, identifiers, _IDENTIFIER, [(*key, one.profile[0], since) for one in rows for key, since in one.keys.items()])
+        load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=ignore)
+        load(connection, segment_due, _DUE, [(one.profile[0], at) for one in rows])
     written.new += len(rows)
 
 
