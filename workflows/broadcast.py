@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.history import has_grown
     from workflows.messages import BroadcastAsk, BroadcastInput, BroadcastResult, BroadcastTold
 
-RUNNING, PAUSED = "running", "paused"
+SCHEDULED, PAUSED = "scheduled", "paused"
 FINISHED = ("stopped", "done")
 
 
@@ -49,6 +49,8 @@ class BroadcastWorkflow:
             while (told := await self._ask(names.GATHER)).state not in FINISHED and not told.done:
                 if told.state == PAUSED:
                     await pause(None)
+                elif told.state == SCHEDULED:  # something changed before its moment
+                    await pause(begin.begins_at)
         begin = begin.model_copy(update={"gathered": True})
         while True:
             if has_grown():

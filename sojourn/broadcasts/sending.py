@@ -59,7 +59,7 @@ class Broadcasting:
     async def gather(self, broadcast_id: str, seconds: float) -> tuple[State, bool]:
         """Write recipients down for a while; return the broadcast's state, and whether all are written down."""
         deadline, registry = monotonic() + seconds, self.journeys.registry
-        state = await self.journeys.store.write(begin_gathering, broadcast_id)
+        state = await self.journeys.store.write(begin_gathering, broadcast_id, self.journeys.clock.now())
         zone, computed = zone_named(registry.shop.zone), registry.loaded.profile.trees
         while state is State.GATHERING and monotonic() < deadline:
             now = self.journeys.clock.now()

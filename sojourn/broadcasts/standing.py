@@ -143,9 +143,9 @@ def stop(connection: Connection, broadcast_id: str, because: str) -> None:
     _change(connection, broadcast_id, State.STOPPED, tuple(state for state in State if state not in FINISHED), because)
 
 
-def begin_gathering(connection: Connection, broadcast_id: str) -> State:
-    """Note that recipients are being written down, where nobody wants it otherwise; return the state it is in."""
-    connection.execute(_of(broadcast_id, State.SCHEDULED).values(state=State.GATHERING))
+def begin_gathering(connection: Connection, broadcast_id: str, now: datetime) -> State:
+    """Note that recipients are being written down, where its moment has come and nobody wants it otherwise; return the state it is in."""
+    connection.execute(_of(broadcast_id, State.SCHEDULED).where(broadcasts.c.begins_at <= now).values(state=State.GATHERING))
     return state_of(connection, broadcast_id)
 
 

@@ -11,12 +11,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from stack import ROOT, Stack, running, until
 from temporalio.client import Client
+
+from sojourn.store.types import from_micros
+from sojourn.timekeeping import read_clock
 
 pytestmark = pytest.mark.real
 
@@ -100,6 +103,23 @@ def test_a_broadcast_is_paused_at_once_survives_its_workers_death_and_reaches_ev
     assert stack.rows("select state, count(*) from broadcast_recipients group by state") == [("accepted", len(wanted))]
     assert "done" in command(stack, folder, "broadcast", "show", "news")
     assert asyncio.run(history_length(stack)) < 500
+
+
+def test_resumed_before_its_moment_a_broadcast_still_waits_for_it(tmp_path: Path, folder: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("id,email,plan\nada,ada@customer.example,gold\n")
+    with running(tmp_path / "fast", "--time-scale", "60", environment={"SOJOURN_JOURNEYS_DIR": str(folder)}) as stack:
+        now = read_clock(stack.data_dir).now()
+        at = (now + timedelta(minutes=20)).replace(second=0, microsecond=0)  # 20 s of ours
+        (folder / "broadcasts/news.yaml").write_text(BROADCAST.format(at=at.strftime("%Y-%m-%d %H:%M")))
+        command(stack, folder, "import", "profiles", str(people))
+        command(stack, folder, "broadcast", "schedule", "news", "--yes", "--journeys", str(folder))
+        command(stack, folder, "broadcast", "pause", "news", "--because", "a wrong price")
+        command(stack, folder, "broadcast", "resume", "news")
+        until(lambda: accepted(stack) == 1, 60, "the message")
+        sent, state = stack.rows("select claimed_at, state from sends")[0]
+        assert state == "accepted"
+        assert from_micros(sent) >= at
 
 
 def accepted(stack: Stack) -> int:

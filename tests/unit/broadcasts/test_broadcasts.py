@@ -146,6 +146,16 @@ def test_paused_before_its_moment_it_gathers_nobody_until_it_is_resumed(shop):
     assert sending.gather() == (State.RUNNING, True)
 
 
+def test_resumed_before_its_moment_it_still_waits_for_it(shop):
+    sending = Sending(shop)
+    sending.write(standing.pause, sending.id, "wait")
+    sending.write(standing.resume, sending.id)
+    assert sending.gather() == (State.SCHEDULED, False)
+    assert sending.read(lambda c: c.execute(select(broadcast_recipients.c.profile)).all()) == []
+    shop.advance("1h")
+    assert sending.gather() == (State.RUNNING, True)
+
+
 def test_a_stopped_one_sends_nothing_more_for_good(shop):
     sending = Sending(shop)
     shop.advance("1h")
