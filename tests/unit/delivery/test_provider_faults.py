@@ -22,6 +22,8 @@ from sojourn.delivery.outcomes import Claimed, NotAccepted
 from sojourn.delivery.providers.base import Klass
 from sojourn.errors import ProviderBusy, ProviderUnclear
 
+pytestmark = pytest.mark.slow  # it waits for what never answers
+
 TEN = 10
 LATER = timedelta(minutes=40)  # past every look-up's lag, within the grace
 LOST = ("keep and drop", "keep and hang", "keep and 503")
