@@ -109,14 +109,14 @@ def test_resumed_before_its_moment_a_broadcast_still_waits_for_it(tmp_path: Path
     people = tmp_path / "people.csv"
     people.write_text("id,email,plan\nada,ada@customer.example,gold\n")
     with running(tmp_path / "fast", "--time-scale", "60", environment={"SOJOURN_JOURNEYS_DIR": str(folder)}) as stack:
-        now = read_clock(stack.data_dir).now()
-        at = (now + timedelta(minutes=20)).replace(second=0, microsecond=0)  # 20 s of ours
-        (folder / "broadcasts/news.yaml").write_text(BROADCAST.format(at=at.strftime("%Y-%m-%d %H:%M")))
         command(stack, folder, "import", "profiles", str(people))
+        now = read_clock(stack.data_dir).now()
+        at = (now + timedelta(minutes=40)).replace(second=0, microsecond=0)  # 40 s of ours, for three commands
+        (folder / "broadcasts/news.yaml").write_text(BROADCAST.format(at=at.strftime("%Y-%m-%d %H:%M")))
         command(stack, folder, "broadcast", "schedule", "news", "--yes", "--journeys", str(folder))
         command(stack, folder, "broadcast", "pause", "news", "--because", "a wrong price")
         command(stack, folder, "broadcast", "resume", "news")
-        until(lambda: accepted(stack) == 1, 60, "the message")
+        until(lambda: accepted(stack) == 1, 90, "the message")
         sent, state = stack.rows("select claimed_at, state from sends")[0]
         assert state == "accepted"
         assert from_micros(sent) >= at

@@ -107,7 +107,6 @@ class TestFrequency:
             shop.advance("10d")
             assert begin(shop, "Began", 3) == "accepted"
 
-
     def test_what_was_chosen_follows_a_merge_and_comes_back_where_it_is_undone(self) -> None:
         with small_shop(PLAIN, settings=SHOP) as shop:
             shop.identify("ada", EMAIL)
@@ -124,8 +123,11 @@ class TestFrequency:
 DOUBLE = SHOP + "consent:\n  marketing: {required: true, double_opt_in: true, wording: 2026-01, description: News until I say stop.}\n"
 
 
+OURS = "topics: {reminders: {title: Reminders}, guides: {title: Guides}, news: {title: News}}\n"  # which the shipped journeys name
+
+
 def opting_in() -> Shop:
-    return Shop(journeys_dir="journeys", settings=DOUBLE, journeys=[journey("offer", PLAIN)], contents={"note": NOTE})
+    return Shop(journeys_dir="journeys", settings=DOUBLE + OURS, journeys=[journey("offer", PLAIN)], contents={"note": NOTE})
 
 
 class TestDoubleOptIn:
