@@ -62,7 +62,8 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
 class _Rendered:
-    subject, html, text, tokens = "Your cart waits", "<html><body><p>Hello</p></body></html>", "Hello\n", {}
+    subject, html, text = "Your cart waits", "<html><body><p>Hello</p></body></html>", "Hello\n"
+    tokens, amp, live = {}, None, ()
 
 
 def order_of(number: int, step: str) -> SendOrder:
