@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from sojourn.store.bulk import chunks
 from sojourn.store.tables import entries
 
 
@@ -20,6 +21,12 @@ class Ending:
     because: str
 
 
+_RUNNING = (
+    select(entries.c.id)
+    .where(entries.c.id.in_(bindparam("entries", expanding=True)), entries.c.state == "running")
+    .order_by(entries.c.id)
+    .with_for_update(key_share=True)
+)
 _END = (
     update(entries)
     .where(entries.c.id == bindparam("entry"), entries.c.state == "running")
@@ -29,7 +36,12 @@ _END = (
 
 def mark_ended(connection: Connection, endings: Sequence[Ending], now: datetime) -> int:
     """End the entries that still run, and return how many there were; an ending written before stands."""
-    rows = [{"entry": e.entry_id, "how": e.outcome, "why": e.because, "moment": now} for e in endings]
-    if not rows:
-        return 0
-    return connection.execute(_END, sorted(rows, key=lambda row: str(row["entry"]))).rowcount
+    rows = {e.entry_id: {"entry": e.entry_id, "how": e.outcome, "why": e.because, "moment": now} for e in reversed(endings)}
+    ended = 0
+    for some in chunks(rows):
+        # Asked first: not every driver counts what many updates change.
+        running = connection.execute(_RUNNING, {"entries": some}).scalars().all()
+        if running:
+            connection.execute(_END, [rows[one] for one in running])
+        ended += len(running)
+    return ended

@@ -10,6 +10,7 @@ from sojourn.broadcasts import recipients, standing
 from sojourn.broadcasts.gathering import LANES
 from sojourn.broadcasts.sending import Broadcasting
 from sojourn.broadcasts.standing import NotPossible, State
+from sojourn.intake.endings import Ending, mark_ended
 from sojourn.language.loader import load_broadcast
 from sojourn.language.moments import zone_named
 from sojourn.store.tables import broadcast_recipients, entries, sends
@@ -249,6 +250,19 @@ def test_what_was_sent_or_is_on_its_way_is_not_scheduled_again(shop):
         Sending(shop)
     with pytest.raises(NotPossible, match="has passed"):
         Sending(shop, BROADCAST.replace("2026", "2025"))
+
+
+def test_of_many_endings_those_are_counted_that_ended_something_and_the_first_stands(shop):
+    sending = Sending(shop)
+    shop.advance("1h")
+    sending.gather()
+    registry, now = sending.engine.registry, sending.engine.clock.now()
+    taken = [sending.write(recipients.take, registry, sending.id, lane, now, 50) for lane in range(LANES)]
+    ids = [entry for page in taken for entry in page.entries.values()]
+    endings = [Ending(one, outcome, "x") for outcome in ("first", "second") for one in ids]
+    assert sending.write(mark_ended, [*endings, Ending("nobody", "first", "x")], sending.engine.clock.now()) == len(ids) == 6
+    assert sending.write(mark_ended, endings, sending.engine.clock.now()) == 0
+    assert set(sending.read(lambda c: c.execute(select(entries.c.outcome)).scalars())) == {"first"}
 
 
 def test_lanes_share_everyone_out(shop):
