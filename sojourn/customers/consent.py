@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, bindparam, false, select, true, union_all
 
 from sojourn.store.bulk import insert_new
-from sojourn.store.ids import uuid5_text
+from sojourn.store.ids import uuid_beside
 from sojourn.store.tables import consents
 
 SUBSCRIBED, UNSUBSCRIBED = "Subscribed", "Unsubscribed"
@@ -133,7 +133,7 @@ def consent_row(
     One that is pending is no yes yet.
     """
     return {
-        "id": uuid5_text(_NAMESPACE, f"{len(because_of)}:{because_of}{said.source}:{said.granted}:{said.purpose}"),
+        "id": uuid_beside(_NAMESPACE, because_of, f"{said.source}:{said.granted}:{said.purpose}"),
         "profile_id": profile_id, "origin_id": origin_id, "purpose": said.purpose,
         "granted": said.granted and not pending, "pending": pending, "wording": said.wording, "source": said.source[:MAX_SOURCE], "at": at,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from sojourn.store.types import to_micros
 
 _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562: the variant's two bits are 10
 _COUNTED = 1 << 12
+_DIGITS = 10  # of a number that has room in nine hexadecimal ones
 
 
 @cache
@@ -23,6 +24,24 @@ def uuid5_text(namespace: UUID, name: str) -> str:
     """Return `str(uuid5(namespace, name))` at a fifth of its price."""
     digest = sha1(_bytes(namespace) + name.encode(), usedforsecurity=False).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+
+
+def uuid_beside(namespace: UUID, because_of: str, name: str) -> str:
+    """Return the id that follows from a cause and a name: those of numbered causes (`import-f3a9-1041`) in their order, others anywhere.
+
+    Args:
+        namespace: of the ids.
+        because_of: the cause.
+        name: what tells apart what has one cause; the cause need not be part of it.
+    """
+    named = f"{len(because_of)}:{because_of}{name}"
+    stem, _, number = because_of.rpartition("-")
+    if not (number.isdecimal() and number.isascii() and len(number) <= _DIGITS):
+        return uuid5_text(namespace, named)
+    lot = sha1(_bytes(namespace) + stem.encode(), usedforsecurity=False).hexdigest()[:6]
+    digest = sha1(_bytes(namespace) + named.encode(), usedforsecurity=False).hexdigest()
+    place = f"{int(number):09x}"
+    return f"{lot}{place[:2]}-{place[2:6]}-8{place[6:]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
 class OrderedIds:
