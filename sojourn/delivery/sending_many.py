@@ -1,4 +1,4 @@
-"""Carries many messages through the send protocol together: three transactions for all of them instead of two for each.
+"""Carries messages through the send protocol together: two transactions for all of them instead of two for each.
 
 Each is judged, claimed and settled by the same functions as one alone (`sending.py`). What goes wrong with one of them
 changes nothing of the others: a claim that cannot be given yet is taken back to where it began.
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -24,11 +25,14 @@ from sojourn.delivery.outcomes import Claimed, ClaimResult, NotAccepted, Outcome
 from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
-from sojourn.delivery.sending import claim, decide, post, settle_send
+from sojourn.delivery.sending import claim, decide, post, settle, settle_send
 from sojourn.errors import NotCaughtUp, ProviderBusy, ProviderUnclear, Transient
 from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.tables import profiles
+from sojourn.together import Together
+
+TOGETHER = 20  # messages at most that go together because they came at the same time
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,13 @@ class Asked:
         made: the message.
         rules: the shop's and the journey's.
         checked: what is wrong with the message by itself, where that was asked.
+        led_by: what led to it, for `keep`.
     """
 
     made: Made
     rules: GateRules
     checked: Checked | None = None
+    led_by: Sequence[dict[str, Any]] = ()
 
     @property
     def key(self) -> str:
@@ -56,145 +62,193 @@ class Asked:
         return self.made.order.profile_id
 
 
-Came = ClaimResult | Outcome | Transient
-Keep = Callable[[Connection, Sequence[str]], object]
+@dataclass(frozen=True)
+class _Posted:
+    """A message that was posted, and what came of it."""
+
+    key: str
+    claimed: Claimed
+    outcome: Outcome
 
 
-async def deliver_all(
-    db: Database,
-    provider: Provider | Routing,
-    asked: Sequence[Asked],
-    clock: Clock,
-    *,
-    keep: Keep,
-    emit: Emit | None = None,
-    at_once: int,
-) -> list[Came]:
-    """Carry messages through claim, post and settle, and return what came of each, in order.
+Came = ClaimResult | Outcome
+Keep = Callable[[Connection, Sequence[Asked]], object]
 
-    Where `sending.deliver` raises that it may be tried again, that error is what came of it here.
+
+class Deliveries:
+    """Carries messages through claim, post and settle.
 
     Args:
         db: where the ledger is.
         provider: who carries them away, or who chooses one.
-        asked: the messages.
         clock: the shop's.
-        keep: writes down what led to messages, by their keys, in the transaction of their claims.
+        keep: writes down what led to messages, in the transaction of their claims; doing so again changes nothing.
         emit: appends `Email Delivered` where the provider delivers by itself.
-        at_once: how many are posted at once; their number is bounded by what can be posted while a claim is fresh.
     """
-    routing = routing_of(provider)
-    came, claimed_at = await db.write(_claim_all, asked, clock, routing, keep)
-    turn = asyncio.Semaphore(at_once)
 
-    async def carry(claimed: Claimed) -> Outcome:
-        async with turn:
-            outcome = replace(await post(claimed.provider, claimed.message, claimed_at), by=claimed.provider.name)
-        routing.told(claimed.provider.name, outcome)
-        return outcome
+    def __init__(self, db: Database, provider: Provider | Routing, clock: Clock, keep: Keep, emit: Emit | None = None) -> None:
+        self._db, self._routing, self._clock, self._keep, self._emit = db, routing_of(provider), clock, keep, emit
+        self._claims = Together(self._claim, TOGETHER)
+        self._settlements = Together(self._settle, TOGETHER)
 
-    posted = [place for place, each in enumerate(came) if isinstance(each, Claimed)]
-    outcomes = await asyncio.gather(*(carry(each) for each in came if isinstance(each, Claimed)))
+    async def deliver(self, asked: Asked) -> Came:
+        """Carry one message, its transactions together with those of others that are asked for at the same time.
 
-    def settle_all(conn: Connection) -> None:
-        sends, moves = ledger.load_all(conn, [asked[place].key for place in posted]), ledger.Moves()
-        for place, outcome in zip(posted, outcomes, strict=True):
-            claimed = came[place]
-            assert isinstance(claimed, Claimed)
-            settle_send(conn, sends[asked[place].key], outcome, clock.now(), claimed.attempt, emit, moves)
-            if isinstance(outcome, NotAccepted):
-                routing.give_back(conn, claimed.provider.name, clock.now())
+        Raises:
+            NotCaughtUp: try again at once.
+            ProviderBusy: nothing was accepted; try again later.
+            ProviderUnclear: the answer was lost, and the provider's key makes it safe to try again.
+        """
+        claimed, claimed_at = await self._claims(asked)
+        came: Came | Transient = claimed
+        if isinstance(claimed, Claimed):
+            posted = _Posted(asked.key, claimed, await self._post(claimed, claimed_at))
+            await self._settlements(posted)
+            came = _told(posted)
+        if isinstance(came, Transient):
+            raise came
+        return came
+
+    async def deliver_all(
+        self, asked: Sequence[Asked], at_once: int, first: Callable[[Connection], object] = lambda _: None
+    ) -> list[Came | Transient]:
+        """Carry messages and return what came of each, in order; what `deliver` would raise is what came of it here.
+
+        Args:
+            asked: the messages.
+            at_once: how many are posted at once; their number is bounded by what can be posted while a claim is fresh.
+            first: runs first in the transaction of their claims; what it raises stops them all.
+        """
+
+        def claim_them(conn: Connection) -> tuple[list[ClaimResult | Transient], float]:
+            first(conn)
+            return self._claim_all(conn, asked)
+
+        claims, claimed_at = await self._db.write(claim_them)
+        came: list[Came | Transient] = [*claims]
+        turn = asyncio.Semaphore(at_once)
+
+        async def carry(place: int, claimed: Claimed) -> _Posted:
+            async with turn:
+                return _Posted(asked[place].key, claimed, await self._post(claimed, claimed_at))
+
+        going = {place: each for place, each in enumerate(claims) if isinstance(each, Claimed)}
+        posted = await asyncio.gather(*(carry(place, each) for place, each in going.items()))
+        if posted:
+            await self._db.write(self._settle_all, posted)
+        for place, outcome in zip(going, posted, strict=True):
+            came[place] = _told(outcome)
+        return came
+
+    # -- the claims --------------------------------------------------------------------------------
+
+    async def _claim(self, asked: Sequence[Asked]) -> list[tuple[ClaimResult | Transient, float]]:
+        came, claimed_at = await self._db.write(self._claim_all, asked)
+        return [(each, claimed_at) for each in came]
+
+    def _claim_all(self, conn: Connection, asked: Sequence[Asked]) -> tuple[list[ClaimResult | Transient], float]:
+        """Claim what is new with what is read for all of them at once, and all else one by one; return also the real moment of it."""
+        now = self._clock.now()
+        # In the order of people, as everyone locks them: two pages then wait for each other, and not for ever.
+        places = sorted(range(len(asked)), key=lambda place: asked[place].profile_id)
+        locks.lock_rows(conn, profiles, [each.profile_id for each in asked])
+        alone = single(conn, {each.profile_id for each in asked})
+        locks.hold_events(conn, sorted(alone))
+        behind = facts.anything_waits(conn)
+        came: dict[int, ClaimResult | Transient] = {}
+        going: dict[str, int] = {}  # by person: a second message of theirs is judged when the first is claimed
+        for place in places:
+            person = asked[place].profile_id
+            if person not in alone or person in going:
+                continue
+            if behind:
+                try:
+                    facts.caught_up(conn, [person])
+                except NotCaughtUp as error:
+                    came[place] = error
+                    continue
+            going[person] = place
+        some = [asked[place] for place in going.values()]
+        if some:
+            self._keep(conn, some)
+        frozen = freeze_all(conn, [each.made for each in some], now)
+        self._claim_new(conn, {place: asked[place] for place in going.values() if asked[place].key in frozen}, frozen, now, came)
+        for place in places:
+            if place not in came:
+                came[place] = self._claim_known(conn, asked[place])
+        return [came[place] for place in range(len(asked))], monotonic()
+
+    def _claim_new(
+        self,
+        conn: Connection,
+        asked: Mapping[int, Asked],
+        frozen: Mapping[str, Frozen],
+        now: datetime,
+        came: dict[int, ClaimResult | Transient],
+    ) -> None:
+        """Claim what was planned in this very transaction: nothing can have become of it yet."""
+        if not asked:
+            return
+        first = next(iter(asked.values()))
+        addresses = {each.message.to_address for each in frozen.values() if each.message.to_address}
+        ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses))
+        moves = ledger.Moves()
+        for place, each in asked.items():
+            made = frozen[each.key]
+            send, message = made.send, made.message
+            verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked))
+            try:
+                came[place] = decide(conn, send, message, verdict, now, self._routing, moves)
+            except ProviderBusy as error:  # it stays planned
+                came[place] = error
         moves.make(conn)
 
-    if posted:
-        await db.write(settle_all)
-    told: list[Came] = list(came)
-    for place, outcome in zip(posted, outcomes, strict=True):
-        claimed = came[place]
-        told[place] = _told(outcome, claimed.provider) if isinstance(claimed, Claimed) else outcome
-    return told
-
-
-def _claim_all(
-    conn: Connection, asked: Sequence[Asked], clock: Clock, routing: Routing, keep: Keep
-) -> tuple[list[ClaimResult | Transient], float]:
-    """Claim what is new with what is read for all of them at once, and all else one by one."""
-    now = clock.now()
-    # In the order of people, as everyone locks them: two pages then wait for each other, and not for ever.
-    places = sorted(range(len(asked)), key=lambda place: asked[place].profile_id)
-    locks.lock_rows(conn, profiles, [each.profile_id for each in asked])
-    alone = single(conn, [each.profile_id for each in asked])
-    locks.hold_events(conn, sorted(alone))
-    behind = facts.anything_waits(conn)
-    came: dict[int, ClaimResult | Transient] = {}
-    going: list[int] = []
-    for place in places:
-        if asked[place].profile_id not in alone:
-            continue
-        if behind:
-            try:
-                facts.caught_up(conn, [asked[place].profile_id])
-            except NotCaughtUp as error:
-                came[place] = error
-                continue
-        going.append(place)
-    keep(conn, [asked[place].key for place in going])
-    frozen = freeze_all(conn, [asked[place].made for place in going], now)
-    _claim_new(conn, {place: asked[place] for place in going if asked[place].key in frozen}, frozen, now, routing, came)
-    for place in places:
-        if place not in came:
-            came[place] = _claim_known(conn, asked[place], clock, routing, keep)
-    return [came[place] for place in range(len(asked))], monotonic()
-
-
-def _claim_new(
-    conn: Connection,
-    asked: Mapping[int, Asked],
-    frozen: Mapping[str, Frozen],
-    now: datetime,
-    routing: Routing,
-    came: dict[int, ClaimResult | Transient],
-) -> None:
-    """Claim what was planned in this very transaction: nothing can have become of it yet."""
-    if not asked:
-        return
-    first = next(iter(asked.values()))
-    addresses = {each.message.to_address for each in frozen.values() if each.message.to_address}
-    ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses))
-    moves = ledger.Moves()
-    for place, each in asked.items():
-        made = frozen[each.key]
-        send, message = made.send, made.message
-        verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked))
-        try:
-            came[place] = decide(conn, send, message, verdict, now, routing, moves)
-        except ProviderBusy as error:  # it stays planned
-            came[place] = error
-    moves.make(conn)
-
-
-def _claim_known(conn: Connection, asked: Asked, clock: Clock, routing: Routing, keep: Keep) -> ClaimResult | Transient:
-    ledger.written(conn)
-    point = conn.begin_nested()
-    try:
-        keep(conn, [asked.key])
-        freeze(conn, asked.made, clock.now())
-        claimed = claim(conn, asked.key, clock.now(), asked.rules, routing)
+    def _claim_known(self, conn: Connection, asked: Asked) -> ClaimResult | Transient:
         ledger.written(conn)
-    except Transient as error:
-        point.rollback()
-        ledger.unwritten(conn)
-        return error
-    point.commit()
-    return claimed
+        point = conn.begin_nested()
+        try:
+            self._keep(conn, [asked])
+            freeze(conn, asked.made, self._clock.now())
+            claimed = claim(conn, asked.key, self._clock.now(), asked.rules, self._routing)
+            ledger.written(conn)
+        except Transient as error:
+            point.rollback()
+            ledger.unwritten(conn)
+            return error
+        point.commit()
+        return claimed
+
+    # -- the post, and what came of it ---------------------------------------------------------------
+
+    async def _post(self, claimed: Claimed, claimed_at: float) -> Outcome:
+        outcome = replace(await post(claimed.provider, claimed.message, claimed_at), by=claimed.provider.name)
+        self._routing.told(claimed.provider.name, outcome)
+        return outcome
+
+    async def _settle(self, posted: Sequence[_Posted]) -> list[None]:
+        await self._db.write(self._settle_all, posted)
+        return [None] * len(posted)
+
+    def _settle_all(self, conn: Connection, posted: Sequence[_Posted]) -> None:
+        first = {each.key: each for each in reversed(posted)}
+        sends, moves, now = ledger.load_all(conn, sorted(first)), ledger.Moves(), self._clock.now()
+        for key, each in first.items():
+            settle_send(conn, sends[key], each.outcome, now, each.claimed.attempt, self._emit, moves)
+        moves.make(conn)
+        for each in posted:
+            if each is not first[each.key]:  # another attempt under the same key: judged by what has become of the send
+                settle(conn, each.key, each.outcome, now, each.claimed.attempt, self._emit)
+            if isinstance(each.outcome, NotAccepted):
+                self._routing.give_back(conn, each.claimed.provider.name, now)
 
 
-def _told(outcome: Outcome, provider: Provider) -> Came:
+def _told(posted: _Posted) -> Came | Transient:
+    outcome = posted.outcome
     if isinstance(outcome, NotAccepted):
         return ProviderBusy(outcome.reason)
-    if isinstance(outcome, Unclear) and provider.klass is Klass.KEYED:
+    if isinstance(outcome, Unclear) and posted.claimed.provider.klass is Klass.KEYED:
         return ProviderUnclear(outcome.reason)
     return outcome
 
 
-__all__ = ["Asked", "Came", "deliver_all"]
+__all__ = ["Asked", "Came", "Deliveries", "Keep"]

@@ -10,12 +10,12 @@ from sojourn.broadcasts import recipients, standing
 from sojourn.broadcasts.gathering import LANES
 from sojourn.broadcasts.sending import Broadcasting
 from sojourn.broadcasts.standing import NotPossible, State
+from sojourn.delivery.sending_many import Deliveries
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.language.loader import load_broadcast
 from sojourn.language.moments import zone_named
 from sojourn.store.tables import broadcast_recipients, entries, sends
 from sojourn.testing import Shop
-from sojourn.travel import stored
 from sojourn.travel.state import Advance
 
 CONTENT = """---
@@ -122,13 +122,13 @@ def test_a_pause_stops_also_what_was_taken_and_rendered_already(shop, monkeypatc
     sending = Sending(shop)
     shop.advance("1h")
     sending.gather()
-    deliver_all, store = stored.deliver_all, sending.engine.store
+    deliver_all, store = Deliveries.deliver_all, sending.engine.store
 
     async def paused_before(*args, **kwargs):
         await store.write(standing.pause, sending.id, "a wrong price")
         return await deliver_all(*args, **kwargs)
 
-    monkeypatch.setattr(stored, "deliver_all", paused_before)
+    monkeypatch.setattr(Deliveries, "deliver_all", paused_before)
     assert sending.send() is None
     assert sending.mails() == []
     assert sending.read(lambda c: c.execute(select(sends.c.key)).all()) == []

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from sojourn.delivery import sending
+from sojourn.delivery.freezing import Made, make
 from sojourn.delivery.ledger import SendOrder, SendRow, send_key
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links, Tokens
@@ -58,6 +59,9 @@ class DeliveryWorld:
 
     def plan(self, order: SendOrder | None = None, rendered: FakeRendered | None = None) -> SendRow:
         return self.db.write_now(sending.plan, order or self.order, rendered or FakeRendered(), NOON, self.links)
+
+    def made(self, order: SendOrder) -> Made:
+        return make(order, FakeRendered(), self.links)
 
     def another(self, step: str, **changes: Any) -> SendOrder:
         return replace(self.order, key=send_key(WORKSPACE, ENTRY, step), step=step, **changes)

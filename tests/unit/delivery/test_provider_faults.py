@@ -20,6 +20,7 @@ from sojourn.delivery import ledger, reconciling, sending
 from sojourn.delivery.ledger import State
 from sojourn.delivery.outcomes import Claimed, NotAccepted
 from sojourn.delivery.providers.base import Klass
+from sojourn.delivery.sending_many import Asked, Deliveries
 from sojourn.errors import ProviderBusy, ProviderUnclear
 
 pytestmark = pytest.mark.slow  # it waits for what never answers
@@ -39,7 +40,14 @@ class Road:
         self.world, self.api, self.fake = world, api, FAKES[name]
         self.provider = self.fake.make(api.url, PATIENT)
         self.clock = VirtualClock(NOON)
-        self.keys = [world.plan(world.another(str(step))).key for step in range(TEN)]
+        self.orders = [world.another(str(step)) for step in range(TEN)]
+        self.keys = [order.key for order in self.orders]
+
+    def claim_all(self) -> dict[str, object]:
+        """Plan and claim all ten, and do no more."""
+        for order in self.orders:
+            self.world.plan(order)
+        return {key: self.world.db.write_now(sending.claim, key, NOON, self.world.rules, self.provider) for key in self.keys}
 
     def break_down(self, fault: str) -> None:
         self.api.fault = fault
@@ -53,7 +61,10 @@ class Road:
         return await sending.deliver(self.world.db, self.provider, key, self.clock, self.world.rules, prepare=prepare)
 
     async def attempt(self) -> Counter[str]:
-        found = await asyncio.gather(*(self.deliver(key) for key in self.keys), return_exceptions=True)
+        """Carry all ten as journeys do that come to them at the same time."""
+        deliveries = Deliveries(self.world.db, self.provider, self.clock, lambda *_: None)
+        asked = [Asked(self.world.made(order), self.world.rules) for order in self.orders]
+        found = await asyncio.gather(*map(deliveries.deliver, asked), return_exceptions=True)
         strange = [each for each in found if isinstance(each, BaseException) and not isinstance(each, ProviderBusy | ProviderUnclear)]
         assert strange == []
         return Counter(type(each).__name__ for each in found)
@@ -168,9 +179,8 @@ async def test_nobody_there_proves_that_nothing_was_accepted(world: DeliveryWorl
 async def test_killed_between_claim_and_post_it_is_sent_once_or_honestly_not(world: DeliveryWorld, name: str) -> None:
     async with serving(FAKES[name].answer) as api:
         road = Road(world, name, api)
-        for key in road.keys:
-            claimed = world.db.write_now(sending.claim, key, NOON, world.rules, road.provider)
-            assert isinstance(claimed, Claimed)  # and its worker dies
+        claims = road.claim_all()  # and their worker dies
+        assert all(isinstance(claimed, Claimed) for claimed in claims.values())
         keyed = road.provider.klass is Klass.KEYED
         assert await road.attempt() == ({"Accepted": TEN} if keyed else {"Unclear": TEN})
         road.clock.move_to(NOON + LATER)
@@ -184,9 +194,7 @@ async def test_killed_between_claim_and_post_it_is_sent_once_or_honestly_not(wor
 async def test_a_zombie_that_stalled_between_claim_and_post_makes_no_second_message(world: DeliveryWorld, name: str, asleep: float) -> None:
     async with serving(FAKES[name].answer) as api:
         road = Road(world, name, api)
-        zombies = {}
-        for key in road.keys:
-            zombies[key] = world.db.write_now(sending.claim, key, NOON, world.rules, road.provider)
+        zombies = road.claim_all()
         await road.attempt()  # elsewhere, each is tried again
         if asleep:  # and long after, once a look-up has said that it is not there
             road.clock.move_to(NOON + LATER)
