@@ -13,6 +13,7 @@ from sojourn.delivery import engagement, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.errors import NotFound
 from sojourn.language.shop import ShopSettings
+from sojourn.store import locks
 from sojourn.store.tables import entries
 
 EVENT = "Consent Confirmed"
@@ -63,7 +64,7 @@ def confirm(conn: Connection, send_key: str, now: datetime, shop: ShopSettings, 
     Raises:
         NotFound: there is no such send, or it asks about no consent.
     """
-    people = ledger.lock_person(conn, ledger.look(conn, send_key).profile_id)
+    people = locks.lock_person(conn, ledger.look(conn, send_key).profile_id)
     about = asked(conn, send_key)
     waits = consent.pending(conn, people, about.purpose)
     if waits is None:

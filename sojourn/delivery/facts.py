@@ -24,12 +24,11 @@ from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp
 from sojourn.language.identity_rules import ANONYMOUS, USER
-from sojourn.store.bulk import chunks
+from sojourn.store.bulk import DIALECTS, like_any, many
 from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, entries, identifiers, inbound, profiles, sends
 
 FIRST_STEPS = timedelta(minutes=1)  # in which a journey of a higher priority that has just begun may make its first message
-_ALTERNATIVES = 50  # in one condition; SQLite compares a thousand at most
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
 _ROUTED = select(cursors.c.seq).where(cursors.c.name == ROUTER).scalar_subquery()
@@ -42,6 +41,9 @@ _BEHIND = _WAITS.where(
         inbound.c.profile_id.in_(bindparam("people", expanding=True)),
     )
 )
+_NAMED_BESIDE = {
+    dialect: _WAITS.where(inbound.c.known_by.is_not(None), like_any(dialect, inbound.c.known_by, "patterns")) for dialect in DIALECTS
+}
 _STANDING = (
     select(
         entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, brakes.ON_JOURNEY, brakes.ON_BECAUSE
@@ -88,11 +90,8 @@ def caught_up(conn: Connection, people: Sequence[str]) -> None:
 
 def _named_beside(conn: Connection, known: Sequence[Key]) -> bool:
     """Tell whether an event that waits names one of these beside its user id and its anonymous id."""
-    for some in chunks(known, _ALTERNATIVES):
-        named = or_(*(inbound.c.known_by.like(_pattern(key)) for key in some))
-        if conn.execute(_WAITS.where(inbound.c.known_by.is_not(None), named)).first() is not None:
-            return True
-    return False
+    dialect = conn.dialect.name
+    return conn.execute(_NAMED_BESIDE[dialect], {"patterns": many(dialect, map(_pattern, known))}).first() is not None
 
 
 def _pattern(key: Key) -> str:

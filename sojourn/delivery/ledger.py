@@ -23,7 +23,7 @@ from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.bulk import insert_new_keys
 from sojourn.store.last import do_last, do_now, forget
-from sojourn.store.tables import profiles, sends, transitions, verdicts
+from sojourn.store.tables import sends, transitions, verdicts
 
 
 class State(StrEnum):
@@ -138,7 +138,6 @@ _NEAR = (  # through ix_sends_profile_claimed_at: only ever what one person was 
     .order_by(sends.c.claimed_at.desc())
     .limit(bindparam("most"))
 )  # fmt: skip
-_MERGED = select(profiles.c.id).where(profiles.c.merged_into == bindparam("head")).order_by(profiles.c.id)
 
 
 def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> str:
@@ -197,6 +196,19 @@ def look(conn: Connection, key: str) -> SendRow:
         NotFound: there is none of this key.
     """
     return _found(conn, _AS_IT_IS, key)
+
+
+def lock(conn: Connection, key: str) -> tuple[SendRow, list[str]]:
+    """Return a send and all profile ids of its person, the one under which they live on first, both locked until the transaction ends.
+
+    The person is locked before the send, the order of the router's locks: two claims cannot both take the last place under a cap.
+
+    Raises:
+        NotFound: there is no send of this key.
+    """
+    seen = look(conn, key)
+    people = locks.lock_person(conn, seen.profile_id)
+    return (load(conn, key) if locks.needed(conn) else seen), people
 
 
 def _found(conn: Connection, query: Select[Any], key: str) -> SendRow:
@@ -305,15 +317,6 @@ def unsettled_since(conn: Connection, state: State, before: datetime, limit: int
     query = select(*_COLUMNS).where(sends.c.state == state.value, sends.c.claimed_at <= before).order_by(sends.c.claimed_at).limit(limit)
     found = conn.execute(query.with_for_update(skip_locked=True))  # whoever holds one is about to settle it
     return [SendRow(**{**row, "state": State(row["state"])}) for row in found.mappings()]
-
-
-def lock_person(conn: Connection, profile_id: str) -> list[str]:
-    """Lock a person's row, so that two claims cannot both take the last place under a cap; return all their profile ids.
-
-    The one under which the person lives on comes first.
-    """
-    head = locks.lock_person(conn, profile_id)
-    return [head, *conn.execute(_MERGED, {"head": head}).scalars()]
 
 
 def _note(conn: Connection, key: str, before: State | None, after: State, because: str, now: datetime) -> None:

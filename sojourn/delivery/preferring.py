@@ -14,6 +14,7 @@ from sojourn.customers.preferences import PAUSE, Frequency, Rhythm, topic_purpos
 from sojourn.delivery import engagement, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.language.shop import TRANSACTIONAL, ShopSettings
+from sojourn.store import locks
 from sojourn.store.tables import messages
 from sojourn.store.types import to_micros
 
@@ -102,7 +103,7 @@ class _Saving:
 
     def __init__(self, conn: Connection, send_key: str, now: datetime, shop: ShopSettings, emit: Emit) -> None:
         self.conn, self.send_key, self.now, self.shop, self.emit = conn, send_key, now, shop, emit
-        self.person = ledger.lock_person(conn, ledger.look(conn, send_key).profile_id)[0]
+        self.person = locks.lock_person(conn, ledger.look(conn, send_key).profile_id)[0]
         self.origin = profiles.origin(conn, self.person, ledger.look(conn, send_key).entry_id)
         self.id = f"preferences:{send_key}:{to_micros(now)}"
 

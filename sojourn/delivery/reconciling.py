@@ -24,6 +24,7 @@ from sojourn.delivery.outcomes import Accepted
 from sojourn.delivery.providers.base import Klass, LooksUp, Provider, Receipt, Sought
 from sojourn.delivery.routing import Routing, routing_of
 from sojourn.errors import NotCaughtUp, ProviderBusy, SojournError
+from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.tables import messages, sends
 
@@ -127,7 +128,7 @@ def _seen(conn: Connection, before: SendRow, receipt: Receipt, now: datetime) ->
 
 def _unsent(conn: Connection, before: SendRow, provider: str, now: datetime) -> None:
     """Plan a send again that its provider does not know; where anything has happened to it since, that counts more."""
-    ledger.lock_person(conn, before.profile_id)
+    locks.lock_person(conn, before.profile_id)
     send = ledger.load(conn, before.key)
     if send.state is State.UNKNOWN and send.attempts == before.attempts:
         because = f"{provider} does not know it, and would by now"

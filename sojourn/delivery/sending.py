@@ -88,8 +88,7 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         ProviderBusy: no provider can take it for the moment; nothing has changed.
     """
     routing = routing_of(provider)
-    people = ledger.lock_person(conn, ledger.look(conn, key).profile_id)  # before the send: the order of the router's locks
-    send = ledger.load(conn, key)
+    send, people = ledger.lock(conn, key)
     if send.state in ledger.SETTLED:
         return AlreadySettled(send.state.value, send.reason)
     if send.state is State.CLAIMED:

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from typing import cast as typed
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Insert, Select, String, Table, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Insert, Select, String, Table, any_, bindparam, exists, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 T = TypeVar("T")
 Many = Sequence[str] | str
+DIALECTS = ("sqlite", "postgresql")
 CHUNK = 5_000  # values in one IN; both stores take about 32,000 parameters a statement
 
 
@@ -81,6 +82,13 @@ def among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
     if dialect == "postgresql":
         return column == func.any(bindparam(name, type_=postgresql.ARRAY(String)))
     return column.in_(select(func.json_each(bindparam(name, type_=String)).table_valued("value").c.value))
+
+
+def like_any(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Return that a column of texts is like one of many patterns, given as one parameter (see `many`)."""
+    if dialect == "postgresql":
+        return column.like(any_(bindparam(name, type_=postgresql.ARRAY(String))))
+    return exists().where(column.like(func.json_each(bindparam(name, type_=String)).table_valued("value").c.value))
 
 
 def many(dialect: str, values: Iterable[str]) -> Many:

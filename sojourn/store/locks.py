@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from zlib import crc32
 
-from sqlalchemy import Connection, Table, bindparam, func, select, text
+from sqlalchemy import Connection, Table, bindparam, func, or_, select, text
 
 from sojourn.errors import NotFound
 from sojourn.store.bulk import chunks, insert_new
@@ -32,6 +32,12 @@ SCHEMA_SPACE = 7303
 _TURN = select(cursors.c.seq).where(cursors.c.name == ROUTER).with_for_update()
 _HEAD = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one"))
 _LOCKED = select(profiles.c.merged_into).where(profiles.c.id == bindparam("one")).with_for_update(key_share=True)
+_HEAD_OF = _HEAD.scalar_subquery()
+_ALL = (
+    select(profiles.c.id)
+    .where(or_(profiles.c.id == _HEAD_OF, profiles.c.merged_into == _HEAD_OF))
+    .order_by(profiles.c.merged_into.is_not(None), profiles.c.id)
+)
 _KNOWN_AS = select(identifiers.c.value).where(identifiers.c.profile_id.in_(bindparam("people", expanding=True)))
 _IN_ORDER = "FROM unnest(CAST(:buckets AS integer[])) AS bucket"
 _SHARE = text(f"SELECT pg_advisory_xact_lock_shared({EVENTS_SPACE}, bucket) {_IN_ORDER}")
@@ -53,38 +59,41 @@ def router_turn(connection: Connection) -> int:
     return int(found)
 
 
-def lock_person(connection: Connection, profile_id: str) -> str:
-    """Lock the profile under which a person lives on after all merges, and return its id.
+def lock_person(connection: Connection, profile_id: str) -> list[str]:
+    """Lock the profile under which a person lives on after all merges, and return all their profile ids, that one first.
 
     Raises:
         NotFound: there is no such profile.
     """
+    if not needed(connection):
+        people = list(connection.execute(_ALL, {"one": profile_id}).scalars())
+        if not people:
+            raise NotFound(f"no profile {profile_id}")
+        return people
     head = connection.execute(_HEAD, {"one": profile_id}).scalar()
     if head is None:
         raise NotFound(f"no profile {profile_id}")
-    if not _needed(connection):
-        return str(head)
     while (merged := connection.execute(_LOCKED, {"one": head}).scalar_one()) is not None:
         head = merged  # while we waited
-    return str(head)
+    return list(connection.execute(_ALL, {"one": head}).scalars())
 
 
 def lock_rows(connection: Connection, table: Table, ids: Iterable[str]) -> None:
     """Lock rows by their ids, in one order whoever asks."""
-    if _needed(connection):
+    if needed(connection):
         for some in chunks(sorted(set(ids))):
             connection.execute(select(table.c.id).where(table.c.id.in_(some)).order_by(table.c.id).with_for_update(key_share=True))
 
 
 def share_events(connection: Connection, ids: Iterable[str | None]) -> None:
     """Let nobody claim a send to whoever bears one of these ids, until this transaction's events are there."""
-    if _needed(connection):
+    if needed(connection):
         connection.execute(_SHARE, {"buckets": _buckets(ids)})
 
 
 def hold_events(connection: Connection, people: Iterable[str]) -> None:
     """Let no event be accepted of a person, by any id that is known of them, until this transaction ends."""
-    if _needed(connection):
+    if needed(connection):
         known = list(people)
         names = connection.execute(_KNOWN_AS, {"people": known}).scalars()
         connection.execute(_ALONE, {"buckets": _buckets([*known, *names])})
@@ -92,13 +101,13 @@ def hold_events(connection: Connection, people: Iterable[str]) -> None:
 
 def hold_log(connection: Connection) -> None:
     """Be the only one who writes to the log until this transaction ends: rows become visible in the order of their seq."""
-    if _needed(connection):
+    if needed(connection):
         connection.execute(_LOG)
 
 
 def hold_schema(connection: Connection) -> None:
     """Be the only one who changes tables until this transaction ends."""
-    if _needed(connection):
+    if needed(connection):
         connection.execute(_SCHEMA)
 
 
@@ -106,5 +115,6 @@ def _buckets(ids: Iterable[str | None]) -> list[int]:
     return sorted({crc32(one.encode()) % BUCKETS for one in ids if one is not None})
 
 
-def _needed(connection: Connection) -> bool:
+def needed(connection: Connection) -> bool:
+    """Tell whether others may write while this transaction does."""
     return connection.dialect.name != "sqlite"
