@@ -19,8 +19,8 @@ from sojourn.delivery.ledger import SendRow
 from sojourn.store.tables import consents, entries, preferences, profiles, sends
 
 _PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
-_MERGED = select(profiles.c.merged_into).where(profiles.c.merged_into.in_(_PEOPLE)).distinct()
-_GONE = select(profiles.c.id).where(profiles.c.id.in_(_PEOPLE), profiles.c.merged_into.is_not(None))
+_MERGED = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.merged_into.in_(_PEOPLE))
+_GONE = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(_PEOPLE), profiles.c.merged_into.is_not(None))
 _STANDING = (
     select(entries.c.id, entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone)
     .join(profiles, profiles.c.id == entries.c.profile_id)
@@ -78,11 +78,14 @@ class Ahead:
         return self.words.get((person, purpose))
 
 
-def single(connection: Connection, people: Collection[str]) -> frozenset[str]:
-    """Return those of whom nobody else was merged into, and who were not merged: all their rows bear this one id."""
+def single(connection: Connection, people: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return those of whom nobody else was merged into, and who were not merged: all their rows bear this one id; and all ids of all."""
     asked = {"people": list(people)}
-    others = set(connection.execute(_MERGED, asked).scalars()) | set(connection.execute(_GONE, asked).scalars())
-    return frozenset(people) - others
+    into = connection.execute(_MERGED, asked).all()
+    gone = connection.execute(_GONE, asked).all()
+    several = {row.merged_into for row in into} | {row.id for row in gone}
+    beside = {row.id for row in into} | {row.merged_into for row in gone}
+    return frozenset(people) - several, frozenset(people) | beside
 
 
 def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Collection[str]) -> Ahead:

@@ -152,8 +152,8 @@ class Deliveries:
         # In the order of people, as everyone locks them: two pages then wait for each other, and not for ever.
         places = sorted(range(len(asked)), key=lambda place: asked[place].profile_id)
         locks.lock_rows(conn, profiles, [each.profile_id for each in asked])
-        alone = single(conn, {each.profile_id for each in asked})
-        locks.hold_events(conn, sorted(alone))
+        alone, everyone = single(conn, {each.profile_id for each in asked})
+        locks.hold_events(conn, sorted(everyone))
         behind = facts.anything_waits(conn)
         came: dict[int, ClaimResult | Transient] = {}
         going: dict[str, int] = {}  # by person: a second message of theirs is judged when the first is claimed

@@ -66,7 +66,7 @@ EACH = 7  # so that some of each kind are not in the holdout
 def judged(*, together: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[dict, Counter]:
     """Send to people of every kind; return of each what came of it and why, and how often each check said what."""
     if not together:
-        monkeypatch.setattr(sending_many, "single", lambda *_: frozenset())
+        monkeypatch.setattr(sending_many, "single", lambda _, people: (frozenset(), frozenset(people)))
     with Shop(contents={"news": CONTENT}, journeys=[HELLO, SLOW], settings=SETTINGS) as shop:
         for name in (f"{kind}{i}" for kind in KINDS for i in range(EACH)):
             traits = {"email": f"{name}@shop.example"} if not name.startswith("odd") else {"email": "no address"}
