@@ -30,6 +30,7 @@ TRIES = 500  # lives drawn until the journey's filter lets one in
 TRIGGERS = 4  # triggers drawn for each of them
 ARRIVALS = timedelta(days=7)  # people enter at any moment of a week
 SHORTEST_AGO = timedelta(minutes=5)
+SHORTEST_AGO_SECONDS = SHORTEST_AGO.total_seconds()
 LONGEST_AGO = timedelta(days=400)
 LOG_OF_AGES = log(LONGEST_AGO / SHORTEST_AGO)  # as likely within an hour to a day as within a fortnight to a year
 TYPICAL_NUMBER = 50.0  # the median of a number that nothing is compared to
@@ -90,6 +91,8 @@ class Lives:
         program = simulation.program
         self._trigger = program.journey.enter.on
         self._asked = asked_by(program, simulation.segments, models, beside)
+        self._of_person = _without(self._asked.profile, "profile", facts)
+        self._of_trigger = _without(self._asked.trigger, "event", facts)
         self._topics = tuple(topics)
         self._calls = [step for step in program.steps.values() if isinstance(step, Call)]
         heard = [listener for listener in program.listeners() if listener.send_id is None]
@@ -121,12 +124,12 @@ class Lives:
         person = given(self._trigger, self._facts, start, self._zone)
         start = person.trigger.time
         person.subject = f"{random.getrandbits(64):x}"
-        self._draw(self._asked.profile, person.profile, "profile")
+        self._draw(self._of_person, person.profile)
         self._draw_trigger(person)
         if "history" not in self._facts:
             for name, values in self._asked.events.items():
                 while random.random() < self.habits.past:
-                    ago = timedelta(seconds=SHORTEST_AGO.total_seconds() * exp(random.random() * LOG_OF_AGES))
+                    ago = timedelta(seconds=SHORTEST_AGO_SECONDS * exp(random.random() * LOG_OF_AGES))
                     person.history.append(EventFact(name, start - ago, self._draw(values, {}) if values else {}))
             person.history.sort(key=attrgetter("time"))
         for step in self._calls:
@@ -142,7 +145,7 @@ class Lives:
 
     def _draw_trigger(self, person: Person) -> None:
         properties = dict(person.trigger.properties)
-        self._draw(self._asked.trigger, properties, "event")
+        self._draw(self._of_trigger, properties)
         person.trigger = EventFact(self._trigger, person.trigger.time, properties)
 
     def timeline(self, person: Person) -> Iterator[Happened]:
@@ -168,10 +171,9 @@ class Lives:
             if happens:
                 yield Happened(f"{send}.{kind}", ENGAGEMENT[kind], ENTRY_ID, now + after, {}, ENTRY_ID, send)
 
-    def _draw(self, asked: Values, into: dict[str, Any], root: str | None = None) -> dict[str, Any]:
+    def _draw(self, asked: Values, into: dict[str, Any]) -> dict[str, Any]:
         for path, against in asked.items():
-            if root is None or f"{root}.{path}" not in self._facts:
-                put(into, path, self._value(against))
+            put(into, path, self._value(against))
         return into
 
     def _value(self, against: list[Value]) -> Value:
@@ -182,3 +184,8 @@ class Lives:
         if isinstance(like, str):
             return "something else" if random.random() < OTHER_WORD else like
         return round((like or 1) * random.lognormvariate(0, SPREAD), 2)
+
+
+def _without(asked: Values, root: str, facts: Mapping[str, Any]) -> Values:
+    """Return what is asked but for what holds for everyone."""
+    return {path: against for path, against in asked.items() if f"{root}.{path}" not in facts}
