@@ -73,6 +73,12 @@ def test_unknown_sends_are_listed_by_themselves_and_pages_follow_each_other(shop
     assert keys[0] in run("sends", "--provider", "memory", "--state", "accepted").output
 
 
+def test_a_key_is_whole_in_a_terminal_of_eighty_columns(shop: DeliveryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    key = claimed(shop, "1")
+    assert key in run("sends").output.split()
+
+
 def test_a_send_shows_each_step_with_its_because(shop: DeliveryWorld) -> None:
     key = claimed(shop, "1")
     shop.db.write_now(sending.settle, key, Unclear("the answer was lost"), NOON, 1)
