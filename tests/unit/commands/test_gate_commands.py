@@ -105,6 +105,13 @@ def test_an_address_is_put_on_the_list_shown_and_taken_off(data: Path) -> None:
     assert "it was not on the list" in run("suppress", "remove", "bob@example.com").output
 
 
+def test_what_is_no_address_is_not_put_on_the_list(data: Path) -> None:
+    done = run("suppress", "add", "customer-17511")
+    assert done.exit_code == 1
+    assert "customer-17511 is no e-mail address" in done.output
+    assert "not on the list" in run("suppress", "show", "customer-17511").output
+
+
 def test_an_import_takes_what_it_can_says_why_not_and_changes_nothing_twice(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     rows = ["Email,Reason,at", "a@example.com,bounce,", "b@example.com,spam,2020-01-05T09:00:00+00:00", "c@example.com,,", "nobody,bounce,"]
