@@ -41,6 +41,7 @@ class State(StrEnum):
 
 
 FINISHED = (State.STOPPED, State.DONE)
+_MOVED = {State.RUNNING: "resumed"}  # as people say it of what was asked
 
 
 class NotPossible(Terminal):
@@ -229,7 +230,7 @@ def _change(connection: Connection, broadcast_id: str, to: State, from_: Sequenc
         update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state.in_([state.value for state in from_])).values(values)
     )
     if changed.rowcount != 1:
-        raise NotPossible(f"`{row.name}` is {row.state}; only one that is {' or '.join(from_)} can be {to}")
+        raise NotPossible(f"`{row.name}` is {row.state}; only one that is {' or '.join(from_)} can be {_MOVED.get(to, to)}")
 
 
 def _of(broadcast_id: str, state: State) -> Any:
