@@ -89,14 +89,7 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
     Raises:
         NotPossible: it is under way already, was sent by the same definition, or its moment has passed.
     """
-    first, last = moments(broadcast, zone)
-    for row in connection.execute(select(broadcasts).where(broadcasts.c.name == broadcast.name)):
-        if row.state not in FINISHED:
-            raise NotPossible(f"`{broadcast.name}` is {row.state} already; see: sojourn broadcast show {broadcast.name}")
-        if row.begins_at == first and row.state == State.DONE:
-            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; give it another `at` to send it again")
-    if broadcast.ends(last) <= now:
-        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; write one that is still to come")
+    first, last = check_open(connection, broadcast, zone, now)
     journey = broadcast.as_journey()
     body = journey.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"examples", "owner"})
     insert_new(connection, definitions, [{"version": version(journey), "journey": broadcast.name, "body": body, "first_seen": now}])
@@ -107,6 +100,23 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
     }  # fmt: skip
     connection.execute(insert(broadcasts).values(row_))
     return str(row_["id"])
+
+
+def check_open(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
+    """Return the moments of a broadcast that can be scheduled.
+
+    Raises:
+        NotPossible: it is under way already, was sent by the same definition, or its moment has passed.
+    """
+    first, last = moments(broadcast, zone)
+    for row in connection.execute(select(broadcasts).where(broadcasts.c.name == broadcast.name)):
+        if row.state not in FINISHED:
+            raise NotPossible(f"`{broadcast.name}` is {row.state} already; see: sojourn broadcast show {broadcast.name}")
+        if row.begins_at == first and row.state == State.DONE:
+            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; give it another `at` to send it again")
+    if broadcast.ends(last) <= now:
+        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; write one that is still to come")
+    return first, last
 
 
 def moments(broadcast: Broadcast, zone: ZoneInfo) -> tuple[datetime, datetime]:
