@@ -83,6 +83,15 @@ def test_deliverability_shows_a_group_and_the_sum(data: Path, by: str, name: str
     assert any(line.startswith("all") for line in lines)
 
 
+def test_deliverability_fits_eighty_columns_with_nothing_cut(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = run("deliverability", "--since", "7d").output
+    assert "…" not in said
+    assert "100.0%" in said
+    assert "50.0%" in said
+    assert "scribed" in said
+
+
 def test_deliverability_writes_a_page(data: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert "the page is in" in run("deliverability", "--html", str(page)).output
