@@ -54,7 +54,8 @@ def read_command(
                 if len(told) >= AT_ONCE:
                     tell()
             tell()
-    Console().print(f"mails: {mails}, new bounces: {new}, known: {known}, of no send of ours: {foreign}, no bounces: {none}", highlight=False)
+    said = f"mails: {mails}, new bounces: {new}, known: {known}, of no send of ours: {foreign}, no bounces: {none}"
+    Console().print(said, highlight=False, soft_wrap=True)
 
 
 def _mails(path: Path) -> tuple[int, Iterator[bytes]]:

@@ -51,7 +51,9 @@ def list_command(
         style, by = STYLES.get(State(send.state), "white"), f" by {send.provider}" if send.provider else ""
         tries = f", {send.attempts} attempts" if send.attempts > 1 else ""
         # The key has a line of its own: it is what one copies, so no narrow terminal may cut it.
-        lines = [f"{escape(send.content)} of {send.journey}{by}{tries}", f"[dim]{send.key}[/]", *([escape(send.reason)] if send.reason else [])]
+        lines = [f"{escape(send.content)} of {send.journey}{by}{tries}", f"[dim]{send.key}[/]"]
+        if send.reason:
+            lines.append(escape(send.reason))
         table.add_row(moment(send.created_at), f"[{style}]{send.state}[/]", "\n".join(lines))
     console.print(table)
     if found.following:
