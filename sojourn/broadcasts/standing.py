@@ -41,6 +41,7 @@ class State(StrEnum):
 
 
 FINISHED = (State.STOPPED, State.DONE)
+_MOVED = {State.RUNNING: "resumed"}  # as people say it of what was asked
 
 
 class NotPossible(Terminal):
@@ -88,14 +89,7 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
     Raises:
         NotPossible: it is under way already, was sent by the same definition, or its moment has passed.
     """
-    first, last = moments(broadcast, zone)
-    for row in connection.execute(select(broadcasts).where(broadcasts.c.name == broadcast.name)):
-        if row.state not in FINISHED:
-            raise NotPossible(f"`{broadcast.name}` is {row.state} already; see: sojourn broadcast show {broadcast.name}")
-        if row.begins_at == first and row.state == State.DONE:
-            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; give it another `at` to send it again")
-    if broadcast.ends(last) <= now:
-        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; write one that is still to come")
+    first, last = check_open(connection, broadcast, zone, now)
     journey = broadcast.as_journey()
     body = journey.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"examples", "owner"})
     insert_new(connection, definitions, [{"version": version(journey), "journey": broadcast.name, "body": body, "first_seen": now}])
@@ -106,6 +100,23 @@ def schedule(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: 
     }  # fmt: skip
     connection.execute(insert(broadcasts).values(row_))
     return str(row_["id"])
+
+
+def check_open(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
+    """Return the moments of a broadcast that can be scheduled.
+
+    Raises:
+        NotPossible: it is under way already, was sent by the same definition, or its moment has passed.
+    """
+    first, last = moments(broadcast, zone)
+    for row in connection.execute(select(broadcasts).where(broadcasts.c.name == broadcast.name)):
+        if row.state not in FINISHED:
+            raise NotPossible(f"`{broadcast.name}` is {row.state} already; see: sojourn broadcast show {broadcast.name}")
+        if row.begins_at == first and row.state == State.DONE:
+            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; give it another `at` to send it again")
+    if broadcast.ends(last) <= now:
+        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; write one that is still to come")
+    return first, last
 
 
 def moments(broadcast: Broadcast, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -229,7 +240,7 @@ def _change(connection: Connection, broadcast_id: str, to: State, from_: Sequenc
         update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state.in_([state.value for state in from_])).values(values)
     )
     if changed.rowcount != 1:
-        raise NotPossible(f"`{row.name}` is {row.state}; only one that is {' or '.join(from_)} can be {to}")
+        raise NotPossible(f"`{row.name}` is {row.state}; only one that is {' or '.join(from_)} can be {_MOVED.get(to, to)}")
 
 
 def _of(broadcast_id: str, state: State) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ class Wanted:
         where: of which people.
         segment: members of which segment only.
         computed: computed traits to work out and show beside the others.
+        declared: segments that have a definition, so that one in which nobody is gives no rows, and no error.
     """
 
     what: str
@@ -48,6 +49,7 @@ class Wanted:
     where: Condition | None = None
     segment: str | None = None
     computed: Mapping[str, Expression] | None = None
+    declared: Collection[str] = ()
 
 
 def checked_where(condition: Condition) -> Condition:
@@ -86,7 +88,7 @@ def export(
     """
     where: ColumnElement[bool] | None = None if wanted.where is None else wanted.where.sql(now, segments)
     if wanted.segment is not None:
-        database.read_now(_check_segment, wanted.segment, segments)
+        database.read_now(_check_segment, wanted.segment, {*segments, *wanted.declared})
     format_ = wanted.format or (Format.jsonl if wanted.path == STDOUT else format_of(wanted.path))
     if format_ is Format.parquet and wanted.path.suffix == GZIP:
         raise UnreadableFile("Parquet compresses by itself; leave .gz out")
@@ -130,9 +132,9 @@ def _columns(source: PeopleOut | EventsOut, format_: Format, of_segment: bool) -
     return [*columns, "segment_since"] if of_segment else columns
 
 
-def _check_segment(connection: Connection, name: str, segments: Mapping[str, Condition]) -> None:
-    if name in segments:
+def _check_segment(connection: Connection, name: str, declared: set[str]) -> None:
+    if name in declared:
         return
     there = set(connection.execute(select(segment_members.c.segment).distinct()).scalars())
     if name not in there:
-        raise NotFound(unknown("segment", name, there | set(segments)))
+        raise NotFound(unknown("segment", name, there | declared))

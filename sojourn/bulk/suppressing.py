@@ -114,6 +114,24 @@ def _rows(path: Path, now: datetime) -> Iterator[tuple[str, Reason, datetime] | 
         raise SojournError(f"{path.name} cannot be read ({type(error).__name__}); write a CSV in UTF-8") from None
 
 
+def check_address(text: str) -> None:
+    """Refuse what is no e-mail address, so that nobody believes to have stopped someone.
+
+    Raises:
+        SojournError: it is none.
+    """
+    if not _is_address(text):
+        raise SojournError(f"{text} is no e-mail address; write one such as ann@shop.example")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True
+
+
 def _read(row: list[str], column: int, places: dict[str, int], line: int, now: datetime) -> tuple[str, Reason, datetime] | _Wrong:
     def cell(name: str) -> str:
         place = places.get(name)
@@ -121,9 +139,7 @@ def _read(row: list[str], column: int, places: dict[str, int], line: int, now: d
 
     text = ",".join(row)
     address = row[column].strip() if column < len(row) else ""
-    try:
-        validate_email(address, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
+    if not _is_address(address):
         return _Wrong(line, "not an e-mail address", text)
     said = cell(REASON_COLUMN).lower()
     reason = SYNONYMS.get(said) or next((known for known in STRENGTH if known == said), None)

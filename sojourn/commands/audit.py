@@ -64,17 +64,17 @@ def _period(since: str, until: str | None, now: datetime) -> Period:
     try:
         begin = end - parse_duration(since)
     except ValueError:
-        begin = _moment(since, "--since")
+        begin = _moment(since, "--since", "a duration such as 28d, or ")
     if begin >= end:
         raise SettingsError("--since must lie before the end of the period")
     return Period(begin, end)
 
 
-def _moment(text: str, option: str) -> datetime:
+def _moment(text: str, option: str, otherwise: str = "") -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise SettingsError(f"{option} is a moment such as 2026-01-05 or 2026-01-05T09:00:00Z, not {text!r}") from None
+        raise SettingsError(f"{option} is {otherwise}a moment such as 2026-01-05 or 2026-01-05T09:00:00Z, not {text!r}") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 

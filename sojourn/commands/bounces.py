@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sojourn.clock import SystemClock
-from sojourn.commands.reading import DataDir, reading
+from sojourn.commands.reading import DataDir, reading, shop_clock
 from sojourn.delivery import bounces
 from sojourn.delivery.webhooks.base import Notice
 from sojourn.delivery.webhooks.taking import BOUNCE_MAIL, take
@@ -20,6 +20,7 @@ from sojourn.intake.emit import emit
 from sojourn.settings import load_settings
 
 AT_ONCE = 100
+MAILDIR = ("cur", "new", "tmp")
 app = typer.Typer(help="Bounces that come by mail.", no_args_is_help=True)
 
 
@@ -30,7 +31,7 @@ def read_command(
 ) -> None:
     """Take the bounces in a mailbox: hard ones suppress the address. A mail that was read before changes nothing; none is deleted."""
     with reading(data_dir) as database:
-        secret, now = load_settings(data_dir=data_dir).secret_key, SystemClock().now()
+        secret, now = load_settings(data_dir=data_dir).secret_key, shop_clock(data_dir).now()
         mails = none = new = known = foreign = 0
         told: list[Notice] = []
 
@@ -40,34 +41,41 @@ def read_command(
             new, known, foreign = new + taken.new, known + taken.known, foreign + taken.foreign
             told.clear()
 
-        for raw in _mails(path):
-            mails += 1
-            found = bounces.read(raw) if len(raw) <= bounces.MAX_MAIL_BYTES else None
-            if found is None:
-                none += 1
-                continue
-            told.append(bounces.notice(found, raw))
-            if len(told) >= AT_ONCE:
-                tell()
-        tell()
-    Console().print(f"{mails} mails: {new} new bounces, {known} known, {foreign} of no send of ours, {none} no bounces", highlight=False)
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            count, found_mails = _mails(path)
+            for raw in bar.track(found_mails, total=count, description="reading mails"):
+                mails += 1
+                found = bounces.read(raw) if len(raw) <= bounces.MAX_MAIL_BYTES else None
+                if found is None:
+                    none += 1
+                    continue
+                told.append(bounces.notice(found, raw))
+                if len(told) >= AT_ONCE:
+                    tell()
+            tell()
+    said = f"mails: {mails}, new bounces: {new}, known: {known}, of no send of ours: {foreign}, no bounces: {none}"
+    Console().print(said, highlight=False, soft_wrap=True)
 
 
-def _mails(path: Path) -> Iterator[bytes]:
-    """Return the mails of a Maildir, an mbox or a file, one at a time."""
+def _mails(path: Path) -> tuple[int, Iterator[bytes]]:
+    """Return how many mails a Maildir, an mbox or a file has, and these, one at a time."""
     if path.is_dir():
-        box: mailbox.Mailbox[mailbox.Message] = mailbox.Maildir(path, create=False)
-    elif not path.is_file():
-        raise NotFound(f"there is no {path}")
-    else:
-        with path.open("rb") as file:
-            if file.read(5) != b"From ":
-                file.seek(0)
-                yield file.read(bounces.MAX_MAIL_BYTES + 1)
-                return
-        box = mailbox.mbox(path, create=False)
-    for key in box.iterkeys():
-        yield box.get_bytes(key)
+        if not all((path / name).is_dir() for name in MAILDIR):
+            raise NotFound(f"{path} is no Maildir, which has the folders {', '.join(MAILDIR)}; name one, an mbox, or one mail in a file")
+        return _each(mailbox.Maildir(path, create=False))
+    if not path.is_file():
+        raise NotFound(f"there is no {path}; name a Maildir, an mbox, or one mail in a file")
+    with path.open("rb") as file:
+        if file.read(5) != b"From ":
+            file.seek(0)
+            return 1, iter([file.read(bounces.MAX_MAIL_BYTES + 1)])
+    return _each(mailbox.mbox(path, create=False))
+
+
+def _each(box: mailbox.Mailbox[mailbox.Message]) -> tuple[int, Iterator[bytes]]:
+    keys = box.keys()
+    return len(keys), (box.get_bytes(key) for key in keys)
 
 
 def register(built: typer.Typer) -> None:

@@ -59,12 +59,16 @@ def schedule_command(
         chosen = _chosen(definitions, name)
     console, clock = Console(soft_wrap=True, highlight=False), shop_clock(data_dir)
     with reading(data_dir) as database:
+        zone = zone_named(definitions.shop.zone)
+        database.read_now(standing.check_open, chosen, zone, clock.now())
         count, total = _count(database, definitions, chosen, clock.now())
         whose = "in each person's own zone" if chosen.zone == "person" else f"in {definitions.shop.zone}"
         console.print(f"`{name}` sends `{chosen.content}` at {chosen.at} {whose}, as of now to {count:,} of {total:,} people.")
+        if standing.moments(chosen, zone)[0] <= clock.now():
+            console.print("That moment has come: it begins at once.")
         if not yes:
             typer.confirm("Schedule it?", abort=True)
-        database.write_now(standing.schedule, chosen, zone_named(definitions.shop.zone), clock.now())
+        database.write_now(standing.schedule, chosen, zone, clock.now())
     console.print(f"scheduled; see: sojourn broadcast show {name} --watch")
 
 

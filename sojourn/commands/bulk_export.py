@@ -107,7 +107,8 @@ def _export(
             segments = {name: parse(found.members) for name, found in load(journeys).segments.items() if found.members}
         chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
         worked_out = policy_of(journeys).profile.expressions if computed else None
-        wanted = Wanted(what, file, format_, chosen, condition, segment, worked_out)
+        declared = load(journeys).segments.keys() if segment is not None and journeys.is_dir() else ()
+        wanted = Wanted(what, file, format_, chosen, condition, segment, worked_out, declared)
         task = shown.add_task(f"export {segment or what}", total=None, rows=0)
 
         def advanced(count: int) -> None:

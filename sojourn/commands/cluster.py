@@ -51,7 +51,7 @@ def cluster_command(
 
     Measures what clusters.yaml names, tries numbers of clusters by k-means and hierarchically, and takes the best by
     silhouette and stability. Small clusters join their nearest. Each is named by what sets it apart. Writes a report
-    and, after it has asked, segments/cluster_*.yaml and their members. Where people form hardly any groups, it says so.
+    and, after it has asked, `segments/cluster_*.yaml` and their members. Where people form hardly any groups, it says so.
     """
     if context.invoked_subcommand is not None:
         return

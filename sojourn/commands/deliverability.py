@@ -21,6 +21,9 @@ from sojourn.reports.page import BAD, GOOD, page, percent
 from sojourn.settings import load_settings
 from sojourn.timekeeping import read_clock
 
+WIDE = 120  # columns from which on a count and its share stand side by side
+BROKEN = {"hard": "hard\nbounce", "soft": "soft\nbounce", "complained": "com-\nplained", "unsubscribed": "unsub-\nscribed"}
+
 
 def deliverability_command(
     by: Annotated[By, typer.Option("--by", help="What messages are told apart by.")] = By.CONTENT,
@@ -52,18 +55,20 @@ def deliverability_command(
         if html is not None:
             html.write_text(database.read_now(read), "utf-8")
     console = Console()
-    console.print(_table(by, rows, total(whole)) if rows else f"nothing was sent in {since}")
+    console.print(_table(by, rows, total(whole), narrow=console.width < WIDE) if rows else f"nothing was sent in {since}")
     if html is not None:
         console.print(f"the page is in {html}", highlight=False, soft_wrap=True)
 
 
-def _table(by: By, rows: list[Row], whole: Row) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+def _table(by: By, rows: list[Row], whole: Row, *, narrow: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0) if narrow else (0, 1))
     table.add_column(by.value, overflow="fold")
+    headings = {"hard": "hard bounce", "soft": "soft bounce"} | (BROKEN if narrow else {})
     for column in ("sent", *GOOD, *BAD):
-        table.add_column({"hard": "hard bounce", "soft": "soft bounce"}.get(column, column), justify="right")
+        table.add_column(headings.get(column, column), justify="right", overflow="fold", no_wrap=narrow)
+    between = "\n" if narrow else " "  # a share below its count: a terminal of eighty columns holds all of them so
     for row in [*rows, whole]:
-        shares = [f"{getattr(row, what):,} [dim]{percent(row.share(what))}[/]" for what in (*GOOD, *BAD)]
+        shares = [f"{getattr(row, what):,}{between}[dim]{percent(row.share(what))}[/]" for what in (*GOOD, *BAD)]
         table.add_row(escape(row.name), f"{row.sent:,}", *shares, style="bold" if row is whole else "")
     return table
 

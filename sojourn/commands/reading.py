@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sojourn.bulk.policy import Policy
@@ -30,11 +31,9 @@ def reading(data_dir: Path | None = None) -> Iterator[Database]:
     """Open the database that the settings name; a mistake ends the command with a sentence."""
     database = None
     try:
-        database = Database(load_settings(keys=False, data_dir=data_dir).database_url)
-        if database.url.get_backend_name() == SQLITE and not Path(str(database.url.database)).exists():
-            raise SettingsError(
-                f"there is no data at {database.url.database} yet; start with: sojourn up (or name its folder with --data-dir)"
-            )
+        url = load_settings(keys=False, data_dir=data_dir).database_url
+        _refuse_missing(url)
+        database = Database(url)
         yield database
     except SojournError as error:
         Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False)
@@ -45,6 +44,13 @@ def reading(data_dir: Path | None = None) -> Iterator[Database]:
     finally:
         if database is not None:
             database.close_now()
+
+
+def _refuse_missing(url: str) -> None:
+    """Refuse a file that is not there before it is opened, which would make its folder: a mistyped name leaves nothing behind."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == SQLITE and not Path(str(parsed.database)).exists():
+        raise SettingsError(f"there is no data at {parsed.database} yet; start with: sojourn up (or name its folder with --data-dir)")
 
 
 def shop_clock(data_dir: Path | None = None) -> SystemClock:

@@ -43,13 +43,14 @@ def list_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = N
         found = shop.builds()
         members = shop.database.read_now(guards.sizes, shop.definitions.segments)
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("segment", "kind", "members", "state", "since (UTC)", "what it is"):
-            table.add_column(column, justify="right" if column == "members" else "left", no_wrap=column != "what it is")
+        for column in ("segment, and what it is", "kind", "members", "state", "since (UTC)"):
+            table.add_column(column, justify="right" if column == "members" else "left", no_wrap=column != "segment, and what it is")
         for name, segment in sorted(shop.definitions.segments.items()):
             build = found.get(name)
             since = moment(build.finished_at) if build is not None and build.finished_at is not None else ""
             kind = "condition" if segment.list_ is None else f"list: {segment.list_}"
-            table.add_row(name, kind, f"{members[name]:,}", shop.state(name, found), since, escape(" ".join(segment.description.split())))
+            what = f"{name}\n[dim]{escape(' '.join(segment.description.split()))}[/]"
+            table.add_row(what, kind, f"{members[name]:,}", shop.state(name, found), since)
         Console().print(table)
 
 

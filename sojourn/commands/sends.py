@@ -44,14 +44,17 @@ def list_command(
     if not found.sends:
         console.print("no such sends", style="dim")
         return
-    headings = ("created (UTC)", "state", "journey", "content", "provider", "tries", "key", "because")
-    table = Table(*headings, box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("created (UTC)", "state", "message, key and because"):
+        table.add_column(heading, no_wrap=heading != "message, key and because", overflow="fold")
     for send in found.sends:
-        style = STYLES.get(State(send.state), "white")
-        table.add_row(
-            moment(send.created_at), f"[{style}]{send.state}[/]", send.journey, escape(send.content), send.provider or "",
-            str(send.attempts), send.key, escape(send.reason or ""),
-        )  # fmt: skip
+        style, by = STYLES.get(State(send.state), "white"), f" by {send.provider}" if send.provider else ""
+        tries = f", {send.attempts} attempts" if send.attempts > 1 else ""
+        # The key has a line of its own: it is what one copies, so no narrow terminal may cut it.
+        lines = [f"{escape(send.content)} of {send.journey}{by}{tries}", f"[dim]{send.key}[/]"]
+        if send.reason:
+            lines.append(escape(send.reason))
+        table.add_row(moment(send.created_at), f"[{style}]{send.state}[/]", "\n".join(lines))
     console.print(table)
     if found.following:
         console.print(f"more: sojourn sends --after {found.following}", style="dim", highlight=False, soft_wrap=True)

@@ -43,7 +43,7 @@ def fit_command(
     yes: Yes = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Compute the cut points over your customers, and write them into segments/rfm_*.yaml and stage_*.yaml.
+    """Compute the cut points over your customers, and write them into `segments/rfm_*.yaml` and `stage_*.yaml`.
 
     Reads quantiles, groups and stages from stages.yaml. Shows how recency, frequency and spending are spread,
     then each file's change, and asks before it writes. Check the files in: the engine takes them up like any edit.

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from sojourn.bulk.suppressing import import_file
+from sojourn.bulk.suppressing import check_address, import_file
 from sojourn.commands.opening import writing
 from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.customers import suppression
@@ -36,6 +36,7 @@ group = typer.Typer(
 def add(address: Address, reason: Why = "manual", data_dir: DataDir = None) -> None:
     """Put an address on the list."""
     with writing(data_dir) as database:
+        check_address(address)
         database.write_now(suppression.suppress, _secret(data_dir), address, _reason(reason), _now(data_dir))
         found = database.read_now(suppression.look, _secret(data_dir), address)
     if found is not None:

@@ -37,6 +37,7 @@ from sojourn.customers.segments.guards import sizes
 from sojourn.customers.segments.people import called
 from sojourn.customers.segments.rebuild import builds
 from sojourn.errors import NotFound
+from sojourn.language.asked import SEGMENT_EVENTS
 from sojourn.language.model import Journey, Segment
 from sojourn.language.problems import unknown
 from sojourn.store.tables import (
@@ -273,7 +274,8 @@ def _page(
 
 
 def _event(row: Row[Any]) -> TimelineItem:
-    detail = "by a machine" if row.machine else ""
+    of_segment = str(row.properties.get("segment", "")) if row.name in SEGMENT_EVENTS else ""
+    detail = "by a machine" if row.machine else of_segment
     return TimelineItem(at=row.time, kind="event", title=row.name, detail=detail, id=row.id, machine=row.machine, properties=row.properties)
 
 

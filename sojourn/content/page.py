@@ -56,13 +56,13 @@ class Message:
 
 
 def to_html(name: str, mjml: str) -> str:
-    """Return MJML as HTML.
+    """Return MJML as HTML. A font is fetched only where `mj-font` asks for it: a name such as Roboto alone brings no request to Google.
 
     Raises:
         RenderError: it is none.
     """
     try:
-        return mjml2html(_TAG.sub(_spelt_out, mjml))
+        return mjml2html(_TAG.sub(_spelt_out, mjml), fonts={})
     except ValueError as error:
         raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
 

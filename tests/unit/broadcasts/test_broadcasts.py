@@ -164,7 +164,7 @@ def test_a_stopped_one_sends_nothing_more_for_good(shop):
     sending.write(standing.stop, sending.id, "cancelled")
     assert sending.send() is None
     assert sending.mails() == []
-    with pytest.raises(NotPossible, match="`news` is stopped; only one that is paused can be running"):
+    with pytest.raises(NotPossible, match="`news` is stopped; only one that is paused can be resumed"):
         sending.write(standing.resume, sending.id)
 
 

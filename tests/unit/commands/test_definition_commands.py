@@ -82,6 +82,8 @@ def test_schema_prints_json_and_writes_all_kinds(tmp_path: Path) -> None:
     assert json.loads(run.invoke(app, ["schema", "segment"]).stdout)["title"] == "Segment"
     assert run.invoke(app, ["schema", "--out", str(tmp_path / "schemas")]).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "schemas").iterdir()) == [f"{kind}.schema.json" for kind in sorted(ALL_SCHEMAS)]
+    for kind in ALL_SCHEMAS:  # each by itself too
+        assert run.invoke(app, ["schema", kind]).exit_code == 0, kind
     theme = json.loads((tmp_path / "schemas" / "theme.schema.json").read_text())
     assert {"colors", "dark", "fonts"} <= set(theme["properties"])
 

@@ -16,12 +16,14 @@ from delivery_world import NOON, DeliveryWorld, make_world
 from test_bounces import report
 from test_dns_check import zone
 
+from sojourn.clock import TimeScale, real_now
 from sojourn.commands import bounces, dns, sends
 from sojourn.customers import suppression
 from sojourn.delivery import sending
 from sojourn.delivery.outcomes import Accepted, Unclear
 from sojourn.delivery.providers.memory import Memory
 from sojourn.settings import load_settings
+from sojourn.timekeeping import FILE
 
 
 @pytest.fixture
@@ -71,6 +73,12 @@ def test_unknown_sends_are_listed_by_themselves_and_pages_follow_each_other(shop
     assert keys[0] in run("sends", "--provider", "memory", "--state", "accepted").output
 
 
+def test_a_key_is_whole_in_a_terminal_of_eighty_columns(shop: DeliveryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    key = claimed(shop, "1")
+    assert key in run("sends").output.split()
+
+
 def test_a_send_shows_each_step_with_its_because(shop: DeliveryWorld) -> None:
     key = claimed(shop, "1")
     shop.db.write_now(sending.settle, key, Unclear("the answer was lost"), NOON, 1)
@@ -94,14 +102,33 @@ def test_a_mailbox_of_bounces_is_read_once_and_nothing_is_deleted(shop: Delivery
     box = mailbox.Maildir(tmp_path / "box")
     for raw in (report(key), report(key), report(), b"Subject: hello\n\nno bounce\n"):
         box.add(raw)
-    assert "4 mails: 1 new bounces, 1 known, 1 of no send of ours, 1 no bounces" in run("bounces", "read", str(tmp_path / "box")).output
-    assert "0 new bounces, 2 known" in run("bounces", "read", str(tmp_path / "box")).output
+    said = run("bounces", "read", str(tmp_path / "box")).output
+    assert "mails: 4, new bounces: 1, known: 1, of no send of ours: 1, no bounces: 1" in said
+    assert "new bounces: 0, known: 2" in run("bounces", "read", str(tmp_path / "box")).output
     assert len(box) == 4
     secret = load_settings().secret_key
     assert shop.db.read_now(suppression.suppressed, secret, "ann@example.com") == "hard_bounce"
     (tmp_path / "one.eml").write_bytes(report(key))
-    assert "1 mails: 0 new bounces, 1 known" in run("bounces", "read", str(tmp_path / "one.eml")).output
+    assert "mails: 1, new bounces: 0, known: 1" in run("bounces", "read", str(tmp_path / "one.eml")).output
     assert run("bounces", "read", str(tmp_path / "none")).exit_code == 1
+
+
+def test_a_folder_that_is_no_maildir_is_a_sentence(shop: DeliveryWorld, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    result = run("bounces", "read", str(tmp_path / "plain"))
+    assert isinstance(result.exception, SystemExit)
+    assert "is no Maildir" in " ".join(result.output.split())
+
+
+def test_the_shops_clock_dates_a_bounce_that_is_read(shop: DeliveryWorld, tmp_path: Path) -> None:
+    key = claimed(shop, "1")
+    fast = TimeScale(scale=1e-9, real_origin=real_now(), shop_origin=NOON + timedelta(days=400))
+    (tmp_path / FILE).write_text(fast.model_dump_json())
+    (tmp_path / "one.eml").write_bytes(report(key))
+    run("bounces", "read", str(tmp_path / "one.eml"))
+    found = shop.db.read_now(suppression.look, load_settings().secret_key, "ann@example.com")
+    assert found is not None
+    assert found.at.date() == (NOON + timedelta(days=400)).date()
 
 
 def test_dns_says_what_is_there_and_fails_where_something_is_missing(shop: DeliveryWorld, monkeypatch: pytest.MonkeyPatch) -> None:

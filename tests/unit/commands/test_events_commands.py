@@ -144,6 +144,8 @@ def test_audit_of_no_period_says_what_to_write(shop: Path, option: str, value: s
     result = run("audit", "--until", "2026-01-06", option, value)
     assert result.exit_code == 1
     assert option in result.stderr
+    if value == "yesterday":
+        assert "a duration such as 28d" in " ".join(result.stderr.split())
 
 
 def test_audit_of_an_empty_period_says_where_the_events_are(shop: Path) -> None:

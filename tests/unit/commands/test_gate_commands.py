@@ -83,6 +83,15 @@ def test_deliverability_shows_a_group_and_the_sum(data: Path, by: str, name: str
     assert any(line.startswith("all") for line in lines)
 
 
+def test_deliverability_fits_eighty_columns_with_nothing_cut(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = run("deliverability", "--since", "7d").output
+    assert "…" not in said
+    assert "100.0%" in said
+    assert "50.0%" in said
+    assert "scribed" in said
+
+
 def test_deliverability_writes_a_page(data: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert "the page is in" in run("deliverability", "--html", str(page)).output
@@ -103,6 +112,13 @@ def test_an_address_is_put_on_the_list_shown_and_taken_off(data: Path) -> None:
     assert "manual; it stops every message" in run("suppress", "show", "bob@example.com").output
     assert "taken off the list" in run("suppress", "remove", "bob@example.com").output
     assert "it was not on the list" in run("suppress", "remove", "bob@example.com").output
+
+
+def test_what_is_no_address_is_not_put_on_the_list(data: Path) -> None:
+    done = run("suppress", "add", "customer-17511")
+    assert done.exit_code == 1
+    assert "customer-17511 is no e-mail address" in done.output
+    assert "not on the list" in run("suppress", "show", "customer-17511").output
 
 
 def test_an_import_takes_what_it_can_says_why_not_and_changes_nothing_twice(data: Path, tmp_path: Path) -> None:

@@ -111,6 +111,32 @@ def test_list_says_of_every_segment_how_many_are_in_it_and_how_it_stands(world: 
     assert "Met us at the fair." in said
 
 
+def test_list_keeps_its_lines_in_eighty_columns(world: World) -> None:
+    options = ["--journeys", str(world.journeys), "--data-dir", str(world.data)]
+    lines = CliRunner().invoke(app, ["segment", "list", *options], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert len(lines) <= 1 + 3 * len(SEGMENTS)
+
+
+def test_a_segment_in_which_nobody_is_gives_no_rows_and_no_error(world: World, tmp_path: Path) -> None:
+    options = ["--journeys", str(world.journeys), "--data-dir", str(world.data)]
+    exported = CliRunner().invoke(app, ["export", "segment", "vip", str(tmp_path / "vip.csv"), *options])
+    assert exported.exit_code == 0
+    assert "0 rows" in exported.output
+    mistyped = CliRunner().invoke(app, ["export", "segment", "vipp", str(tmp_path / "vip.csv"), *options])
+    assert "did you mean `vip`" in mistyped.output
+
+
+def test_a_persons_story_names_the_segment_that_they_entered(world: World) -> None:
+    said = CliRunner().invoke(app, ["profile", "bob", "--data-dir", str(world.data)], env={"COLUMNS": "200"}).stdout
+    assert re.search(r"Segment Entered — silent", said)
+
+
+def test_a_mistyped_data_folder_is_not_made(world: World, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["profile", "bob", "--data-dir", str(tmp_path / "vra")])
+    assert "there is no data at" in done.output
+    assert not (tmp_path / "vra").exists()
+
+
 def test_list_says_how_far_a_build_is_and_what_is_not_in_force(world: World) -> None:
     halfway = update(segment_builds).where(segment_builds.c.segment == "silent").values(state="building", done=42, total=100)
     world.database.write_now(lambda connection: connection.execute(halfway))

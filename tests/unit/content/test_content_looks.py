@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sojourn.content.colours import contrast, parse_colour, read_colour
 from sojourn.content.legible import illegible
+from sojourn.content.page import to_html
 from sojourn.content.styles import support, unsupported
 from tests.unit.content.pages import one, problems, text
 
@@ -148,3 +149,17 @@ def test_css_is_accepted_by_name_in_the_front_matter() -> None:
     body = "<mj-text><span style='display:grid'>x</span></mj-text>"
     assert len(problems(body)) == 1
     assert problems(body, 'subject: a\naccepts: ["display:grid"]') == []
+
+
+def test_the_name_of_a_font_brings_no_request_to_anyone_unless_mj_font_says_so() -> None:
+    named = to_html("x", _with_fonts(""))
+    assert "Roboto" in named
+    assert "http" not in named.replace("http://www.w3.org", "").replace("http-equiv", "")
+    asked_for = '<mj-font name="Roboto" href="https://shop.example/roboto.css" />'
+    assert "https://shop.example/roboto.css" in to_html("x", _with_fonts(asked_for))
+
+
+def _with_fonts(head: str) -> str:
+    fonts = '<mj-attributes><mj-all font-family="Roboto, Open Sans, sans-serif" /></mj-attributes>'
+    body = "<mj-body><mj-section><mj-column><mj-text>Hello</mj-text></mj-column></mj-section></mj-body>"
+    return f"<mjml><mj-head>{head}{fonts}</mj-head>{body}</mjml>"

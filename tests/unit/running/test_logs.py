@@ -90,3 +90,11 @@ def test_debug_is_silent_unless_asked_for(out: io.StringIO) -> None:
     configure_logs("json", level="debug", stream=out)
     structlog.get_logger().debug("loud")
     assert [line["event"] for line in lines(out)] == ["loud"]
+
+
+def test_the_parts_of_libraries_are_not_listed_at_each_start(out: io.StringIO) -> None:
+    configure_logs("json", stream=out)
+    logging.getLogger("alembic.runtime.plugins").info("setup plugin alembic.autogenerate.tables")
+    assert out.getvalue() == ""
+    logging.getLogger("alembic.runtime.plugins").warning("a plugin is broken")
+    assert [line["event"] for line in lines(out)] == ["a plugin is broken"]
