@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 import stores
+import typer.testing
 
 from sojourn.store import database as door
 from sojourn.testing import plugin
@@ -24,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "store: depends on the kind of store, so it runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "storeless: asks no store, though its neighbours do, and is too long to run twice")
     door.open_store = stores.open_store
+    typer.testing._get_command = cache(typer.testing._get_command)  # of every command anew, it was most of what a command took
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the real ones unread where none is asked for: what they import takes seconds."""
+    return True if collection_path == HERE / "real" and "not real" in config.getoption("markexpr") else None
 
 
 def pytest_collection_finish() -> None:
