@@ -23,7 +23,7 @@ from sojourn.customers.clustering.vectors import Behaviour, behaviour, rows
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.loader import load_clusters
 from sojourn.store.database import Database
-from sojourn.store.tables import clusterings, events, metadata, profiles, segment_members
+from sojourn.store.tables import clusterings, events, profiles, segment_members
 
 pytestmark = pytest.mark.slow
 
@@ -168,7 +168,6 @@ def stored(lives: dict[str, list[tuple[str, datetime, dict[str, Any]]]], zones: 
     ]
 
     def fill(connection: Connection) -> None:
-        metadata.create_all(connection)
         connection.execute(insert(profiles), known)
         connection.execute(insert(events), did)
 
