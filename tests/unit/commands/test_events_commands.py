@@ -19,6 +19,7 @@ from sojourn.intake.envelope import read_call
 from sojourn.language.events.schemas import EventSchemas
 from sojourn.language.loader import load
 from sojourn.store.database import Database
+from sojourn.store.tables import metadata
 
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
 STRICT = "event: Product Added\ndescription: d\npolicy: quarantine\nproperties: {properties: {price: {type: number}}}\n"
@@ -43,6 +44,7 @@ def take(shop: Path, *events: dict[str, Any]) -> None:
     loaded = load(shop / "journeys")
     asked = EventSchemas(loaded.events, loaded.shop.undeclared_events)
     database = Database(f"sqlite:///{shop}/var/sojourn.db")
+    database.write_now(metadata.create_all)
     for number, event in enumerate(events):
         call = read_call("track", orjson.dumps({"userId": "ann", **event}), received_at=NOW + timedelta(minutes=number), schemas=asked)
         database.write_now(append, call.envelopes, call.quarantined)
