@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 import stores
-import typer.testing
 
 from sojourn.store import database as door
 from sojourn.testing import plugin
 
 HERE = Path(__file__).parent
+SHIPPED = HERE.parent.resolve() / "journeys"
 _USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_url|\bstores\b')  # one that names a file is SQLite's
 
 
@@ -25,7 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "store: depends on the kind of store, so it runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "storeless: asks no store, though its neighbours do, and is too long to run twice")
     door.open_store = stores.open_store
-    typer.testing._get_command = cache(typer.testing._get_command)  # of every command anew, it was most of what a command took
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -34,6 +33,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
+    """Make once what is the same for all, and go once through what is there."""
+    _share()
+    _freeze()
+
+
+def _share() -> None:
+    """Build the commands once, and read the shipped contents once: each was most of what a command took."""
+    import typer.testing
+
+    from sojourn.content import Contents
+
+    typer.testing._get_command = cache(typer.testing._get_command)
+    read = Contents.load.__func__
+    once = cache(read)
+    Contents.load = classmethod(lambda cls, folder: (once if Path(folder).resolve() == SHIPPED else read)(cls, folder))
+
+
+def _freeze() -> None:
     """Take what was imported out of the garbage collector's sight: going through it again and again was an eighth of a run."""
     gc.collect()
     gc.freeze()

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score
 from sqlalchemy import Connection, delete, insert, select
 
 from sojourn.customers.clustering import grouping
@@ -62,6 +61,8 @@ def planted(
 
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
 def test_planted_clusters_are_found_again(method: str) -> None:
+    from sklearn.metrics import adjusted_rand_score  # most of what imports of a run took, for one law
+
     values, labels = planted()
     done = grouping.group(people(values), plain(methods=method), NOW)
     assert done.choice.chosen.clusters == 3
