@@ -12,6 +12,9 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python
 
 UV ?= $(shell command -v uv 2>/dev/null || echo .venv-lock/bin/uv)
 
+# Where Python may keep no compiled files, every process compiles all anew, and pytest rewrites every assertion again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up demo test quick lint bench lock install clean
 
 help: ## say what there is

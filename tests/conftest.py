@@ -17,6 +17,7 @@ from sojourn.store import database as door
 from sojourn.testing import plugin
 
 HERE = Path(__file__).parent
+SHIPPED = HERE.parent.resolve() / "journeys"
 _USES_A_STORE = re.compile(r'"sqlite://"|sojourn\.testing|store_url|no_tables_url|\bstores\b')  # one that names a file is SQLite's
 
 
@@ -26,7 +27,30 @@ def pytest_configure(config: pytest.Config) -> None:
     door.open_store = stores.open_store
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the real ones unread where none is asked for: what they import takes seconds."""
+    return True if collection_path == HERE / "real" and "not real" in config.getoption("markexpr") else None
+
+
 def pytest_collection_finish() -> None:
+    """Make once what is the same for all, and go once through what is there."""
+    _share()
+    _freeze()
+
+
+def _share() -> None:
+    """Build the commands once, and read the shipped contents once: each was most of what a command took."""
+    import typer.testing
+
+    from sojourn.content import Contents
+
+    typer.testing._get_command = cache(typer.testing._get_command)
+    read = Contents.load.__func__
+    once = cache(read)
+    Contents.load = classmethod(lambda cls, folder: (once if Path(folder).resolve() == SHIPPED else read)(cls, folder))
+
+
+def _freeze() -> None:
     """Take what was imported out of the garbage collector's sight: going through it again and again was an eighth of a run."""
     gc.collect()
     gc.freeze()

@@ -68,6 +68,9 @@ def simulate_command(
     """
     console = Console(soft_wrap=True)
     with told():
+        chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
+        habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained, declined, failed)
+        facts = {name: _value(text) for name, text in _pairs(given or [], "--given").items()}
         found = load(journeys)
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
@@ -75,9 +78,6 @@ def simulate_command(
         contents = Contents.load(journeys)
         messages = SimulatedMessages(found.shop, program.journey, segments, contents, models)
         simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False, messages=messages)
-        chances = {name: _number(name, value, below=0.95) for name, value in _pairs(chance or [], "--chance").items()}
-        habits = Habits(happens, chances, _duration(within), past, delivered, opened, clicked, complained, declined, failed)
-        facts = {name: _value(text) for name, text in _pairs(given or [], "--given").items()}
         beside = [text for _, step in program.sends() for text in _conditions(contents, step.send)]
         zone, topics = zone_named(found.shop.zone), found.shop.topics
         lives = Lives(simulation, models, habits, facts, zone, seed, topics=topics, beside=beside)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jinja2 import Environment, TemplateError, nodes
+from jinja2 import TemplateError, nodes
 
+from sojourn.content.sandbox import ContentEnvironment
 from sojourn.content.slots import FOLDER as SLOTS
 from sojourn.language.problems import listed, nearest, shown
 
@@ -29,7 +30,7 @@ class Reach:
     faults: list[tuple[str, int, str]] = field(default_factory=list)
 
 
-def reach(environment: Environment, bodies: Mapping[str, str], start: str) -> Reach:
+def reach(environment: ContentEnvironment, bodies: Mapping[str, str], start: str) -> Reach:
     """Return the files that a template reaches; one that reaches itself is a fault."""
     found = Reach()
     seen: set[str] = set()
@@ -37,7 +38,7 @@ def reach(environment: Environment, bodies: Mapping[str, str], start: str) -> Re
     def visit(path: str, way: tuple[str, ...]) -> None:
         seen.add(path)
         try:
-            tree = environment.parse(bodies[path], path)
+            tree = environment.tree(path, bodies[path])
         except TemplateError as error:
             found.faults.append((path, getattr(error, "lineno", None) or 1, error.message or "cannot be read as a template"))
             return

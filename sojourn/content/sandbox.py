@@ -234,6 +234,13 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         self.filters = {**allowed(), **VERBS, "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole}
         self.html, self.words, self.blocks = html, words, words.blocks
         self.noted: list[tuple[int, str]] = []  # what the last template that was parsed has wrong: (line, message)
+        self._trees: dict[tuple[str, str], nodes.Template] = {}
+
+    def tree(self, path: str, body: str) -> nodes.Template:
+        """Return a file parsed, to be read: most files are shared by many contents, and each is parsed once."""
+        if (path, body) not in self._trees:
+            self._trees[path, body] = self.parse(body, path)
+        return self._trees[path, body]
 
     def line(self, source: str, content: str) -> Template:
         """Return a line of a content's front matter as a template."""

@@ -21,6 +21,7 @@ from sojourn.breaker import Breaker
 from sojourn.clock import monotonic
 from sojourn.errors import Unanswerable, Unanswered
 from sojourn.outbound.addresses import Network, Resolver, Target, resolve, target_of
+from sojourn.outbound.trust import trusted
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
@@ -197,10 +198,8 @@ class WebClient:
         """Return status and JSON; a redirect is a status like another, and what it points to is not looked at."""
         sent = {"User-Agent": AGENT, "Accept": "application/json", "Accept-Encoding": "identity", **headers, "Host": target.host_header}
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        if self._tls is None:  # reading the certificates takes longer than most answers
-            self._tls = httpx.create_ssl_context(trust_env=False)
         async with httpx.AsyncClient(
-            verify=self._tls, trust_env=False, follow_redirects=False, timeout=limit, limits=limits
+            verify=self._tls or trusted(), trust_env=False, follow_redirects=False, timeout=limit, limits=limits
         ) as client:
             request = client.build_request(method, target.pinned, content=body, headers=sent, extensions={"sni_hostname": target.host})
             try:

@@ -135,10 +135,8 @@ def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: T
     start = behind[0].cursor
     names = [row.segment for row in behind if row.cursor == start][:AT_ONCE]
     serial = begin(connection)
-    _empty(connection)
-    connection.execute(insert(page_).from_select(["id", "bits", "due"], _page(book, names, start, now, size)))
-    last, count = connection.execute(select(func.max(page_.c.id), func.count())).one()
-    changes = _changes(connection, names, start, last, now) if count else []
+    last, count = _fill(connection, _page(book, names, start, now, size)) if _anyone(connection, start) else (None, 0)
+    changes = _changes(connection, names, start, last, now) if last else []
     write(connection, changes, serial, now, tell)
     if count:
         _remember_due(connection)
@@ -187,10 +185,19 @@ def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, si
     )
 
 
-def _empty(connection: Connection) -> None:
+def _anyone(connection: Connection, start: str) -> bool:
+    """Tell whether a page would hold anybody; writing down all conditions of an empty shop takes longer than the shop."""
+    return connection.execute(select(profiles.c.id).where(profiles.c.id > start).limit(1)).first() is not None
+
+
+def _fill(connection: Connection, people: Select[tuple[str, int, int]]) -> tuple[str | None, int]:
+    """Put a page of people into the table of the connection, and return the last of them and how many there are."""
     page_.create(connection, checkfirst=True)
     # PostgreSQL would go through all pages that came before, and SQLite knows no TRUNCATE.
     connection.execute(text("TRUNCATE segment_page") if connection.dialect.name == "postgresql" else delete(page_))
+    connection.execute(insert(page_).from_select(["id", "bits", "due"], people))
+    last, count = connection.execute(select(func.max(page_.c.id), func.count())).one()
+    return last, count
 
 
 def _changes(connection: Connection, names: Sequence[str], start: str, last: str, now: datetime) -> list[Change]:

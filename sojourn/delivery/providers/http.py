@@ -22,6 +22,7 @@ import orjson
 from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import UNKEYED, Klass, Limits
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SojournError
+from sojourn.outbound.trust import trusted
 
 CONNECT_SECONDS = 5.0
 STEP_SECONDS = 15.0  # for one read or write
@@ -170,6 +171,7 @@ class HttpApi:
                 timeout=httpx.Timeout(step, connect=min(CONNECT_SECONDS, step), pool=min(CONNECT_SECONDS, step)),
                 limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
                 follow_redirects=False,
+                verify=trusted(),
                 trust_env=False,  # keys go where the code says, not where a variable of the machine leads
             )
         return self._client

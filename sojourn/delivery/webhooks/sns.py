@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sojourn.delivery.webhooks.base import Forged, Posted, exact_base64, fresh, iso, mapping
 from sojourn.errors import Transient
+from sojourn.outbound.trust import trusted
 
 FETCH_SECONDS = 5.0
 MAX_FETCHED = 64 * 1024
@@ -51,7 +52,7 @@ async def fetch(url: str) -> bytes:
     try:
         async with (
             asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False, trust_env=False) as client,
+            httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False, verify=trusted(), trust_env=False) as client,
             client.stream("GET", url) as response,
         ):
             content = bytearray()

@@ -17,7 +17,7 @@ from sojourn.bulk.mapping import Kind
 from sojourn.bulk.ordering import Order
 from sojourn.bulk.policy import Policy
 from sojourn.store.database import Database
-from sojourn.store.tables import consents, events, identifiers, metadata, profiles, refused_merges, trait_refusals
+from sojourn.store.tables import consents, events, identifiers, profiles, refused_merges, trait_refusals
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = "2026-01-05T09:00:00Z"
@@ -26,7 +26,6 @@ HEADER = ["id", "email", "age", "consent.marketing", "zone", "updated_at"]
 
 def store() -> Database:
     database = Database("sqlite://")
-    database.write_now(metadata.create_all)
     return database
 
 

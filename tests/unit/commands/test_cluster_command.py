@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from sojourn.cli import build
 from sojourn.language.loader import load
 from sojourn.store.database import Database
-from sojourn.store.tables import clusterings, events, inbound, metadata, profiles, segment_members
+from sojourn.store.tables import clusterings, events, inbound, profiles, segment_members
 
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
 CLUSTERS = """
@@ -34,7 +34,6 @@ def arrive(database: Database, first: int, count: int) -> None:
     long_ago = NOW - timedelta(days=300)
 
     def write(connection: Connection) -> None:
-        metadata.create_all(connection)
         connection.execute(insert(profiles), [{"id": one, "traits": {}, "first_seen": long_ago, "last_seen": NOW} for one in who])
         name = ("Order Completed", "Session Started")
         rows = [

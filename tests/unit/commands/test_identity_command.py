@@ -13,7 +13,7 @@ from sojourn.intake.absorb import InboundRow, absorb
 from sojourn.intake.appender import append
 from sojourn.intake.envelope import Envelope
 from sojourn.store.database import Database
-from sojourn.store.tables import inbound, merges, metadata
+from sojourn.store.tables import inbound, merges
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -35,7 +35,6 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("SOJOURN_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "250")
     database = Database(f"sqlite:///{tmp_path}/sojourn.db")
-    database.write_now(metadata.create_all)
     database.write_now(settle)
     app = typer.Typer()
     identity.register(app)

@@ -30,7 +30,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rows = [{"id": id_, "traits": {"last_name": name}, "first_seen": now, "last_seen": now} for id_, name in NAMES.items()]
     because = (Agreement("last_name", "one slip of a key", 5.0),)
     pairs = [(Pair("a", "b", 0.8, 2.0, because), None), (Pair("a", "c", 0.6, 0.6, because), None)]
-    database.write_now(lambda connection: profiles.metadata.create_all(connection))
     database.write_now(lambda connection: connection.execute(insert(profiles), rows))
     database.write_now(queue.propose, pairs, "v1", now)
     yield tmp_path

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,20 +65,18 @@ class World:
         return [(row.name, row.body["properties"]["segment"]) for row in rows]
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Ann bought 10 days ago and came yesterday; Bob bought 10 days ago; Cat never did."""
-    for name in ("SOJOURN_DATABASE_URL", "SOJOURN_JOURNEYS_DIR", "SOJOURN_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    folder, data = tmp_path / "journeys", tmp_path / "var"
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """Ann bought 10 days ago and came yesterday; Bob bought 10 days ago; Cat never did. It is lived once, and each test has a copy."""
+    made = tmp_path_factory.mktemp("lived")
+    folder, data = made / "journeys", made / "var"
     (folder / "segments").mkdir(parents=True)
     (folder / "shop.yaml").write_text(SETTINGS)
     (folder / "back.yaml").write_text(JOURNEY)
     for name, text in SEGMENTS.items():
         (folder / "segments" / f"{name}.yaml").write_text(text)
     data.mkdir()
-    url = f"sqlite:///{data}/sojourn.db"
-    with Shop(journeys_dir=folder, database_url=url) as shop:
+    with Shop(journeys_dir=folder, database_url=f"sqlite:///{data}/sojourn.db") as shop:
         for user in ("ann", "bob", "cat"):
             shop.identify(user, {"email": f"{user}@example.com"})
         shop.advance("20d")
@@ -86,10 +85,19 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         shop.advance("9d")
         shop.track("ann", "Session Started")
         shop.advance("1d")
-        now = shop.now
+        return made, shop.now
+
+
+@pytest.fixture
+def world(lived: tuple[Path, datetime], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("SOJOURN_DATABASE_URL", "SOJOURN_JOURNEYS_DIR", "SOJOURN_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    made, now = lived
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    folder, data = tmp_path / "journeys", tmp_path / "var"
     still = TimeScale(scale=1e-9, real_origin=real_now(), shop_origin=now)
     (data / FILE).write_text(still.model_dump_json())
-    database = Database(url, durable=False)
+    database = Database(f"sqlite:///{data}/sojourn.db", durable=False)
     yield World(folder, data, now, database)
     asyncio.run(database.close())
 

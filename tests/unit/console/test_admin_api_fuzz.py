@@ -18,7 +18,6 @@ from sojourn.clock import SystemClock
 from sojourn.console.api import admin_app
 from sojourn.language.model import Segment
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +42,6 @@ PATHS = (
 @pytest.fixture
 def described() -> schemathesis.BaseSchema:
     database = Database("sqlite://", durable=False)
-    database.write_now(metadata.create_all)
     database.write_now(settle_in)
 
     async def temporal() -> bool:

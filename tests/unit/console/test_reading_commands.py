@@ -12,7 +12,6 @@ from people import SEND, settle_in
 
 from sojourn.commands import profile, why
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata
 
 
 @pytest.fixture
@@ -25,7 +24,6 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def shop(data_dir: Path) -> Path:
     database = Database(f"sqlite:///{data_dir}/sojourn.db")
-    database.write_now(metadata.create_all)
     database.write_now(settle_in)
     return data_dir
 

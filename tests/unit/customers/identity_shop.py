@@ -34,7 +34,6 @@ class People:
 
     def __init__(self, rules=identity.DEFAULT_RULES):
         self.db = Database("sqlite://")
-        self.db.write_now(t.metadata.create_all)
         self.rules = rules
         self._made = count()
         self.seq = 0

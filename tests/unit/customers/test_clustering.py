@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score
 from sqlalchemy import Connection, delete, insert, select
 
 from sojourn.customers.clustering import grouping
@@ -23,7 +22,7 @@ from sojourn.customers.clustering.vectors import Behaviour, behaviour, rows
 from sojourn.language.clusters_model import ClustersModel
 from sojourn.language.loader import load_clusters
 from sojourn.store.database import Database
-from sojourn.store.tables import clusterings, events, metadata, profiles, segment_members
+from sojourn.store.tables import clusterings, events, profiles, segment_members
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +61,8 @@ def planted(
 
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
 def test_planted_clusters_are_found_again(method: str) -> None:
+    from sklearn.metrics import adjusted_rand_score  # most of what imports of a run took, for one law
+
     values, labels = planted()
     done = grouping.group(people(values), plain(methods=method), NOW)
     assert done.choice.chosen.clusters == 3
@@ -168,7 +169,6 @@ def stored(lives: dict[str, list[tuple[str, datetime, dict[str, Any]]]], zones: 
     ]
 
     def fill(connection: Connection) -> None:
-        metadata.create_all(connection)
         connection.execute(insert(profiles), known)
         connection.execute(insert(events), did)
 

@@ -9,7 +9,6 @@ from sojourn.customers import consent, profiles
 from sojourn.customers.identity import resolve
 from sojourn.errors import NotFound
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -29,7 +28,6 @@ class Named:
 @pytest.fixture
 def database():
     opened = Database("sqlite://")
-    opened.write_now(metadata.create_all)
     return opened
 
 

@@ -24,7 +24,6 @@ def pair(left: str, right: str, probability: float = 0.7) -> Pair:
 @pytest.fixture
 def database() -> Database:
     database = Database("sqlite://")
-    database.write_now(lambda connection: profiles.metadata.create_all(connection))
     database.write_now(store, {name: {"last_name": name} for name in "abcd"})
     database.write_now(queue.propose, [(pair("a", "b"), None), (pair("b", "c", 0.6), "a chain")], "v1", NOW)
     return database

@@ -13,14 +13,12 @@ from sojourn.customers.resolution.merging import by_identity
 from sojourn.customers.resolution.pairs import NotComparable, silent
 from sojourn.customers.resolution.running import Outcome, Scored, act, decide, run, score
 from sojourn.store.database import Database
-from sojourn.store.tables import profiles
 
 pytestmark = pytest.mark.slow
 
 
 def opened() -> Database:
     database = Database("sqlite://")
-    database.write_now(lambda connection: profiles.metadata.create_all(connection))
     return database
 
 

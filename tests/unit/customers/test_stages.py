@@ -24,7 +24,7 @@ from sojourn.language.conditions import Condition, EventFact, Facts, ListHistory
 from sojourn.language.loader import load, load_stages
 from sojourn.language.stages_model import RFM, STAGE, STAGES, StagesModel
 from sojourn.store.database import Database
-from sojourn.store.tables import events, metadata, profiles
+from sojourn.store.tables import events, profiles
 
 ROOT = Path(__file__).parents[3]
 FILE = (ROOT / "journeys" / "stages.yaml").read_bytes()
@@ -51,7 +51,6 @@ def stored(lives: dict[str, list[tuple[str, datetime, dict[str, Any]]]], merged:
     ]  # fmt: skip
 
     def fill(connection: Connection) -> None:
-        metadata.create_all(connection)
         connection.execute(insert(profiles), people)
         connection.execute(insert(events), rows)
 
@@ -244,7 +243,6 @@ def test_the_command_shows_the_change_asks_and_writes_what_loads(tmp_path: Path,
     source = stored(shop())
     for table in (profiles, events):
         rows = [dict(row) for row in source.read_now(lambda connection, table=table: connection.execute(select(table)).mappings().all())]
-        database.write_now(metadata.create_all)
         database.write_now(lambda connection, table=table, rows=rows: connection.execute(insert(table), rows))
     folder = tmp_path / "journeys"
     folder.mkdir()

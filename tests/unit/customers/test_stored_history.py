@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from sojourn.customers.history import StoredHistory
 from sojourn.language.conditions.facts import EventFact, ListHistory
 from sojourn.store.database import Database
-from sojourn.store.tables import events, metadata, profiles
+from sojourn.store.tables import events, profiles
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,6 @@ def at(minutes):
 @contextmanager
 def stored(facts, machine=False):
     database = Database("sqlite://")
-    database.write_now(metadata.create_all)
 
     def work(connection):
         people = [{"id": name, "traits": {}, "first_seen": START, "last_seen": START} for name in ("p", "q")]

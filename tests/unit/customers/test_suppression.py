@@ -10,7 +10,7 @@ from stores import examples
 
 from sojourn.customers.suppression import STRENGTH, address_hash, counts, suppress, suppress_all, suppressed, unsuppress
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata, suppressions
+from sojourn.store.tables import suppressions
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 SECRET = "s" * 32
@@ -19,7 +19,6 @@ SECRET = "s" * 32
 @pytest.fixture
 def database():
     opened = Database("sqlite://")
-    opened.write_now(metadata.create_all)
     return opened
 
 

@@ -15,7 +15,7 @@ from sojourn.delivery.ledger import SendOrder, SendRow, send_key
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links, Tokens
 from sojourn.store.database import Database
-from sojourn.store.tables import consents, definitions, entries, identifiers, metadata, profiles, transitions, verdicts
+from sojourn.store.tables import consents, definitions, entries, identifiers, profiles, transitions, verdicts
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WORKSPACE = UUID("00000000-0000-4000-8000-000000000001")
@@ -99,6 +99,5 @@ def furnish(conn: Connection) -> None:
 
 def make_world(url: str = "sqlite://") -> DeliveryWorld:
     db = Database(url)
-    db.write_now(metadata.create_all)
     db.write_now(furnish)
     return DeliveryWorld(db)

@@ -46,14 +46,17 @@ def message(subject: str = "Your cart waits", name: str = "Ann") -> Message:
     )  # fmt: skip
 
 
-def verified(raw: bytes, tmp_path: Path) -> bool:
-    path = tmp_path / "key.pem"
+@cache
+def record(folder: Path) -> bytes:
+    path = folder / "key.pem"
     path.write_bytes(pem())
-    record = b"v=DKIM1; k=rsa; p=" + _public_key(str(path)).encode()
+    return b"v=DKIM1; k=rsa; p=" + _public_key(str(path)).encode()
 
+
+def verified(raw: bytes, tmp_path: Path) -> bool:
     def txt(name: bytes, timeout: int = 5) -> bytes:
         assert name == b"s1._domainkey.shop.example."
-        return record
+        return record(tmp_path)
 
     return dkim.verify(raw, dnsfunc=txt)
 

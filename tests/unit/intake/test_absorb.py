@@ -26,7 +26,6 @@ class Shop:
 
     def __init__(self):
         self.db = Database("sqlite://")
-        self.db.write_now(metadata.create_all)
         self.seq = 0
 
     def take(self, *envelopes):

@@ -18,7 +18,7 @@ from sojourn.intake.emit import emit
 from sojourn.intake.envelope import Envelope, read_call
 from sojourn.language.loader import load_profile, load_shop
 from sojourn.store.database import Database
-from sojourn.store.tables import inbound, metadata, trait_refusals
+from sojourn.store.tables import inbound, trait_refusals
 from sojourn.store.tables import profiles as profiles_table
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,6 @@ class People:
 
     def __init__(self, rules=RULES):
         self.db, self.rules, self.seq = Database("sqlite://"), rules, 0
-        self.db.write_now(metadata.create_all)
 
     def take(self, *envelopes):
         """Absorb events, and what they bring about."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from sojourn.language.conditions import Condition, Facts, ListHistory
 from sojourn.store.database import Database
-from sojourn.store.tables import events, metadata, profiles
+from sojourn.store.tables import events, profiles
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,7 +23,6 @@ class _Asked(Exception):
 @pytest.fixture(scope="module", name="database")
 def fresh_database() -> Iterator[Database]:
     found = Database("sqlite://")
-    found.write_now(metadata.create_all)
     yield found
     found.close_now()
 

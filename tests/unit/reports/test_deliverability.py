@@ -13,7 +13,7 @@ from sojourn.delivery import brakes
 from sojourn.reports.deliverability import By, Row, by_day, deliverability, total
 from sojourn.reports.page import page, percent
 from sojourn.store.database import Database
-from sojourn.store.tables import definitions, entries, events, messages, metadata, profiles, segment_members, sends
+from sojourn.store.tables import definitions, entries, events, messages, profiles, segment_members, sends
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SINCE = NOW - timedelta(days=7)
@@ -39,7 +39,6 @@ class Shop:
 
     def __init__(self) -> None:
         self.db = Database("sqlite://")
-        self.db.write_now(metadata.create_all)
         self.db.write_now(furnish)
         self.count = 0
 

@@ -14,7 +14,6 @@ from sojourn.store import leases
 from sojourn.store.database import Database
 from sojourn.store.leases import GOOD_FOR_S, LONG_GONE, Lease, this_process
 from sojourn.store.tables import leases as table
-from sojourn.store.tables import metadata
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -44,7 +43,6 @@ def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
 @pytest.fixture
 def database() -> Iterator[Database]:
     opened = Database("sqlite://")
-    opened.write_now(metadata.create_all)
     yield opened
     opened.close_now()
 

@@ -16,7 +16,7 @@ from sojourn.intake.envelope import MAX_ID, MAX_NAME, read_call
 from sojourn.intake.process import position, process_batch
 from sojourn.language.loader import load
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata, quarantine
+from sojourn.store.tables import quarantine
 from sojourn.travel.registry import Registry
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -33,7 +33,6 @@ CALLS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("number", range(len(CALLS)))
 def test_a_long_or_odd_value_is_taken_and_routed(number: int) -> None:
     database = Database("sqlite://")
-    database.write_now(metadata.create_all)
     registry = Registry(load(Path(__file__).parents[2] / "real/journeys_faults"))
     database.write_now(registry.store, NOW)
     call = read_call("batch", json.dumps({"batch": [CALLS[number]]}).encode(), received_at=NOW)
@@ -48,7 +47,6 @@ def test_a_long_or_odd_value_is_taken_and_routed(number: int) -> None:
 @pytest.mark.parametrize("where", ["messageId", "event", "userId"])
 def test_a_text_that_no_store_could_keep_is_set_aside_with_its_reason(text: str, where: str) -> None:
     database = Database("sqlite://")
-    database.write_now(metadata.create_all)
     bad = {"type": "track", "userId": "u", "event": "E", "messageId": "m", where: text}
     call = read_call("batch", json.dumps({"batch": [bad, {"type": "track", "userId": "u", "event": "E"}]}).encode(), received_at=NOW)
     assert len(database.write_now(append, call.envelopes, call.quarantined)) == 1

@@ -16,7 +16,7 @@ from sojourn.language.conditions import parse
 from sojourn.language.loader import load
 from sojourn.language.segment_guards import MOST_ATTRIBUTES, attributes, too_many_attributes
 from sojourn.store.database import Database
-from sojourn.store.tables import metadata, profiles, segment_members
+from sojourn.store.tables import profiles, segment_members
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PEOPLE = [f"{i:08x}-0000" for i in range(24)]
@@ -104,7 +104,6 @@ def test_a_segment_that_anything_names_is_not(tmp_path: Path, by: str) -> None:
 @pytest.fixture(scope="module", name="database")
 def fresh_database() -> Database:
     found = Database("sqlite://")
-    found.write_now(metadata.create_all)
 
     def settle(connection: Connection) -> None:
         connection.execute(insert(profiles), [{"id": one, "traits": {}, "first_seen": NOW, "last_seen": NOW} for one in PEOPLE])

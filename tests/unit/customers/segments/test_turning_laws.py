@@ -25,7 +25,7 @@ from sojourn.language.conditions.turning import unreckonable
 from sojourn.language.conditions.values import as_moment, reckon
 from sojourn.language.durations import format_duration
 from sojourn.store.database import Database
-from sojourn.store.tables import events, metadata, profiles
+from sojourn.store.tables import events, profiles
 from sojourn.store.types import to_micros
 
 pytestmark = pytest.mark.slow
@@ -198,7 +198,6 @@ def test_the_moment_that_is_given_turns_it_unless_many_turns_in_a_row_turn_nothi
 @pytest.fixture(scope="module", name="database")
 def fresh_database() -> Database:
     found = Database("sqlite://")
-    found.write_now(metadata.create_all)
     return found
 
 
