@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from sojourn.errors import Transient
+
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
@@ -15,7 +17,8 @@ class Together(Generic[Ask, Answer]):
     """Does at once what is asked for while it is at work: one that comes alone goes alone, and waits for nobody.
 
     Where several cannot be done together, each is done alone, so that what is wrong with one of them is told to whoever
-    asked for it and to no one else. Nothing of what failed may remain: it is done again.
+    asked for it and to no one else. Nothing of what failed may remain: it is done again. What passes by itself (`Transient`:
+    the store is away) is told to all of them at once: each alone would wait for it as long as all together did.
 
     Args:
         work: does some and gives an answer to each, in their order. As many wait as there are callers; these are bounded.
@@ -65,11 +68,13 @@ class Together(Generic[Ask, Answer]):
         try:
             answers = await self._work([ask for ask, _ in some])
         except Exception as error:
-            if len(some) > 1:
+            if len(some) == 1 or isinstance(error, Transient):
+                for _, waiting in some:
+                    if not waiting.done():
+                        waiting.set_exception(error)
+            else:
                 for one in some:
                     await self._do([one])
-            elif not some[0][1].done():
-                some[0][1].set_exception(error)
             return
         for (_, waiting), answer in zip(some, answers, strict=True):
             if not waiting.done():

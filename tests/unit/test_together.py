@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from sojourn.errors import StoreUnavailable
 from sojourn.together import Together
 
 
@@ -48,6 +49,19 @@ async def test_what_is_wrong_with_one_is_told_to_it_alone() -> None:
     assert told[:2] + told[3:] == [2, 4, 6]
     assert isinstance(told[2], ValueError)
     assert work.turns == [[1], [2, -1, 3], [2], [-1], [3]]
+
+
+async def test_what_passes_by_itself_is_told_to_all_at_once() -> None:
+    turns = []
+
+    async def away(numbers: Sequence[int]) -> list[int]:
+        turns.append(list(numbers))
+        await asyncio.sleep(0)
+        raise StoreUnavailable("the database is away")
+
+    told = await asyncio.gather(*map(Together(away, 100), range(5)), return_exceptions=True)
+    assert [type(each) for each in told] == [StoreUnavailable] * 5
+    assert turns == [[0], [1, 2, 3, 4]]
 
 
 async def test_after_one_that_went_alone_and_failed_the_others_go_on() -> None:
