@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import heartbeat
 from sojourn.clock import monotonic
-from sojourn.errors import NotCaughtUp, Terminal
+from sojourn.errors import NotCaughtUp, NotFound, Terminal
 from sojourn.tracing import span
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
@@ -47,5 +47,7 @@ class JourneyActivities:
                 if monotonic() > deadline:
                     raise
                 await asyncio.sleep(CATCH_UP_PAUSE)
+            except NotFound:  # a worker that was started on other data may have been asked: whoever has the entry goes on
+                raise
             except Terminal as error:
                 raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
