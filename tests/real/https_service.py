@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from certificates import certified
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 10  # of one connection
@@ -83,7 +77,7 @@ def serving(folder: Path, hosts: list[str], answer: Answer) -> Iterator[Service]
         hosts: by which names it is asked.
         answer: what it says.
     """
-    context = _certified(hosts, folder)
+    context = certified(hosts, folder)
     (folder / "sitecustomize.py").write_text(AT_HOME.format(certificate=str(folder / "cert.pem")))
 
     class Handler(BaseHTTPRequestHandler):
@@ -116,20 +110,3 @@ def serving(folder: Path, hosts: list[str], answer: Answer) -> Iterator[Service]
         server.shutdown()
         server.server_close()
         thread.join(LIMIT_SECONDS)
-
-
-def _certified(hosts: list[str], folder: Path) -> ssl.SSLContext:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context

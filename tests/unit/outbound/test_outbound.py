@@ -5,16 +5,11 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from certificates import certified
 
 from sojourn.breaker import FAILURES, REST_SECONDS
 from sojourn.errors import Unanswerable, Unanswered
@@ -236,29 +231,10 @@ async def test_a_post_carries_body_and_headers_and_an_empty_answer_is_one() -> N
 # -- TLS ---------------------------------------------------------------------------------------------
 
 
-def certified(host: str, folder: Path) -> ssl.SSLContext:
-    """Return a server's TLS with a certificate of its own for a host, and leave it in the folder as one to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    begins = datetime(2020, 1, 1, tzinfo=UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(begins).not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
-
-
 @pytest.mark.parametrize(("certificate", "good"), [(HOST, True), ("other.shop.example", False)])
 async def test_the_pinned_address_has_to_prove_that_it_is_the_host(certificate: str, good: bool, tmp_path: Path) -> None:
     served = Served(lambda _: JSON + b"{}")
-    server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=certified(certificate, tmp_path))
+    server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=certified([certificate], tmp_path))
     web = client()
     web._tls = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
     async with server:
