@@ -91,7 +91,8 @@ class Reader:
         """Read in this process."""
         rows, columns = open_file(self._order, self._format, self._place)
         place, origin, policy, new_id = self._place, self._origin, self._policy, OrderedIds()
-        is_people, regular = self._order.kind is Kind.profiles, rows.regular
+        is_people, regular, names = self._order.kind is Kind.profiles, rows.regular, rows.columns()
+        of_all = None if names is None else columns.layout(names)
         for row in rows:
             ends = (place.rows, place.offset, place.line)
             item: Prepared | Envelope
@@ -99,7 +100,7 @@ class Reader:
                 if row.values is None:
                     raise BadRow(row.reason)
                 checked(row.values, regular)
-                record = columns.layout(tuple(row.values)).record(row.values)
+                record = (of_all or columns.layout(tuple(row.values))).record(row.values)
                 if is_people:
                     item = prepare(record, row.line, place.rows, origin, policy, new_id)
                 else:

@@ -105,7 +105,7 @@ class IdentityRules(Model):
         return [re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE | re.DOTALL) for text in self.blocked]
 
 
-_JUDGED_AT_MOST = 100_000
+_JUDGED_AT_MOST = 5_000  # what comes again comes soon; more would only push other things out of the processor's memory
 
 
 def is_placeholder(kind: str, value: str) -> bool:
