@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from sojourn.errors import SettingsError
 from sojourn.process_tree import Part
@@ -17,6 +19,7 @@ LOCAL = "127.0.0.1"
 UI_PORT = 8233
 LOCK_FILE = "up.lock"
 _CONNECT_LIMIT_S = 0.5
+_reserved: dict[int, TextIO] = {}  # by port, the file whose lock keeps it
 
 
 def find_temporal() -> str:
@@ -69,6 +72,22 @@ def free_port(host: str = LOCAL) -> int:
         return int(probe.getsockname()[1])
 
 
+def _reserve(port: int) -> bool:
+    """Keep a port for this process as long as it lives; False where another has done so: two that start at once both find it free."""
+    import fcntl  # not on Windows, where the other commands must work all the same
+
+    if port in _reserved:
+        return True
+    file = (Path(tempfile.gettempdir()) / f"sojourn-{os.getuid()}-{port}.lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    _reserved[port] = file
+    return True
+
+
 def choose_port(wanted: int, *, insisted: bool, what: str, flag: str, host: str = LOCAL) -> tuple[int, str | None]:
     """Return a port to listen at, and a sentence where it is not the usual one.
 
@@ -82,7 +101,7 @@ def choose_port(wanted: int, *, insisted: bool, what: str, flag: str, host: str 
     Raises:
         SettingsError: the given port is taken.
     """
-    if is_free(host, wanted):
+    if is_free(host, wanted) and _reserve(wanted):
         return wanted, None
     if insisted:
         raise SettingsError(f"port {wanted} is taken by another program; give {what} another by {flag}, or leave it out to have one chosen")

