@@ -78,7 +78,10 @@ def _reserve(port: int) -> bool:
 
     if port in _reserved:
         return True
-    file = (Path(tempfile.gettempdir()) / f"sojourn-{os.getuid()}-{port}.lock").open("a")
+    try:
+        file = (Path(tempfile.gettempdir()) / f"sojourn-{os.getuid()}-{port}.lock").open("a")
+    except OSError:
+        return True  # there is nowhere to keep it; whoever comes second is told by the port itself
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

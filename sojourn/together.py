@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from sojourn.errors import Transient
 
+MOST = 20  # at once: enough to share what a transaction costs, few enough that none waits long for the others
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
@@ -25,7 +26,7 @@ class Together(Generic[Ask, Answer]):
         most: how many at once.
     """
 
-    def __init__(self, work: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]], most: int) -> None:
+    def __init__(self, work: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]], most: int = MOST) -> None:
         self._work, self._most = work, most
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
         self._at_work: asyncio.Task[None] | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Connection, bindparam, exists, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select
 
 from sojourn.customers import consent, preferences
 from sojourn.customers.consent import Consent
@@ -24,7 +25,7 @@ from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp
 from sojourn.language.identity_rules import ANONYMOUS, USER
-from sojourn.store.bulk import DIALECTS, like_any, many
+from sojourn.store.bulk import like_any, many
 from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, entries, identifiers, inbound, profiles, sends
 
@@ -41,9 +42,6 @@ _BEHIND = _WAITS.where(
         inbound.c.profile_id.in_(bindparam("people", expanding=True)),
     )
 )
-_NAMED_BESIDE = {
-    dialect: _WAITS.where(inbound.c.known_by.is_not(None), like_any(dialect, inbound.c.known_by, "patterns")) for dialect in DIALECTS
-}
 _STANDING = (
     select(
         entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, brakes.ON_JOURNEY, brakes.ON_BECAUSE
@@ -91,7 +89,12 @@ def caught_up(conn: Connection, people: Sequence[str]) -> None:
 def _named_beside(conn: Connection, known: Sequence[Key]) -> bool:
     """Tell whether an event that waits names one of these beside its user id and its anonymous id."""
     dialect = conn.dialect.name
-    return conn.execute(_NAMED_BESIDE[dialect], {"patterns": many(dialect, map(_pattern, known))}).first() is not None
+    return conn.execute(_naming(dialect), {"patterns": many(dialect, map(_pattern, known))}).first() is not None
+
+
+@cache
+def _naming(dialect: str) -> Select[Any]:
+    return _WAITS.where(inbound.c.known_by.is_not(None), like_any(dialect, inbound.c.known_by, "patterns"))
 
 
 def _pattern(key: Key) -> str:

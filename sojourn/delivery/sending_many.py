@@ -32,8 +32,6 @@ from sojourn.store.database import Database
 from sojourn.store.tables import profiles
 from sojourn.together import Together
 
-TOGETHER = 20  # messages at most that go together because they came at the same time
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -88,8 +86,8 @@ class Deliveries:
 
     def __init__(self, db: Database, provider: Provider | Routing, clock: Clock, keep: Keep, emit: Emit | None = None) -> None:
         self._db, self._routing, self._clock, self._keep, self._emit = db, routing_of(provider), clock, keep, emit
-        self._claims = Together(self._claim, TOGETHER)
-        self._settlements = Together(self._settle, TOGETHER)
+        self._claims = Together(self._claim)
+        self._settlements = Together(self._settle)
 
     async def deliver(self, asked: Asked) -> Came:
         """Carry one message, its transactions together with those of others that are asked for at the same time.

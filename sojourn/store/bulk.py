@@ -14,7 +14,6 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 T = TypeVar("T")
 Many = Sequence[str] | str
-DIALECTS = ("sqlite", "postgresql")
 CHUNK = 5_000  # values in one IN; both stores take about 32,000 parameters a statement
 
 

@@ -29,7 +29,7 @@ from sojourn.delivery.outcomes import Held
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.rules import GateRules, rules_of
-from sojourn.delivery.sending_many import TOGETHER, Asked, Came, Deliveries
+from sojourn.delivery.sending_many import Asked, Came, Deliveries
 from sojourn.delivery.tokens import Links
 from sojourn.errors import Transient, Unanswered
 from sojourn.language.model import Call, Enter, Send, Set, Step
@@ -273,7 +273,7 @@ class StoredJourneys:
 
     @cached_property
     def _preparations(self) -> Together[tuple[Advance, Heard | None], Prepared | Transient]:
-        return Together(lambda asks: self.store.read(self._preparing.prepare_all, asks), TOGETHER)
+        return Together(lambda asks: self.store.read(self._preparing.prepare_all, asks))
 
     @cached_property
     def _deliveries(self) -> Deliveries:
@@ -285,7 +285,7 @@ class StoredJourneys:
             await self.store.write(_keep_rows, decided)
             return [None] * len(decided)
 
-        return Together(keep, TOGETHER)
+        return Together(keep)
 
 
 def _keep_those(connection: Connection, asked: Sequence[Asked]) -> None:

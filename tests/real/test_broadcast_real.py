@@ -90,7 +90,7 @@ def test_a_broadcast_is_paused_at_once_survives_its_workers_death_and_reaches_ev
     time.sleep(HEEDED_S)
     at_pause = accepted(stack)
     assert at_pause < len(wanted), "it was over before it could be paused"
-    time.sleep(2)
+    time.sleep(2)  # nothing more goes out: only time can show it
     assert accepted(stack) == at_pause
     command(stack, folder, "broadcast", "resume", "news")
     until(lambda: accepted(stack) > at_pause + 50, what="more messages")
