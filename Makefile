@@ -15,7 +15,7 @@ UV ?= $(shell command -v uv 2>/dev/null || echo .venv-lock/bin/uv)
 # Where Python may keep no compiled files, every process compiles all anew, and pytest rewrites every assertion again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up demo test quick lint bench lock install clean
+.PHONY: help up demo test exhaustive quick lint bench lock install clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,15 @@ demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and p
 	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz --engage 0.3 $(UP)
 
 test: $(STAMP) ## run the tests, and those of the store once more on PostgreSQL; TESTS="tests/unit -k router" narrows them
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
-	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m store $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not exhaustive" $(TESTS)
+	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "store and not exhaustive" $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
+
+exhaustive: $(STAMP) ## run whole corpora, many seeds and long kills, which `make test` samples
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m exhaustive $(TESTS) || [ $$? -eq 5 ]
+	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "store and exhaustive" $(TESTS) || [ $$? -eq 5 ]
 
 quick: $(STAMP) ## run the tests that take no seconds
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not real" $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not real and not exhaustive" $(TESTS)
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .

@@ -29,7 +29,13 @@ DATES = [datetime(2010, 9, 1, 4, tzinfo=UTC), datetime(2011, 3, 15, 12, tzinfo=U
 TAKEN_EVERY = 24 if STORE == "postgresql" else 8  # hours; a day's orders come in three times, or once where a batch takes longer
 LATER = timedelta(minutes=1)  # an order is known a minute after it was made
 
-pytestmark = [pytest.mark.real, pytest.mark.store, pytest.mark.skipif(not ORDERS.exists(), reason="shared/data/online_retail is absent")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.store,
+    pytest.mark.exhaustive,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not ORDERS.exists(), reason="shared/data/online_retail is absent"),
+]
 
 # Each segment as its author writes it, and as a count over the raw orders says it.
 SEGMENTS = {
