@@ -9,6 +9,7 @@ from jinja2 import nodes
 from pydantic import Field, model_validator
 
 from sojourn.content.budget import current
+from sojourn.content.header_text import is_blank
 from sojourn.content.links import ALLOWED, TRACKABLE
 from sojourn.content.missing import Missing
 from sojourn.errors import MissingFact
@@ -111,7 +112,7 @@ def _literal(value: nodes.Expr) -> Any:
 def as_given(value: Any, block: Block, name: str) -> Any:
     """Return what an input stands for: what is given where it is of its kind, else the default, else what is missing."""
     declared = block.inputs[name]
-    blank = isinstance(value, str) and not value.strip()
+    blank = isinstance(value, str) and is_blank(value)
     if not isinstance(value, Missing) and value is not None and not blank and fits(declared.type, value):
         return value
     path = value.path if isinstance(value, Missing) else name

@@ -11,6 +11,7 @@ from jinja2 import TemplateError, nodes
 from sojourn.content import amp, blocks
 from sojourn.content.calling import CALLABLE, MAX_RECOMMENDED, unclear_counts
 from sojourn.content.facts import Rendered, RenderFacts
+from sojourn.content.header_text import MAX_SUBJECT, cleaned_differs
 from sojourn.content.legible import illegible
 from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced
 from sojourn.content.reach import File, Reach
@@ -195,6 +196,11 @@ def _lines(contents: Contents, source: Source, language: str | None, said: Mappi
                 continue
             yield from ((key, message) for _, message in getattr(tree, "noted", ()))
             yield from ((key, message) for path, _ in _paths(tree) if (message := _token_fault(path, source, _GIVEN)))
+            said_itself = "".join(data.data for data in tree.find_all(nodes.TemplateData)).strip()
+            if key == "subject" and cleaned_differs(said_itself):
+                yield key, "a line break, a control character or `=?`, which cannot stand in a header; write it on one line, without"
+            if key == "subject" and len(said_itself) > MAX_SUBJECT:
+                yield key, f"longer than {MAX_SUBJECT} characters, at which it is cut; say less"
 
 
 def _asked(contents: Contents, source: Source, found: Reach, known: Known) -> Iterable[Problem]:

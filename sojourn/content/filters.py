@@ -10,6 +10,7 @@ from jinja2 import filters as jinja
 
 from sojourn.content import speech
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
+from sojourn.content.header_text import is_blank
 from sojourn.content.missing import Missing
 from sojourn.content.speech import Speech
 from sojourn.errors import RenderError
@@ -23,7 +24,7 @@ _OF_TEXTS = frozenset({"capitalize", "e", "escape", "lower", "title", "trim", "t
 
 def default(value: Any, fallback: Any = "") -> Any:
     """Return the value, or the fallback where it is missing or blank."""
-    if isinstance(value, Missing) or (isinstance(value, str) and not value.strip()):
+    if isinstance(value, Missing) or (isinstance(value, str) and is_blank(value)):
         run = current()
         if run is not None and isinstance(value, Missing) and isinstance(fallback, str | int | float):
             run.token(value.path, fallback, "fallback")

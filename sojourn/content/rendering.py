@@ -10,16 +10,14 @@ from jinja2 import Template
 from sojourn.content.budget import Run
 from sojourn.content.facts import RenderFacts, plain
 from sojourn.content.fetches import stands_for
+from sojourn.content.header_text import subject_text
 from sojourn.content.holes import Unholed
 from sojourn.content.page import Message, afresh
 from sojourn.content.pages import Pages
-from sojourn.content.sandbox import ENCODED_WORD, has_control
 from sojourn.content.source import Source
 from sojourn.content.speech import Speech
 from sojourn.content.translations import base, code
 from sojourn.errors import MissingFact, RenderError, SojournError
-
-MAX_SUBJECT = 250
 
 
 def run_template(template: Template, values: Mapping[str, Any], run: Run) -> str:
@@ -137,13 +135,9 @@ def subject_line(name: str, text: str) -> str:
     """Return a subject as it may stand in a header.
 
     Raises:
-        RenderError: it is empty, too long, or has what a header must not.
+        RenderError: it is empty.
     """
-    line = text.strip()
-    if has_control(line) or ENCODED_WORD in line:
-        raise RenderError(f"the subject of {name} has a line break, a control character or `=?`; write it on one line")
+    line = subject_text(text)
     if not line:
         raise RenderError(f"the subject of {name} is empty")
-    if len(line) > MAX_SUBJECT:
-        raise RenderError(f"the subject of {name} is longer than {MAX_SUBJECT} characters")
     return line

@@ -23,6 +23,7 @@ from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.calling import CALLABLE, RECOMMENDED
 from sojourn.content.fetches import encoded
 from sojourn.content.filters import allowed
+from sojourn.content.header_text import value_text
 from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
 from sojourn.content.inline import Inlining
 from sojourn.content.missing import Missing
@@ -42,15 +43,8 @@ _SOURCES = {**ROOTS, RECOMMENDED: "recommendation"}
 MAX_RANGE = 100
 MAX_NUMBER = 10**15
 _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # MJML stops at the first of these
-ENCODED_WORD = "=?"
 _TOO_DEEP = "it is nested too deeply; say less in one expression, and include less within one block"
-
-
-def has_control(text: str) -> bool:
-    """Tell whether a text has a character that may not stand in a header."""
-    return _CONTROL.search(text) is not None
 
 
 def small_range(*bounds: int) -> range:
@@ -91,9 +85,7 @@ def _shown(value: Any) -> Any:
         run.step()
         run.write(len(text))
         if run.header:
-            if ENCODED_WORD in text:
-                raise RenderError("a subject must not contain `=?`, which mail programs take for an encoded header")
-            return _CONTROL.sub(" ", text).strip()
+            return value_text(text)
         if not text.isprintable() and _NO_HTML.search(text):
             return type(value)(_NO_HTML.sub(" ", text))
     return value

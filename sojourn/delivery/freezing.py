@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from sojourn.content.header_text import name_text, subject_text
 from sojourn.content.links import rewrite_amp, rewrite_links
 from sojourn.delivery import ledger
 from sojourn.delivery.ledger import SendOrder, SendRow
@@ -114,8 +115,9 @@ def make(order: SendOrder, rendered: RenderedMessage, tracking: Links, *, pixel:
         headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message = {
-        "to_address": order.to_address, "to_name": order.to_name, "from_address": order.from_address,
-        "from_name": order.from_name, "subject": rendered.subject, "html": html, "text": text, "headers": headers, "amp": amp,
+        "to_address": order.to_address, "to_name": name_text(order.to_name), "from_address": order.from_address,
+        "from_name": name_text(order.from_name), "subject": subject_text(rendered.subject),
+        "html": html, "text": text, "headers": headers, "amp": amp,
     }  # fmt: skip
     return Made(order, message, urls, rendered.live, rendered.tokens)
 

@@ -6,7 +6,6 @@ Headers are written here, not by the email package, which has let values break o
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from binascii import b2a_qp
 from collections.abc import Mapping
@@ -18,13 +17,12 @@ from email.parser import BytesParser
 from email.utils import format_datetime, quote
 from functools import lru_cache
 
+from sojourn.content.header_text import ENCODED_WORD, name_text, subject_text
 from sojourn.errors import RenderError
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
-ENCODED_WORD = "=?"
 SENDER_ID = "sojourn"
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]+")  # they turn the direction of what follows, and so what a reader sees
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 _NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
@@ -35,7 +33,7 @@ class UnsafeHeader(RenderError):
 
 @dataclass(frozen=True)
 class Message:
-    """A message, frozen under its key."""
+    """A message, frozen under its key; its subject and names are cleaned as they are given."""
 
     key: str
     to_address: str
@@ -48,6 +46,12 @@ class Message:
     from_name: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     amp: str | None = None
+
+    def __post_init__(self) -> None:
+        """Clean what stands in headers: SMTP and the APIs of providers write it from here."""
+        cleaned = {"subject": subject_text(self.subject), "to_name": name_text(self.to_name), "from_name": name_text(self.from_name)}
+        for name, value in cleaned.items():
+            object.__setattr__(self, name, value)
 
     @property
     def id(self) -> str:
@@ -83,7 +87,7 @@ def to_bytes(message: Message) -> bytes:
     AMP stands before HTML: some mail programs show the last part, whatever it is.
 
     Raises:
-        UnsafeHeader: a header's value holds `=?` or a control character, or does not read back as it was meant.
+        UnsafeHeader: an address or a header of ours holds what it must not, or a header does not read back as it was meant.
     """
     wanted = _headers(message)
     boundary = f"=_{message.key}"  # "=_" cannot stand in quoted-printable, and a second post has the same bytes
@@ -111,7 +115,7 @@ def _headers(message: Message) -> dict[str, str | _Mailbox]:
     wanted: dict[str, str | _Mailbox] = {
         "From": _mailbox(message.from_name, message.from_address),
         "To": _mailbox(message.to_name, message.to_address),
-        "Subject": _one_line("Subject", message.subject),
+        "Subject": _safe("Subject", message.subject),
         "Date": format_datetime(message.date),
         "Message-ID": message.id,
     }
@@ -132,16 +136,11 @@ def _safe(name: str, value: str) -> str:
     return value
 
 
-def _one_line(name: str, value: str) -> str:
-    """Return a value on one line, without what turns its direction: names that were copied from elsewhere often carry that."""
-    return " ".join(_TURNS.sub("", _safe(name, value)).split())
-
-
 def _mailbox(name: str | None, address: str) -> _Mailbox:
     local, at, domain = _safe("address", address).rpartition("@")
     if not (at and local and domain and address.isascii()) or set(address) & _NOT_IN_ADDRESS:
         raise UnsafeHeader("an address is not one that can be written into a header")
-    return _Mailbox(_one_line("name", name or ""), address)
+    return _Mailbox(_safe("name", name or ""), address)
 
 
 def _line(name: str, value: str | _Mailbox) -> str:

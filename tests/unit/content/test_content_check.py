@@ -81,3 +81,12 @@ def test_tokens_of_the_front_matter_are_checked(front: str) -> None:
     found = problems("<mj-text>x</mj-text>", front)
     assert len(found) == 1
     assert "unknown token" in found[0]
+
+
+def test_a_subject_that_cannot_stand_in_a_header_is_said_with_its_place() -> None:
+    for written in ('"Hello =?utf-8?q?x?="', '"Hello\\nyou"', '"Hello\\u2028you"', '"Hello \\u202eyou"', '"Hello\\x85you"'):
+        found = problems("<mj-text>x</mj-text>", f"subject: {written}")
+        assert [one.partition(": ")[0] for one in found] == ["journeys/content/mail.mjml:2:1"], (written, found)
+        assert "cannot stand in a header" in found[0]
+    assert "longer than 250 characters" in problems("<mj-text>x</mj-text>", f"subject: {'word ' * 60}")[0]
+    assert problems("<mj-text>x</mj-text>", 'subject: "{{ profile.a | default(\'x\') }}"') == []

@@ -14,7 +14,7 @@ from jinja2 import Environment
 
 from sojourn.clock import processor_time
 from sojourn.content import Contents, RenderFacts
-from sojourn.content.sandbox import has_control
+from sojourn.content.header_text import cleaned_differs
 from sojourn.errors import RenderError
 from sojourn.language.problems import DefinitionError
 
@@ -171,25 +171,28 @@ def header_values() -> list[Any]:
 @pytest.mark.parametrize("attack", header_values())
 def test_a_name_that_would_be_a_header_does_not_come_through_a_subject(attack: dict[str, Any]) -> None:
     contents, given = one("x", "Hello {{ profile.name }}, welcome"), RenderFacts(profile={"name": attack["value"]})
-    if "=?" in attack["value"] or len(attack["value"]) > 300:
-        with pytest.raises(RenderError) as error:
-            contents.render("mail", given)
-        assert "evil" not in str(error.value)
-        return
     subject = contents.render("mail", given).subject
     assert subject.startswith("Hello ")
-    assert not has_control(subject)
+    assert not cleaned_differs(subject)
+    assert len(subject) <= 250
     assert "=?" not in subject
     assert len(subject.splitlines()) == 1
 
 
-def test_an_encoded_word_put_together_from_two_tokens_is_refused() -> None:
-    with pytest.raises(RenderError, match=r"=\?"):
-        one("x", "Hello {{ profile.a }}{{ profile.b }}").render("mail", RenderFacts(profile={"a": "=", "b": "?utf-8?q?x?="}))
+def test_an_encoded_word_put_together_from_two_tokens_is_none() -> None:
+    given = RenderFacts(profile={"a": "=", "b": "?utf-8?q?x?="})
+    assert one("x", "Hello {{ profile.a }}{{ profile.b }}").render("mail", given).subject == "Hello = ?utf-8?q?x?="
 
 
-def test_an_empty_or_endless_subject_is_refused() -> None:
+def test_a_value_of_nothing_that_shows_takes_the_fallback() -> None:
+    contents = one("x", 'Hello {{ profile.name | default("you") }}')
+    for name in ("\x00", "\u202e\u2069", "\ud800", "\x85\u2028"):
+        assert contents.render("mail", RenderFacts(profile={"name": name})).subject == "Hello you"
+
+
+def test_an_empty_subject_is_refused_and_an_endless_one_cut() -> None:
     contents = one("x", "{{ profile.name | trim }}")
-    for name in ("", "x" * 300):
+    assert contents.render("mail", RenderFacts(profile={"name": "x" * 300})).subject == "x" * 249 + "…"
+    for name in ("", " "):
         with pytest.raises(RenderError):
             contents.render("mail", RenderFacts(profile={"name": name}))

@@ -139,7 +139,7 @@ def test_what_cannot_be_rendered_says_why(tmp_path: Path) -> None:
 def test_headers_that_could_not_be_written_are_said(tmp_path: Path) -> None:
     place = folder(tmp_path)
     (place / "personas").mkdir()
-    text = 'persona: one\ndescription: x\nprofile: {first_name: "=?utf-8?q?x?=", email: a@b.example}\nevent: {thing: x}\n'
+    text = 'persona: one\ndescription: x\nprofile: {first_name: "Ann", email: "a b@c.example"}\nevent: {thing: x}\n'
     (place / "personas" / "one.yaml").write_text(text)
     (place / "content" / "note.mjml").write_text(NOTE.replace('A note to {{ profile.first_name | default("you") }}', "A note"))
     made = Workshop.load(place).make(Case("note", Workshop.load(place).persona("one")))

@@ -156,20 +156,15 @@ async def test_a_form_that_is_none_of_ours_is_refused_and_changes_nothing(target
 
 # A header's value is tried in every place by one test: pytest takes longer about a test than such a trial takes.
 @pytest.mark.parametrize("attack", corpus("header_values.jsonl"))
-def test_a_value_stays_within_its_header_or_the_message_is_refused(attack: dict[str, Any]) -> None:
+def test_a_value_stays_within_its_header_and_loses_no_message(attack: dict[str, Any]) -> None:
     for place, header in {"subject": "Subject", "to_name": "To", "from_name": "From"}.items():
-        message = replace(PLAIN, **{place: attack["value"]})
-        if not attack.get("meant"):
-            with pytest.raises(UnsafeHeader):
-                to_bytes(message)
-            continue
-        raw = to_bytes(message)
+        raw = to_bytes(replace(PLAIN, **{place: attack["value"]}))
         read = message_from_bytes(raw, policy=policy.default)
         assert read.keys() == NAMES, place
-        if place == "subject":
-            assert str(read["Subject"]) == meant(attack["value"])
-        else:
-            assert [name for name, _ in mailboxes(raw, header)] == [meant(attack["value"])], place
+        most = 250 if place == "subject" else 200
+        said = str(read["Subject"]) if place == "subject" else mailboxes(raw, header)[0][0]
+        whole = meant(attack["value"], name=place != "subject")
+        assert said == whole if len(whole) <= most else said.endswith("…") and whole.startswith(said[:-1]), place
 
 
 @pytest.mark.parametrize("attack", corpus("header_values.jsonl"))

@@ -204,11 +204,12 @@ def test_a_missing_or_broken_address_suppresses(world: DeliveryWorld, address: s
     assert isinstance(claim(world, key=row.key), Suppressed)
 
 
-def test_an_evil_name_in_a_subject_suppresses_the_message(world: DeliveryWorld) -> None:
-    world.plan(rendered=FakeRendered(subject="Hello =?utf-8?q?Bob=0D=0ABcc:_evil@example.com?="))
-    result = claim(world)
-    assert isinstance(result, Suppressed)
-    assert result.reason.startswith("message:")
+def test_what_may_not_stand_in_a_header_is_cleaned_before_the_message_is_frozen(world: DeliveryWorld) -> None:
+    evil = "Hello\x00 \u202e=?utf-8?q?Bob=0D=0ABcc:_evil@example.com?="
+    row = world.plan(world.another("2", to_name=f"{evil}\ud800"), rendered=FakeRendered(subject=evil))
+    result = claim(world, key=row.key)
+    assert isinstance(result, Claimed)
+    assert (result.message.subject, result.message.to_name) == ("Hello = ?utf-8?q?Bob=0D=0ABcc:_evil@example.com?=",) * 2
 
 
 def test_outside_the_hours_a_message_is_held_until_they_open_and_can_be_held_again(world: DeliveryWorld) -> None:
