@@ -29,7 +29,7 @@ db = typer.Typer(name="db", help=HELP, no_args_is_help=True, rich_markup_mode="m
 def upgrade_command(data_dir: DataDir = None) -> None:
     """Bring the tables up to date. Nothing in them is lost; a second time does nothing."""
     with reading(data_dir) as database, Console(stderr=True).status("upgrading the tables …"):
-        made = asyncio.run(database.create())
+        made = asyncio.run(database.upgrade())
     Console().print(f"upgraded: {', '.join(made)}" if made else f"nothing to do: the tables are at {migrations.head()}", highlight=False)
 
 
@@ -45,12 +45,17 @@ def current_command(data_dir: DataDir = None) -> None:
 
 @db.command("check")
 def check_command(data_dir: DataDir = None) -> None:
-    """Compare the tables with those of this version; fails where they differ, and says in what."""
+    """Compare the tables with those that this version needs; fails where something is missing, and says what to do."""
     with reading(data_dir) as database:
-        found = database.read_now(migrations.differences)
-        if found:
-            raise SettingsError("the tables are not those of this version:\n" + "\n".join(found) + "\nrun: sojourn db upgrade")
+        at = database.read_now(migrations.current)
+        if at != migrations.head():
+            lacking = "\n".join(database.read_now(migrations.needed).words)
+            raise SettingsError(f"the tables are not those of this version:\n{lacking or f'they are at {at}'}\nrun: sojourn db upgrade")
+        database.read_now(migrations.is_ready)
+        others = database.read_now(migrations.differences)
     Console().print("the tables are those of this version", highlight=False)
+    for one in others:
+        Console().print(f"beside them, and in nobody's way: {one}", highlight=False, markup=False, soft_wrap=True)
 
 
 @db.command("revision")

@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from sojourn.errors import SettingsError
 from sojourn.store import migrations
@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+_DAMAGED = ("not a database", "malformed")  # what SQLite says of a file
 _EXAMPLES = "write sqlite:///var/sojourn.db, or postgresql://user:password@host/name"
 
 
@@ -107,10 +108,21 @@ class Database:
         Several processes may do so at once.
 
         Raises:
-            SettingsError: a newer version's tables are there, or the database cannot be reached.
+            SettingsError: a newer version's tables are there, or such as the code cannot work with; or the database
+                cannot be reached.
         """
-        if await self.read(migrations.current) == migrations.head():
-            return []
+        try:
+            if await self.read(migrations.is_ready):
+                return []
+        except DatabaseError as error:
+            if not any(one in str(error.orig) for one in _DAMAGED):
+                raise
+            what = f"{self.url.database} is no database, or a damaged one ({error.orig})"
+            raise SettingsError(f"{what}; restore a backup, or name another file") from error
+        return await self.upgrade()
+
+    async def upgrade(self) -> list[str]:
+        """Do as `create` does, and make indexes anew that have gone; return what was made."""
         return await asyncio.to_thread(self._store.run_schema, migrations.upgrade)
 
     async def close(self) -> None:

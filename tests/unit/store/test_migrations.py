@@ -163,7 +163,7 @@ def test_the_commands_say_where_the_tables_are_and_bring_them_up(
     assert "at 0001; `sojourn db upgrade` brings them to" in run("current").output
     differing = run("check")
     assert differing.exit_code == 1
-    assert "add table: leases" in differing.output
+    assert "the table leases is missing" in differing.output
     assert "sojourn db upgrade" in differing.output
     assert "upgraded: 0002" in run("upgrade").output
     assert "nothing to do" in run("upgrade").output
