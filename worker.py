@@ -34,7 +34,7 @@ from sojourn.delivery.carrier import carrier, delivery_of
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.routing import Routing
 from sojourn.delivery.tokens import Links, Tokens
-from sojourn.errors import SettingsError, SojournError
+from sojourn.errors import SettingsError, SojournError, StoreUnavailable
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.router import Router
@@ -49,7 +49,7 @@ from sojourn.readiness import say_ready
 from sojourn.settings import INBOX, Settings, load_settings
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import keep_beating
-from sojourn.store.outlast import repeat
+from sojourn.store.outlast import outlast, repeat
 from sojourn.timekeeping import read_clock
 from sojourn.tracing import configure_tracing
 from sojourn.travel.registry import Registry
@@ -154,6 +154,7 @@ async def run_api(house: House) -> None:
     from starlette.routing import Route
 
     from sojourn.console.api import admin_app
+    from sojourn.console.busy import come_again
     from sojourn.console.health import measure_backlogs, reachable
     from sojourn.delivery import settling
     from sojourn.delivery.inbox_page import InboxPages
@@ -200,7 +201,7 @@ async def run_api(house: House) -> None:
         *InboxPages(settings.data_dir / INBOX, scale).routes(),
         Route("/metrics", metrics_endpoint(settings.sdk_metrics_address, partial(measure_backlogs, house.database))),
     ]
-    pages = Starlette(routes=routes)
+    pages = Starlette(routes=routes, exception_handlers={StoreUnavailable: come_again})
     pages.router.default = admin  # and not a mount, which would answer 404 to a wrong method
     config = uvicorn.Config(
         HttpMetrics(pages),
@@ -305,7 +306,7 @@ async def _run(role: str, settings: Settings) -> None:
     """Run a role until a signal asks to stop."""
     clock = read_clock(settings.data_dir)
     database = Database(settings.database_url)
-    await database.create()
+    await outlast("tables", database.create)
     house = House(settings, clock, database)
     house.registry  # noqa: B018 - a broken definition is said now, not at the first event
     jobs = {"api": [run_api], "router": [run_router], "worker": [run_worker], "all": [run_api, run_router, run_worker]}[role]

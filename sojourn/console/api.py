@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from sojourn.clock import SystemClock
 from sojourn.console import queries
+from sojourn.console.busy import come_again
 from sojourn.console.health import health
 from sojourn.console.paging import DEFAULT_LIMIT, MAX_LIMIT, BadCursor, parse_cursor
 from sojourn.console.views import (
@@ -31,7 +32,7 @@ from sojourn.console.views import (
     TimelineItem,
 )
 from sojourn.delivery import brakes
-from sojourn.errors import NotFound
+from sojourn.errors import NotFound, StoreUnavailable
 from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
 
@@ -77,6 +78,7 @@ def admin_app(
     app = FastAPI(title="Sojourn", summary="Where each customer's journey stands, and why.", redoc_url=None, version="1")
     app.add_exception_handler(NotFound, _answer(404))
     app.add_exception_handler(BadCursor, _answer(400))
+    app.add_exception_handler(StoreUnavailable, come_again)
     guarded: dict[str, Any] = {"dependencies": [Depends(admin)], "responses": _REFUSALS}
 
     @app.get("/api/health", responses={503: {"model": Health, "description": "no event can be taken"}}, tags=["health"])

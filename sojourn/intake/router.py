@@ -27,7 +27,7 @@ from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.leases import Lease, this_process
-from sojourn.store.outlast import repeat
+from sojourn.store.outlast import outlast, repeat
 from sojourn.store.tables import entries
 from sojourn.travel.registry import Registry
 
@@ -72,7 +72,7 @@ class Router:
 
     async def run(self) -> None:
         """Route, call and keep segments live, until cancelled."""
-        await self.database.write(self.registry.store, self.clock.now())
+        await outlast("definitions", lambda: self.database.write(self.registry.store, self.clock.now()))
         self._calls.set()  # what an earlier life left unanswered
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -80,7 +80,7 @@ class Router:
                     tasks.create_task(repeat(job.__qualname__, job))
                 if self.registry.book.judged:
                     tasks.create_task(repeat("segments due", self._judge_due))
-                await self.database.write(rebuild.sync, self.registry.book, self.clock.now())
+                await outlast("segments", lambda: self.database.write(rebuild.sync, self.registry.book, self.clock.now()))
                 tasks.create_task(repeat("segments", self._build))
                 tasks.create_task(repeat("retention", self._expire))
         finally:

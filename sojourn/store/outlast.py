@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
+from sojourn.clock import monotonic
 from sojourn.errors import StoreUnavailable
 
+T = TypeVar("T")
+
 AWAY_PAUSE_S = 0.5
+COMMAND_PATIENCE_S = 120.0  # for which a command goes on asking a store that is busy
 
 log = structlog.get_logger(__name__)
 
@@ -17,8 +23,39 @@ log = structlog.get_logger(__name__)
 async def repeat(job: str, once: Callable[[], Awaitable[object]]) -> None:
     """Do something again and again, until cancelled; a round that found the database away is made anew a moment later."""
     while True:
+        await outlast(job, once)
+
+
+async def outlast(job: str, once: Callable[[], Awaitable[T]]) -> T:
+    """Return what something comes to, however long the database is away; it is begun anew a moment later.
+
+    Args:
+        job: what is done, for the log.
+        once: does it; a second time changes nothing.
+    """
+    while True:
         try:
-            await once()
+            return await once()
         except StoreUnavailable as error:
             log.warning("the database is away, or busy; trying again", job=job, reason=str(error))
             await asyncio.sleep(AWAY_PAUSE_S)
+
+
+def outlast_now(once: Callable[[], T], patience: float = COMMAND_PATIENCE_S) -> T:
+    """Return what something comes to; where the database is busy it is begun anew, until patience ends.
+
+    Args:
+        once: does it; a second time changes nothing.
+        patience: seconds after which no new attempt is made.
+
+    Raises:
+        StoreUnavailable: the database was busy all the time.
+    """
+    until = monotonic() + patience
+    while True:
+        try:
+            return once()
+        except StoreUnavailable:
+            if monotonic() > until:
+                raise
+            threading.Event().wait(AWAY_PAUSE_S)

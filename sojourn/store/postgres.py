@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import orjson
 import structlog
+from asyncpg.exceptions import InterfaceError as DriverMisused  # type: ignore[import-untyped]
+from asyncpg.exceptions import PostgresError
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -42,6 +44,14 @@ LOST = "the connection to the database was lost; try again"
 
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: nothing was written, and the next attempt may go through
 _TOO_SLOW = {"57014", "55P03", "25P03", "25P04"}  # a time limit of a statement, of a lock, of an idle or long transaction
+_SHORT_OF = {  # what a server lacks just now
+    "53000": "PostgreSQL is short of something; see its log",
+    "53100": "the disk of PostgreSQL is full; free some space",
+    "53200": "PostgreSQL is out of memory",
+    "53300": "PostgreSQL takes no more connections; raise its max_connections, or run fewer processes",
+    "53400": "PostgreSQL has reached a limit that it was configured with; see its log",
+    "57P03": "PostgreSQL is starting, or shutting down",
+}
 _REFUSED = {
     "28P01": "the user or its password is wrong",
     "28000": "this user may not connect",
@@ -171,6 +181,8 @@ class Postgres:
                 if pause is None or not _is_conflict(error):
                     raise _said(error) from error
                 structlog.get_logger(__name__).info("a transaction is tried again: another one stood in its way", code=_code(error))
+            except (OSError, PostgresError, DriverMisused) as error:  # past SQLAlchemy: its time limits, and COPY
+                raise _said(error) from error
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
         raise AssertionError("the last attempt returns or raises")
 
@@ -201,6 +213,9 @@ class Postgres:
         refused = _REFUSED.get(_code(error) or "")
         if refused is not None:
             return SettingsError(f"PostgreSQL at {self._where} says: {refused}; correct SOJOURN_DATABASE_URL")
+        short_of = _SHORT_OF.get(_code(error) or "")
+        if short_of is not None:
+            return StoreUnavailable(f"{short_of}; trying again may help")
         if self._met:
             return StoreUnavailable("PostgreSQL does not answer; try again")
         return SettingsError(f"no PostgreSQL answers at {self._where}; start it, or correct SOJOURN_DATABASE_URL")
@@ -235,11 +250,14 @@ def _is_conflict(error: DBAPIError) -> bool:
     return _code(error) in _CONFLICTS or (isinstance(error, NotSupportedError) and "cached statement plan" in str(error.orig))
 
 
-def _said(error: DBAPIError) -> Exception:
+def _said(error: Exception) -> Exception:
     """Return an error as callers are to see it: what time may mend is Transient."""
     code = _code(error) or ""
-    if code in _TOO_SLOW or code in _CONFLICTS:
-        return StoreUnavailable(f"the database was too busy to answer in time ({code}); try again")
-    if error.connection_invalidated or code.startswith(("08", "57P")) or isinstance(error, InterfaceError):
+    if code in _TOO_SLOW or code in _CONFLICTS or isinstance(error, TimeoutError):
+        return StoreUnavailable(f"the database was too busy to answer in time ({code or 'no answer'}); try again")
+    if code in _SHORT_OF:
+        return StoreUnavailable(f"{_SHORT_OF[code]}; trying again may help")
+    invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
+    if invalidated or code.startswith(("08", "57P")) or isinstance(error, InterfaceError | DriverMisused | OSError):
         return StoreUnavailable(LOST)
     return error

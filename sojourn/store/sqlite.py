@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from sojourn.clock import monotonic
+from sojourn.errors import StoreUnavailable
 from sojourn.store.turns import Turns
 from sojourn.store.types import dump_json
+from sojourn.store.writing import WriteLock, said
 
 T = TypeVar("T")
 
@@ -37,6 +42,7 @@ class Sqlite:
         self._in_memory = url.database in (None, "", ":memory:")
         if not self._in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        self._lock = None if self._in_memory else WriteLock(Path(str(url.database)), BUSY_TIMEOUT_MS / 1000)
         self._engine = self._open(url, durable)
         self._turns = Turns()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
@@ -66,15 +72,32 @@ class Sqlite:
         def _begin(connection: Connection) -> None:
             # A transaction that will write takes the write lock at once: upgrading a read lock later can deadlock.
             writes = connection.get_execution_options().get("sojourn_writes", True)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            driver = connection.connection.driver_connection
+            if writes and self._lock is not None and driver is not None:
+                self._lock.begin(driver)
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
         return engine
 
     def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
-        """Run work in one transaction, in this thread."""
-        if writes:
+        """Run work in one transaction, in this thread.
+
+        Raises:
+            StoreUnavailable: others kept it from the lock all the time, or the disk is full.
+        """
+        with _told_apart():
+            return self._write(work) if writes else self._read(work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
             with self._engine.begin() as connection, self._turns.writing():
                 return work(connection)
+        finally:
+            if self._lock is not None:
+                self._lock.ended()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect().execution_options(sojourn_writes=False) as connection:
             if not self._in_memory:  # there one thread does both
                 self._turns.known_to(connection)
@@ -90,7 +113,7 @@ class Sqlite:
 
         SQLite changes a table by making it anew, so what refers to it is checked at the end and not on the way.
         """
-        with self._engine.connect() as connection:
+        with _told_apart(), self._engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert driver is not None
             driver.execute("PRAGMA foreign_keys=OFF")
@@ -108,6 +131,20 @@ class Sqlite:
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Tell what time may mend from all else: a store that is busy ends nobody's work."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StoreUnavailable("every connection to the database is in use; try again") from error
+    except (DBAPIError, sqlite3.Error) as error:
+        sentence = said(error.orig if isinstance(error, DBAPIError) else error)
+        if sentence is None:
+            raise
+        raise StoreUnavailable(sentence) from error
 
 
 def _keep_a_log(cursor: sqlite3.Cursor) -> None:
