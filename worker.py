@@ -1,4 +1,4 @@
-"""The composition root and the console script's entry: the only place that knows all rooms.
+"""The composition root: the only place that knows all rooms.
 
 Roles: `api` (intake, links, pages, admin API), `router` (log to Temporal), `worker` (journeys), or
 `all` three in one process. `sojourn up` starts one process for each.
@@ -12,19 +12,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DatabaseError
 from temporalio.service import RPCError
 
 from activities.broadcast import BroadcastActivities
 from activities.journey import JourneyActivities
+from sojourn.__main__ import main
 from sojourn.broadcasts import standing
 from sojourn.broadcasts.sending import Broadcasting
 from sojourn.clock import SystemClock, real_now
@@ -59,8 +62,6 @@ from workflows.ending import EndingObserver, closed_since
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
 if TYPE_CHECKING:
-    import typer
-
     from sojourn.delivery.webhooks import Hook
 
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
@@ -73,8 +74,6 @@ ABANDON_EVERY = 60.0  # seconds
 BROADCASTS_EVERY = 0.5  # seconds; how often broadcasts that were scheduled, paused, resumed or stopped are looked for
 CLEAR_UP_EVERY = 60.0  # seconds
 STOP_LIMIT = 10.0  # seconds
-
-ROLES = ("api", "router", "worker", "all")
 
 log = structlog.get_logger("sojourn")
 Job = Callable[[], Awaitable[None]]
@@ -213,12 +212,14 @@ async def run_api(house: House) -> None:
         lifespan="off",
     )
     server = uvicorn.Server(config)
+    listener = _listen(settings.host, settings.port, config.backlog)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     telling = asyncio.create_task(settling.keep_telling(house.database, house.clock, emit))
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.02)
+        log.info("listening", host=settings.host, port=settings.port)
         say_ready()
         done, _ = await asyncio.wait([serving, telling], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -228,6 +229,19 @@ async def run_api(house: House) -> None:
         telling.cancel()
         await asyncio.wait([serving, telling], timeout=STOP_LIMIT)
         await appender.close()
+
+
+def _listen(host: str, port: int, backlog: int) -> socket.socket:
+    """Return what listens there.
+
+    Raises:
+        SettingsError: another program does, or the address is not this machine's.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=backlog)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error
+        raise SettingsError(f"cannot listen at {host}, port {port} ({why}); free it, or set SOJOURN_HOST and SOJOURN_PORT") from None
 
 
 async def run_router(house: House) -> None:
@@ -243,6 +257,7 @@ async def run_router(house: House) -> None:
 async def run_worker(house: House) -> None:
     """Run journeys until cancelled."""
     settings = house.settings
+    house.journeys  # noqa: B018 - what is wrong with its settings is said before it waits for Temporal
     client = await connect(settings.temporal_address, settings.temporal_namespace, metrics_address=settings.sdk_metrics_address)
     await ensure_search_attributes(client)
     observer = EndingObserver()
@@ -327,51 +342,32 @@ async def _run(role: str, settings: Settings) -> None:
         await database.close()
 
 
-def _role(role: str) -> Callable[[], None]:
-    def command() -> None:
+def run(role: str) -> NoReturn:
+    """Run a role until it is asked to stop, and end the process; what is wrong is said in a sentence."""
+    code = 0
+    tracing = None
+    try:
         settings = load_settings()
         clock = read_clock(settings.data_dir)
         configure_logs(settings.log_format, level=settings.log_level, process=role, clock=clock)
         tracing = configure_tracing(settings.otlp_endpoint, role)
-        code = 0
-        try:
-            asyncio.run(_run(role, settings))
-        except (SojournError, NoTemporal) as error:
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
-            code = 1
-        except BaseException as error:
-            log.exception("a role failed", role=role, error=type(error).__name__)
-            code = 1
-        if tracing is not None:
-            tracing.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # The SDK's core may abort at interpreter exit after all work is done; so leave without it.
-        os._exit(code)
-
-    command.__doc__ = f"Run the {role} in this process." if role != "all" else "Run API, router and worker in this one process."
-    return command
-
-
-def command_line() -> typer.Typer:
-    """Return the console script: the domain's commands, and the roles."""
-    from sojourn.cli import build
-
-    built = build()
-    for role in ROLES:
-        built.command(role, rich_help_panel="Roles, one process each")(_role(role))
-    return built
-
-
-def main() -> None:
-    """The console script `sojourn`."""
-    if len(sys.argv) == 2 and sys.argv[1] in ROLES:
-        _role(sys.argv[1])()
-    try:
-        command_line()()
-    except SojournError as error:
+        asyncio.run(_run(role, settings))
+    except (SojournError, NoTemporal) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
-        raise SystemExit(1) from None
+        code = 1
+    except DatabaseError as error:
+        log.error("the database does not answer as one of Sojourn's", error=type(error.orig).__name__)
+        print("error: the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", file=sys.stderr)  # noqa: T201
+        code = 1
+    except BaseException as error:
+        log.exception("a role failed", role=role, error=type(error).__name__)
+        code = 1
+    if tracing is not None:
+        tracing.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The SDK's core may abort at interpreter exit after all work is done; so leave without it.
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from sojourn.clock import SystemClock
 from sojourn.embedded import LOCAL, answers, free_port
 from sojourn.intake.process import process_batch
 from sojourn.language.loader import load
+from sojourn.launch import PYTHON
 from sojourn.store.database import Database
 from sojourn.travel.registry import Registry
 
@@ -51,7 +52,7 @@ def api(data: Path, journeys: Path) -> Iterator[tuple[str, int]]:
     }  # fmt: skip
     environment = os.environ | ONE_THREAD | {f"SOJOURN_{name}": str(value) for name, value in settings.items()}
     with (data / "api.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "worker", "api"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen([*PYTHON, "api"], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         wait_until(lambda: answers(LOCAL, port) or process.poll() is not None, START_LIMIT, "the API")
         if process.poll() is not None:

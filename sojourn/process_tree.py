@@ -146,13 +146,17 @@ class ProcessTree:
             if self._stop.wait(TICK_S):
                 raise Interrupted(f"stopped while {waiting[0].part.name} was starting")
 
-    def watch(self) -> None:
+    def watch(self, also: Callable[[], None] = lambda: None) -> None:
         """Keep every part running until asked to stop.
+
+        Args:
+            also: is called at each look, twenty times a second.
 
         Raises:
             PartFailed: a part failed too often.
         """
         while not self._stop.wait(TICK_S):
+            also()
             for child in self._children:
                 self._look_after(child)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
+import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor
@@ -24,12 +26,14 @@ from workflows.journey import JourneyWorkflow
 
 CONNECT_LIMIT = 60.0  # seconds to wait for a server that is starting
 CONNECT_PAUSE = 0.25
+CONNECT_SAID_EVERY = 40  # tries: ten seconds
 # A bug fails its journey, visibly, instead of retrying its task for ever. What is not named here, above all a code
 # change that no longer fits a running history, stops the task and waits for a mended deployment.
 JOURNEY_BUGS = (
     SojournError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 GRACEFUL_STOP = timedelta(seconds=5)
+log = structlog.get_logger("sojourn")
 
 
 class NoTemporal(Exception):
@@ -50,7 +54,7 @@ async def connect(address: str, namespace: str, *, metrics_address: str = "", in
     """
     runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics_address))) if metrics_address else None
     deadline = monotonic() + CONNECT_LIMIT
-    while True:
+    for tried in itertools.count():
         try:
             return await Client.connect(
                 address, namespace=namespace, data_converter=pydantic_data_converter, runtime=runtime, interceptors=interceptors
@@ -58,7 +62,10 @@ async def connect(address: str, namespace: str, *, metrics_address: str = "", in
         except (RuntimeError, RPCError) as error:
             if monotonic() > deadline:
                 raise NoTemporal(f"no Temporal server answers at {address}; start it, or set SOJOURN_TEMPORAL_ADDRESS") from error
+            if tried % CONNECT_SAID_EVERY == 0:
+                log.warning("waiting for Temporal, which does not answer", temporal=address, gives_up_after_s=round(deadline - monotonic()))
             await asyncio.sleep(CONNECT_PAUSE)
+    raise AssertionError("unreachable")
 
 
 async def ensure_search_attributes(client: Client) -> list[str]:

@@ -41,6 +41,7 @@ class State(StrEnum):
 
 
 FINISHED = (State.STOPPED, State.DONE)
+_ANOTHER = "write one that is still to come, or give one: --at 'tomorrow 09:00'"
 _MOVED = {State.RUNNING: "resumed"}  # as people say it of what was asked
 
 
@@ -113,9 +114,9 @@ def check_open(connection: Connection, broadcast: Broadcast, zone: ZoneInfo, now
         if row.state not in FINISHED:
             raise NotPossible(f"`{broadcast.name}` is {row.state} already; see: sojourn broadcast show {broadcast.name}")
         if row.begins_at == first and row.state == State.DONE:
-            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; give it another `at` to send it again")
+            raise NotPossible(f"`{broadcast.name}` was sent at this moment already; {_ANOTHER}")
     if broadcast.ends(last) <= now:
-        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; write one that is still to come")
+        raise NotPossible(f"the moment of `{broadcast.name}`, {broadcast.at}, has passed; {_ANOTHER}")
     return first, last
 
 

@@ -167,7 +167,7 @@ def _reading_beside(told: _Told) -> Iterator[BinaryIO]:
     """
     path = os.pathsep.join(found for found in sys.path if found)
     with subprocess.Popen(  # noqa: S603 (our own program)
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

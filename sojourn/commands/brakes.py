@@ -17,7 +17,7 @@ from sojourn.settings import load_settings
 from sojourn.timekeeping import read_clock
 
 group = typer.Typer(
-    help="Lists the journeys that too many complaints or bounces halted, and alarms (`brakes:` in shop.yaml).\n\n"
+    help="List the journeys that too many complaints or bounces halted, and alarms (`brakes:` in shop.yaml).\n\n"
     "Their messages wait, a day at most. Find out why before you release them.",
     invoke_without_command=True,
     rich_markup_mode="markdown",

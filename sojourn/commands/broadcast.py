@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,7 +20,7 @@ from sojourn.broadcasts.standing import FINISHED, Standing, State
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, told
 from sojourn.commands.reading import DataDir, reading, shop_clock
 from sojourn.customers.segments.preview import people, sweep_page
-from sojourn.errors import NotFound
+from sojourn.errors import NotFound, Terminal
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.conditions import parse
 from sojourn.language.conditions.expression import expand_condition
@@ -37,6 +38,11 @@ consent, suppression, caps and quiet hours hold, and nobody gets it twice.
 """
 LOOK_SECONDS = 0.5
 
+
+class Mistake(Terminal):
+    """A command that cannot be done as it was given; the message says what to do."""
+
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The broadcast's name.", show_default=False)]
 Because = Annotated[str, typer.Option("--because", help="Why, for whoever looks later.")]
 
@@ -46,13 +52,18 @@ broadcast = typer.Typer(name="broadcast", help=HELP, no_args_is_help=True, rich_
 @broadcast.command("schedule")
 def schedule_command(
     name: Name,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="MOMENT", help="Another moment than the file's: `2026-12-03 09:00`, `today 18:00`, `tomorrow 09:00`."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
 ) -> None:
     """Have a broadcast sent at its moment. First it says to how many it would go now, and asks.
 
-    `sojourn broadcast schedule autumn_evening`
+    - `sojourn broadcast schedule autumn_evening`
+    - `sojourn broadcast schedule autumn_evening --at 'tomorrow 09:00'` — the same once more, or where the file's moment has passed
     """
     with told():
         definitions = load(journeys)
@@ -60,6 +71,8 @@ def schedule_command(
     console, clock = Console(soft_wrap=True, highlight=False), shop_clock(data_dir)
     with reading(data_dir) as database:
         zone = zone_named(definitions.shop.zone)
+        if at is not None:
+            chosen = _moved(chosen, at, clock.now().astimezone(zone).date())
         database.read_now(standing.check_open, chosen, zone, clock.now())
         count, total = _count(database, definitions, chosen, clock.now())
         whose = "in each person's own zone" if chosen.zone == "person" else f"in {definitions.shop.zone}"
@@ -125,6 +138,17 @@ def _chosen(definitions: Definitions, name: str) -> Broadcast:
     if name not in definitions.broadcasts:
         raise NotFound(unknown("broadcast", name, definitions.broadcasts))
     return definitions.broadcasts[name]
+
+
+def _moved(chosen: Broadcast, at: str, today: date) -> Broadcast:
+    """Return a broadcast with another moment; `today` and `tomorrow` are the shop's."""
+    day, _, hour = at.strip().partition(" ")
+    days = {"today": today, "tomorrow": today + timedelta(days=1)}
+    moment = f"{days[day]} {hour}" if day in days else at.strip()
+    try:
+        return Broadcast.model_validate({**chosen.model_dump(by_alias=True), "at": moment})
+    except ValidationError:
+        raise Mistake(f"--at {at!r} is no moment; write it like '2026-12-03 09:00' or 'tomorrow 09:00'") from None
 
 
 def _count(database: Database, definitions: Definitions, chosen: Broadcast, now: datetime) -> tuple[int, int]:

@@ -32,7 +32,7 @@ from sojourn.store.database import Database
 app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode="markdown",
-    help="Groups people by behaviour; `sojourn cluster` alone makes a new clustering.",
+    help="Group people by behaviour; `sojourn cluster` alone makes a new clustering.",
 )
 BAR = 30
 

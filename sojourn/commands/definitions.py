@@ -33,7 +33,12 @@ JOURNEYS_DIR = "SOJOURN_JOURNEYS_DIR"
 
 JourneysDir = Annotated[
     Path,
-    typer.Option("--journeys", envvar=JOURNEYS_DIR, help="The folder that holds shop.yaml, the journeys, segments/, events/ and content/."),
+    typer.Option(
+        "--journeys",
+        "--journeys-dir",
+        envvar=JOURNEYS_DIR,
+        help="The folder that holds shop.yaml, the journeys, segments/, events/ and content/.",
+    ),
 ]
 DEFAULT_JOURNEYS = Path("journeys")
 

@@ -23,7 +23,7 @@ Because = Annotated[str, typer.Option("--because", help="Why; it is shown ever a
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest.")]
 
 group = typer.Typer(
-    help="Shows by what people are known and which profiles were joined, and joins or parts them by hand.\n\n"
+    help="Show by what people are known and which profiles were joined, and join or part them by hand.\n\n"
     "Profiles that share an identifier are one person's, within limits (`identity:` in profile.yaml). "
     "`sojourn identity show ID` tells why; `unmerge` takes back what was wrong, with all that came since.",
     no_args_is_help=True,

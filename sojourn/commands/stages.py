@@ -26,7 +26,7 @@ from sojourn.settings import load_settings
 from sojourn.store.tables import profiles, segment_members
 from sojourn.timekeeping import open_clock
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Fits and shows RFM groups and life-cycle stages.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Fit and show RFM groups and life-cycle stages.")
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="Measure as of this moment, such as 2026-01-31 or 2026-01-31T09:00Z.", show_default="now")
 ]

@@ -24,7 +24,7 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An e-mail addre
 Why = Annotated[str, typer.Option("--reason", help=f"One of {', '.join(get_args(Reason))}.")]
 
 group = typer.Typer(
-    help="Keeps the addresses that must not be written to; only their keyed hashes are stored.\n\n"
+    help="Keep the addresses that must not be written to; only their keyed hashes are stored.\n\n"
     "`hard_bounce`, `manual` and `import` stop everything; `complaint` and `unsubscribed` stop all but transactional messages. "
     "Of several reasons the one that stops most stands.",
     no_args_is_help=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from rich.panel import Panel
 from rich.table import Table
 
 from sojourn.clock import SystemClock
+from sojourn.commands.definition_changes import DefinitionChanges
 from sojourn.commands.definitions import told
 from sojourn.embedded import LOCAL, UI_PORT, answers, choose_port, free_port, locked, temporal_part
 from sojourn.errors import SettingsError, SojournError
 from sojourn.language.loader import DELIVERY_FILE, load
+from sojourn.launch import PYTHON
 from sojourn.metrics import forget_process, prepare_folder
 from sojourn.process_tree import Interrupted, Part, ProcessTree
 from sojourn.readiness import VARIABLE as READY_VARIABLE
@@ -91,14 +92,14 @@ def plan(
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     stages.append(tuple(_role(role, environment, final, log_folder) for role in ("api", "worker", "router")))
     if feed is not None:
-        command = (sys.executable, "-m", "worker", "replay", str(feed.absolute()), *(("--engage", f"{engage:g}") if engage else ()))
+        command = (*PYTHON, "replay", str(feed.absolute()), *(("--engage", f"{engage:g}") if engage else ()))
         stages.append((Part("the feed", command, environment, _log(log_folder, "feed"), keep=False),))
     return Stack(final, clock, tuple(stages), tuple(note for note in notes if note), metrics_folder, feed is not None, engage)
 
 
 def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:
     told = ready_file(settings.data_dir / "run", role)
-    command = (sys.executable, "-m", "worker", role)
+    command = (*PYTHON, role)
     return Part(role, command, environment | {READY_VARIABLE: str(told)}, _log(log_folder, role), told.exists)
 
 
@@ -132,13 +133,19 @@ def run(stack: Stack, console: Console) -> None:
             console.print(_address_panel(stack.settings, stack.clock))
             if stack.fed:
                 console.print(_what_to_see(stack.settings, stack.engage), highlight=False, soft_wrap=True)
-            tree.watch()
+            changed = DefinitionChanges(stack.settings.journeys_dir)
+            tree.watch(lambda: _say_changed(console, changed))
         except Interrupted:
             pass  # asked to stop: not a failure
         finally:
             with console.status("stopping …"):
                 tree.stop()
     console.print(f"Stopped. `sojourn up` goes on where this was: the data is in {stack.settings.data_dir}", highlight=False)
+
+
+def _say_changed(console: Console, changes: DefinitionChanges) -> None:
+    for name in changes.fresh():
+        console.print(f"[yellow]{name} was changed[/]: it is not in force yet. Start `sojourn up` again to apply it.", highlight=False)
 
 
 def _say_ready(console: Console, part: Part, took: float) -> None:
@@ -205,7 +212,9 @@ def _clock_sentence(clock: SystemClock) -> str:
 
 def up_command(
     data_dir: Annotated[Path | None, typer.Option(help="Where all data is.", show_default="./var")] = None,
-    journeys_dir: Annotated[Path | None, typer.Option(help="The folder of journeys.", show_default="./journeys")] = None,
+    journeys_dir: Annotated[
+        Path | None, typer.Option("--journeys", "--journeys-dir", help="The folder of journeys.", show_default="./journeys")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen at.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="The API's port.", show_default="8080, or a free one")] = None,
     ui_port: Annotated[int | None, typer.Option(help="Temporal UI's port.", show_default="8233, or a free one")] = None,

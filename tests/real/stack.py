@@ -10,7 +10,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
+from sojourn.launch import PYTHON
 from sojourn.store.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ class Stack:
                 words = child.cmdline()
             except psutil.Error:
                 continue
-            if (part == "temporal" and "start-dev" in words) or (words[1:3] == ["-m", "worker"] and words[3:4] == [part]):
+            if (part == "temporal" and "start-dev" in words) or words[1:] == [*PYTHON[1:], part]:
                 return child.pid
         raise AssertionError(f"no process runs {part}")
 
@@ -117,7 +117,7 @@ def running(data_dir: Path, *flags: str, environment: dict[str, str] | None = No
     """Run `sojourn up` until the block is left, then stop it as Ctrl-C would."""
     port = free_port()
     environment = {**(environment or {}), **({"SOJOURN_DATABASE_URL": database_url} | KEYS if database_url else {})}
-    command = [sys.executable, "-m", "worker", "up", "--data-dir", str(data_dir), "--port", str(port), *flags]
+    command = [*PYTHON, "up", "--data-dir", str(data_dir), "--port", str(port), *flags]
     told = data_dir.parent / f"{data_dir.name}.{port}.up.log"
     with told.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | environment)

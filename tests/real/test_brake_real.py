@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from sqlalchemy import insert
 from stack import ROOT, Stack, running, until
 
+from sojourn.launch import PYTHON
 from sojourn.store.database import Database
 from sojourn.store.tables import brakes
 
@@ -55,7 +55,7 @@ def stack(journeys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def command(stack: Stack, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "worker", *words, "--data-dir", str(stack.data_dir)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [*PYTHON, *words, "--data-dir", str(stack.data_dir)], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

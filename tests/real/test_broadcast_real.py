@@ -7,7 +7,6 @@ import csv
 import os
 import re
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from stack import ROOT, Stack, running, until
 from temporalio.client import Client
 
+from sojourn.launch import PYTHON
 from sojourn.store.types import from_micros
 from sojourn.timekeeping import read_clock
 
@@ -67,7 +67,7 @@ def stack(tmp_path: Path, folder: Path) -> Iterator[Stack]:
 def command(stack: Stack, folder: Path, *words: str) -> str:
     """Run a command as a person would, and return what it said."""
     environment = os.environ | {"SOJOURN_JOURNEYS_DIR": str(folder), "SOJOURN_DATA_DIR": str(stack.data_dir)}
-    done = subprocess.run([sys.executable, "-m", "worker", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*PYTHON, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from stack import ROOT, Stack, running, until
+
+from sojourn.launch import PYTHON
 
 pytestmark = pytest.mark.real
 FOLDER = ROOT / "tests/real/journeys_faults"
@@ -184,7 +185,7 @@ def test_broken_yaml_is_sentences_and_exit_code_one(tmp_path: Path, name: str, c
     place.write_text(text)
     environment = os.environ | {"SOJOURN_JOURNEYS_DIR": str(folder), "SOJOURN_DATA_DIR": str(tmp_path / "var"), "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-m", "worker", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        [*PYTHON, command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
     )
     said = done.stdout + done.stderr
     assert done.returncode == 1, said

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as KeepsMessages
+from console_script import app
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.preview.chromium import LOAD_SECONDS, SCREENS, Browser, NoPicture, Screen, browser, find_chromium
 from sojourn.preview.making import Case, Workshop
 from sojourn.preview.spam import Spam, spam_score

@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-import worker
+from sojourn.cli import build
 from sojourn.language.loader import load_journey
 from sojourn.settings import PREFIX, Settings
 from sojourn.testing import Shop
@@ -32,7 +32,7 @@ NOT_FLAGS = {
 
 @cache
 def commands() -> dict[str, Any]:
-    group = typer.main.get_command(worker.command_line())
+    group = typer.main.get_command(build())
     assert isinstance(group, TyperGroup)
     return dict(group.commands)
 

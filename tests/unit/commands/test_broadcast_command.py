@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from console_script import app
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.clock import TimeScale, real_now
 from sojourn.testing import Shop
 from sojourn.timekeeping import FILE
@@ -54,3 +54,17 @@ def test_it_is_said_that_a_broadcast_would_begin_at_once(shop: datetime, tmp_pat
     again = schedule(tmp_path, shop + timedelta(hours=1), "")
     assert "is scheduled already" in again.output
     assert "Schedule it?" not in again.output
+
+
+def test_a_moment_that_has_passed_in_the_file_can_be_given_anew(shop: datetime, tmp_path: Path) -> None:
+    past = f"{shop - timedelta(days=9):%Y-%m-%d %H:%M}"
+    (tmp_path / "journeys" / "broadcasts" / "news.yaml").write_text(BROADCAST.format(at=past))
+    options = ["--journeys-dir", str(tmp_path / "journeys"), "--data-dir", str(tmp_path / "var")]
+    words = ["broadcast", "schedule", "news", *options, "--at"]
+    wrong = CliRunner().invoke(app, [*words, "soon"])
+    assert wrong.exit_code == 1, wrong.output
+    assert "'tomorrow 09:00'" in " ".join(wrong.output.split())
+    done = CliRunner().invoke(app, [*words, "tomorrow 09:00"], input="y\n")
+    assert done.exit_code == 0, done.output
+    shown = CliRunner().invoke(app, ["broadcast", "show", "news", "--data-dir", str(tmp_path / "var")])
+    assert f"begins {shop + timedelta(days=1):%Y-%m-%d}" in shown.output

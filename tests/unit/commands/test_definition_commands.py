@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from console_script import app
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.commands.definitions import ALL_SCHEMAS
 
 BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import Result
+from console_script import app
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.intake.appender import append
 from sojourn.intake.envelope import read_call
 from sojourn.language.events.schemas import EventSchemas

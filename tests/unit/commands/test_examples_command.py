@@ -1,9 +1,8 @@
 from pathlib import Path
 
 import pytest
+from console_script import app
 from typer.testing import CliRunner
-
-from sojourn.cli import app
 
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
 JOURNEY = """\

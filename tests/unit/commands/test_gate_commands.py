@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from console_script import app
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.clock import TimeScale, real_now
 from sojourn.store.database import Database
 from sojourn.testing import Shop

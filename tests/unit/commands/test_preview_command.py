@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from console_script import app
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.clock import real_now
 from sojourn.commands import preview, seed
 from sojourn.customers import suppression

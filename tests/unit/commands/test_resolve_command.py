@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from console_script import app
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.clock import real_now
 from sojourn.customers.resolution import queue
 from sojourn.customers.resolution.pairs import Agreement, Pair, pair_id

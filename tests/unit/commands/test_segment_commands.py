@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import Result
+from console_script import app
 from sqlalchemy import delete, insert, select, update
 from typer.testing import CliRunner
 
-from sojourn.cli import app
 from sojourn.clock import TimeScale, real_now
 from sojourn.customers.segments import live, rebuild
 from sojourn.language.loader import load, load_segment

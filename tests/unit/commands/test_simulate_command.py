@@ -2,9 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
+from console_script import app
 from typer.testing import CliRunner
-
-from sojourn.cli import app
 
 FOLDER = str(Path(__file__).parents[3] / "journeys")
 run = CliRunner()

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from console_script import app
 from typer.testing import CliRunner
-
-from sojourn.cli import app
 
 SHOP = """\
 name: Test Shop

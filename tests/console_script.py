@@ -1,0 +1,5 @@
+"""The whole console script, built once for all tests that type commands."""
+
+from sojourn.cli import build
+
+app = build()
