@@ -13,6 +13,7 @@
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
         ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx; carries retry_after
+        │   ├── ProviderSlow     its answers to other messages are still to come; this one was not handed over
         │   └── ProviderLocked   it takes nothing from us at all: a wrong key, an unpaid account, an unverified domain
         ├── ProviderUnclear      the answer was lost: nobody knows whether it was accepted
         ├── Unanswered           another service did not answer, or not now
@@ -83,6 +84,10 @@ class ProviderBusy(Transient):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ProviderSlow(ProviderBusy):
+    """The provider has yet to answer what it was given, so this message was not handed over; it says nothing of the provider."""
 
 
 class ProviderLocked(ProviderBusy):

@@ -19,6 +19,7 @@ from sojourn.commands.reading import DataDir, reading
 from sojourn.customers import suppression
 from sojourn.delivery.carrier import carrier, delivery_of
 from sojourn.delivery.providers import Provider
+from sojourn.delivery.routing import Only
 from sojourn.errors import NotFound, SettingsError
 from sojourn.language.loader import SEEDS_FILE
 from sojourn.language.persona_model import Seed
@@ -99,6 +100,7 @@ def _addresses(seeds: list[Seed]) -> str:
 def _provider(settings: Settings, journeys: Path, name: str | None) -> Provider:
     delivery = delivery_of(journeys)
     found: Any = carrier(settings, delivery)
+    found = found.provider if isinstance(found, Only) else found
     if delivery is None:
         if name is not None and name != found.name:
             raise NotFound(f"there is no delivery.yaml that names {name}; {found.name} carries messages")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sojourn.breaker import Breaker
 from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.inbox import Inbox
-from sojourn.delivery.routing import Carriers, Routing
+from sojourn.delivery.routing import Carriers, Only, Routing
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import DELIVERY_FILE, load_delivery
 from sojourn.settings import INBOX, Settings
@@ -40,5 +41,5 @@ def carrier(settings: Settings, delivery: DeliverySettings | None) -> Provider |
     if settings.smtp_url:
         from sojourn.delivery.providers.smtp import Smtp
 
-        return Smtp.from_url(settings.smtp_url, sign)
+        return Only(Smtp.from_url(settings.smtp_url, sign), Breaker())
     return Inbox(settings.data_dir / INBOX)

@@ -72,6 +72,7 @@ class NotAccepted:
     reason: str
     locked: bool = False  # the provider takes nothing from us at all
     retry_after: float | None = None  # seconds after which it wants to be asked again, where it says so
+    handed_over: bool = True  # False: it was kept back on this side, which says nothing of the provider
     by: str | None = field(default=None, compare=False)
 
 

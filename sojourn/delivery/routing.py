@@ -21,6 +21,7 @@ from sojourn.clock import monotonic
 from sojourn.delivery.ledger import SendRow, State
 from sojourn.delivery.outcomes import Accepted, Held, NotAccepted, Outcome, Refused
 from sojourn.delivery.providers import Provider
+from sojourn.delivery.providers.answers import Answering
 from sojourn.delivery.providers.base import Limits
 from sojourn.errors import ProviderBusy
 from sojourn.language.delivery_model import DeliverySettings, WarmUp, parse_rate
@@ -80,20 +81,34 @@ class Routing(Protocol):
 
 @dataclass(frozen=True)
 class Only:
-    """One provider for everything, without bounds."""
+    """One provider for everything, without bounds.
+
+    Attributes:
+        provider: the provider.
+        breaker: leaves it alone while it fails; None: it is always asked.
+    """
 
     provider: Provider
+    breaker: Breaker | None = None
 
     def named(self, name: str | None) -> Provider | None:
         """Return the provider where it bears the name."""
         return self.provider if name == self.provider.name else None
 
     def choose(self, conn: Connection, send: SendRow, address: str, now: datetime) -> Provider | Held:
-        """Return the provider."""
+        """Return the provider.
+
+        Raises:
+            ProviderBusy: it rests after failures, or has yet to answer.
+        """
+        if _hangs(self.provider) or (self.breaker is not None and not self.breaker.admits(send.key)):
+            raise ProviderBusy(f"{self.provider.name} rests after failures, or has yet to answer; it is tried again")
         return self.provider
 
     def told(self, name: str, outcome: Outcome) -> None:
-        """Nothing is learned of an only one."""
+        """Hear what came of a post."""
+        if self.breaker is not None:
+            _learn(self.breaker, name, outcome)
 
     def give_back(self, conn: Connection, name: str, now: datetime) -> None:
         """Nothing is counted of an only one."""
@@ -164,18 +179,8 @@ class Carriers:
     def told(self, name: str, outcome: Outcome) -> None:
         """Hear what came of a post: who fails again and again is left alone for a while."""
         carrying = self._carrying.get(name)
-        if carrying is None:
-            return
-        if isinstance(outcome, Accepted | Refused):
-            carrying.breaker.succeeded()
-            return
-        if isinstance(outcome, NotAccepted) and outcome.retry_after is not None and not outcome.locked:
-            if carrying.breaker.asked(outcome.retry_after):
-                log.warning("a provider asks to be left alone for a while", provider=name, seconds=outcome.retry_after)
-            return
-        locked = isinstance(outcome, NotAccepted) and outcome.locked
-        if carrying.breaker.failed(locked=locked):
-            log.error("a provider is left alone for a while", provider=name, seconds=carrying.breaker.rest, because=outcome.reason)
+        if carrying is not None:
+            _learn(carrying.breaker, name, outcome)
 
     def choose(self, conn: Connection, send: SendRow, address: str, now: datetime) -> Provider | Held:
         """Return who is to carry a message, or how long it has to wait; what it uses up is counted in this transaction.
@@ -185,19 +190,22 @@ class Carriers:
         """
         waits: datetime | None = None
         for carrying in self._order(send):
-            if not carrying.breaker.allows():
+            if _hangs(carrying.provider) or not carrying.breaker.allows():
                 continue
             if not self._has_room_today(conn, carrying, now):
                 waits = _next_day(now)
                 continue
+            if not carrying.breaker.admits(send.key):
+                continue
             turn = self._turn(conn, carrying, send, address, now)
             if turn is not None:
+                carrying.breaker.dismiss(send.key)
                 return turn
             self._count(conn, carrying, now)
             return carrying.provider
         if waits is not None:
             return Held(waits, "warm_up: every provider has had its messages for today")
-        raise ProviderBusy("every provider that may carry this message rests after failures; it is tried again")
+        raise ProviderBusy("every provider that may carry this message rests after failures, or has yet to answer; it is tried again")
 
     def give_back(self, conn: Connection, name: str, now: datetime) -> None:
         """Take back what a message used up that was provably not accepted."""
@@ -247,6 +255,27 @@ class Carriers:
 def routing_of(given: Provider | Routing) -> Routing:
     """Return the routing that is given; one provider alone carries everything."""
     return given if hasattr(given, "choose") else Only(given)  # type: ignore[return-value]
+
+
+def _hangs(provider: Provider) -> bool:
+    """Tell whether a provider has been silent for so long about what it has that it gets nothing more meanwhile."""
+    return isinstance(provider, Answering) and provider.answers.hangs
+
+
+def _learn(breaker: Breaker, name: str, outcome: Outcome) -> None:
+    """Keep what a post says of its provider: who fails again and again is left alone for a while."""
+    if isinstance(outcome, Accepted | Refused):
+        breaker.succeeded()
+        return
+    if isinstance(outcome, NotAccepted) and not outcome.handed_over:
+        return
+    if isinstance(outcome, NotAccepted) and outcome.retry_after is not None and not outcome.locked:
+        if breaker.asked(outcome.retry_after):
+            log.warning("a provider asks to be left alone for a while", provider=name, seconds=outcome.retry_after)
+        return
+    locked = isinstance(outcome, NotAccepted) and outcome.locked
+    if breaker.failed(locked=locked):
+        log.error("a provider is left alone for a while", provider=name, seconds=breaker.rest, because=outcome.reason)
 
 
 def _documented(provider: Provider) -> timedelta | None:

@@ -42,14 +42,14 @@ from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
-from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Terminal
+from sojourn.errors import ProviderBusy, ProviderLocked, ProviderSlow, ProviderUnclear, Terminal
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
 
 # provider's own time-out (HTTP, SMTP) < post deadline < the activity's start_to_close < grace
 CLAIM_FRESH_SECONDS = 5.0  # a worker that was asleep for longer between claim and post does not post
-POST_DEADLINE_SECONDS = 25.0
+POST_DEADLINE_SECONDS = 48.0
 GRACE = timedelta(hours=1)  # after which what is still unknown is given up
 SWEEP = 500
 _TOO_LATE = (State.ABANDONED, State.PLANNED, State.HELD)
@@ -275,7 +275,7 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         claimed_at: `monotonic()` when the claim was given.
     """
     if monotonic() - claimed_at > CLAIM_FRESH_SECONDS:
-        return NotAccepted("this worker was asleep between claim and post, and did not post")
+        return NotAccepted("this worker was asleep between claim and post, and did not post", handed_over=False)
     try:
         with metrics().provider_latency.labels(provider.name).time():
             async with asyncio.timeout(POST_DEADLINE_SECONDS):
@@ -284,6 +284,8 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         metrics().provider_failures.labels(provider.name, "locked").inc()
         log.error("a provider takes nothing from us", provider=provider.name, because=str(error))
         return NotAccepted(str(error), locked=True)
+    except ProviderSlow as error:
+        return NotAccepted(str(error), handed_over=False)
     except ProviderBusy as error:
         metrics().provider_failures.labels(provider.name, "busy").inc()
         return NotAccepted(str(error), retry_after=error.retry_after)

@@ -20,6 +20,7 @@ import httpx
 import orjson
 
 from sojourn.delivery.message import Message
+from sojourn.delivery.providers.answers import AnswerWindow
 from sojourn.delivery.providers.base import UNKEYED, Klass, Limits
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderUnclear, Rejected, SojournError
 from sojourn.outbound.trust import trusted
@@ -115,6 +116,7 @@ class HttpApi:
         self._auth = auth
         self._total_seconds = total_seconds
         self._client: httpx.AsyncClient | None = None
+        self.answers = AnswerWindow()
 
     async def post(self, path: str, **body: Any) -> Answer:
         """Post a message and return the answer, whatever its status.
@@ -123,7 +125,10 @@ class HttpApi:
             ProviderBusy: the request never left.
             ProviderUnclear: no answer came.
         """
-        return await self._ask("POST", path, self._total_seconds, body)
+        async with self.answers.place() as place:
+            answer = await self._ask("POST", path, self._total_seconds, body)
+            place.lost = answer.status in UNCLEAR or not 200 <= answer.status < 500
+        return answer
 
     async def look(self, method: str, path: str, **body: Any) -> Answer:
         """Ask what changes nothing.
@@ -200,6 +205,11 @@ class HttpProvider:
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.api = HttpApi(self.name, base, headers, auth=auth, total_seconds=total_seconds)
+
+    @property
+    def answers(self) -> AnswerWindow:
+        """How many messages may wait for an answer at once."""
+        return self.api.answers
 
     def refusal(self, answer: Answer, code: str = "", *, sender: bool = False) -> SojournError:
         """Return what an answer that is no 2xx proves; arguments as of the function of this name."""

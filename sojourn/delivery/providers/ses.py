@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from sojourn.delivery.message import Message, to_bytes
+from sojourn.delivery.providers.answers import AnswerWindow
 from sojourn.delivery.providers.base import KEY, UNKEYED, Klass, Limits, Receipt
 from sojourn.delivery.providers.http import CONNECT_SECONDS, STEP_SECONDS
 from sojourn.delivery.providers.plug import Given, Plug
@@ -88,12 +89,17 @@ class Ses:
         self._credentials = credentials
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ses")
         self._places = asyncio.Semaphore(THREADS)
+        self.answers = AnswerWindow()
         self._client: Any = None
         self._making = threading.Lock()
 
     async def deliver(self, message: Message) -> Receipt:
         """Hand a message over as it was written."""
         raw = to_bytes(message)
+        async with self.answers.place():
+            return await self._hand_over(message, raw)
+
+    async def _hand_over(self, message: Message, raw: bytes) -> Receipt:
         try:  # a message that waited in the pool could go out long after its claim, or after its post was given up
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._places.acquire()

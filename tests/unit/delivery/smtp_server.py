@@ -22,12 +22,15 @@ class Mailbox:
         return "250 OK"
 
 
-@contextmanager
-def running(mailbox: Mailbox) -> Iterator[Controller]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, server_hostname="mx.test.example")
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(mailbox: Mailbox) -> Iterator[Controller]:
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), server_hostname="mx.test.example")
     controller.start()
     try:
         yield controller
