@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from sojourn.content.budget import current
 from sojourn.content.header_text import is_blank
-from sojourn.content.links import ALLOWED, TRACKABLE
+from sojourn.content.links import ALLOWED, is_trackable
 from sojourn.content.missing import Missing
 from sojourn.errors import MissingFact
 from sojourn.language.model import Model, Name
@@ -66,9 +66,9 @@ def fits(kind: Kind, value: Any) -> bool:
         case "number" | "money":
             return (isinstance(value, int | float) and not isinstance(value, bool)) or (isinstance(value, str) and _is_number(value))
         case "url":
-            return isinstance(value, str) and value.startswith(ALLOWED)
+            return isinstance(value, str) and value.strip().lower().startswith(ALLOWED)
         case "image":
-            return isinstance(value, str) and value.startswith(TRACKABLE)
+            return isinstance(value, str) and is_trackable(value.strip())
         case "bool":
             return isinstance(value, bool)
     return isinstance(value, list | tuple)

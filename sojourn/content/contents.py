@@ -15,6 +15,7 @@ from sojourn.content.amp import MUSTACHE
 from sojourn.content.amp import SUFFIX as AMP_SUFFIX
 from sojourn.content.answers import Asks
 from sojourn.content.asked import PROFILE, traits_asked
+from sojourn.content.attributes import with_plain_values
 from sojourn.content.budget import MAX_SECONDS, Run, running
 from sojourn.content.calling import recommends
 from sojourn.content.facts import Rendered, RenderFacts, plain
@@ -168,7 +169,7 @@ class Contents:
         return tuple(found)
 
     def _amp(self, name: str, template: Template, values: dict[str, Any], run: Run) -> str:
-        part = run_template(template, values, run)
+        part = with_plain_values(run_template(template, values, run))
         refuse_schemes(MUSTACHE.sub('"#"', part), name)
         if len(part.encode()) > MAX_AMP:
             raise RenderError(f"the AMP part of {name} is larger than {MAX_AMP // 1000} kB; show less")

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
+from html.entities import html5
 from html.parser import HTMLParser
 from importlib import resources
 from typing import Any
 
+from sojourn.content.attributes import TAG
 from sojourn.content.links import ALLOWED
 from sojourn.language.problems import nearest, shown
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _FREE = {"mj-all", "mj-class", "mj-selector", "mj-html-attribute"}  # these take any attribute
 _ANYWHERE = {"css-class", "mj-class"}
+_APART = re.compile(rf"<(?P<apart>mj-style|style|script)\b.*?</(?P=apart)>|{TAG.pattern}", re.DOTALL | re.IGNORECASE)
+_SHORT = re.compile(r"&(?P<name>[A-Za-z][A-Za-z0-9]+)(?![;A-Za-z0-9])")
 _STANDIN = "\u2060"  # stands where a token stood
 
 
@@ -29,10 +34,11 @@ def allowed_tags() -> dict[str, frozenset[str]]:
 
 def faults(body: str) -> list[tuple[int, int, str]]:
     """Return what is wrong in a template's MJML: (line, column, message)."""
+    text = without_jinja(body)
     checker = _Checker()
-    checker.feed(without_jinja(body))
+    checker.feed(text)
     checker.close()
-    return checker.found
+    return [*checker.found, *_misread(text)]
 
 
 def misplaced(mjml: str) -> list[tuple[int, int, str | None, str]]:
@@ -58,6 +64,20 @@ def _about() -> dict[str, dict[str, Any]]:
     data = json.loads(resources.files("sojourn.content").joinpath("mjml.json").read_text("utf-8"))
     found: dict[str, dict[str, Any]] = data["tags"]
     return found
+
+
+def _misread(text: str) -> Iterator[tuple[int, int, str]]:
+    """Give the references in texts that HTML reads although no semicolon ends them: in an address, hardly anybody means them."""
+    for found in _SHORT.finditer(_APART.sub(_blanked, text)):
+        name = next((found["name"][:end] for end in range(len(found["name"]) - 1, 1, -1) if found["name"][:end] in html5), None)
+        if name is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            column = found.start() - text.rfind("\n", 0, found.start())
+            yield line, column, f"`&{name}` is read as `{html5[name]}` in a text; write `&amp;{found['name']}`"
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return "".join(letter if letter == "\n" else " " for letter in found[0])
 
 
 class _Nesting(HTMLParser):
@@ -117,7 +137,7 @@ class _Checker(HTMLParser):
             self._add(f'`{tag}` needs an `alt`: what the picture shows, in words; alt="" if it only decorates')
         for name in ("href", "src"):
             url = (values.get(name) or "").strip()
-            if name in values and tag not in _FREE and not url.startswith((*ALLOWED, _STANDIN)):
+            if name in values and tag not in _FREE and not url.lower().startswith((*ALLOWED, _STANDIN)):
                 self._add(f"{shown(url)} is not a whole address; begin it with https://, or {{{{ shop.url }}}}")
 
     def _add(self, message: str) -> None:

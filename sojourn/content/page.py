@@ -14,13 +14,14 @@ from html import escape, unescape
 
 from mjml import mjml2html
 
+from sojourn.content.attributes import TAG, attributes_of, unambiguous, with_values
 from sojourn.content.holes import MARK, PREFIX, filled
 from sojourn.content.links import (
-    HREF,
-    TRACKABLE,
     UNTRACKED,
     allowed_url,
-    anchor_attributes,
+    anchors_of,
+    is_trackable,
+    link_of,
     mark_untracked,
     refuse_schemes,
     trackable,
@@ -37,8 +38,6 @@ _OPAQUE = {
     "mj-social-element": {"alt", "title"},
     "mj-carousel-image": {"alt", "title"},
 }
-_TAG = re.compile(r"<!--.*?-->|<(?P<close>/?)(?P<name>[\w-]+)(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.DOTALL)
-_ATTRIBUTE = re.compile(r"(?P<name>[\w:-]+)\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)')")
 _TEXTS = {"mj-text", "mj-button", "mj-table", "mj-raw", "mj-title", "mj-preview", "mj-social-element", "mj-navbar-link"}
 _TEXTS |= {"mj-accordion-text", "mj-accordion-title"}
 _FILLER = "&#847;&zwnj;&nbsp;" * 60  # without these an inbox would go on with the message's first words after a short preheader
@@ -62,7 +61,7 @@ def to_html(name: str, mjml: str) -> str:
         RenderError: it is none.
     """
     try:
-        return mjml2html(_TAG.sub(_spelt_out, mjml), fonts={})
+        return mjml2html(TAG.sub(_spelt_out, mjml), fonts={})
     except ValueError as error:
         raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
 
@@ -90,11 +89,17 @@ def afresh(name: str, mjml: str, preheader: str, own: Collection[str], *, text: 
 
 
 def _spelt_out(tag: re.Match[str]) -> str:
-    """Return a tag whose attributes have in digits what MJML would write in a spelling of its own, such as `\\u{a0}`."""
-    text = tag[0]
-    if tag["name"] is None or tag["name"] == "mj-style" or (text.isascii() and "\\" not in text and "\n" not in text):
-        return text
-    return _ATTRIBUTE.sub(lambda found: "".join(letter if _is_plain(letter) else f"&#{ord(letter)};" for letter in found[0]), text)
+    """Return a tag whose values every reader takes alike, with digits for what MJML would write in a spelling of its own: `\\u{a0}`."""
+    return with_values(tag, _in_digits)
+
+
+def _in_digits(raw: str) -> str:
+    text = unambiguous(raw)
+    return text if text.isascii() and text.isprintable() and "\\" not in text else "".join(map(_digits, text))
+
+
+def _digits(letter: str) -> str:
+    return letter if _is_plain(letter) else f"&#{ord(letter)};"
 
 
 def _is_plain(letter: str) -> bool:
@@ -109,15 +114,15 @@ class Page:
         html: what stands between the holes of the HTML, and at each odd place its hole.
         text: the same of the text part.
         urls: addresses that hold a value, as they stand in the HTML; each has to be allowed.
-        links: of each link, the addresses that it may lead to: the first that can be tracked is meant.
-        hrefs: links of the page that hold no value.
+        links: the addresses of links that may be tracked, as they stand in the HTML.
+        hrefs: where links of the page lead that hold no value.
     """
 
     html: tuple[str, ...]
     text: tuple[str, ...]
     anchors: tuple[Anchor, ...]
     urls: tuple[str, ...]
-    links: tuple[tuple[str, ...], ...]
+    links: tuple[str, ...]
     hrefs: frozenset[str]
     shown: frozenset[int]  # holes that the text part shows
 
@@ -127,7 +132,7 @@ class Page:
         Raises:
             RenderError: a link is refused.
         """
-        stops = {escape(url) for url in own}
+        stops = set(own)
         if stops & self.hrefs:
             return None
         for url in self.urls:
@@ -142,18 +147,16 @@ class Page:
             if part[0] == "h":
                 parts[place] = values[int(part[1:])]
             elif part[0] == "m":
-                parts[place] = f'{UNTRACKED}="" ' if filled(part[1:], values) in stops else ""
+                parts[place] = f'{UNTRACKED}="" ' if link_of(filled(part[1:], values)) in stops else ""
             else:
                 parts[place] = _hidden(preheader)
         return Message("".join(parts), words, tuple(self._links(values, stops)))
 
     def _links(self, values: list[str], stops: set[str]) -> Iterator[str]:
         for candidates in self.links:
-            hrefs = [filled(url, values) for url in candidates]
-            if stops.isdisjoint(hrefs):
-                url = next((url for url in map(unescape, hrefs) if url.startswith(TRACKABLE)), None)
-                if url is not None:
-                    yield url
+            url = link_of(filled(candidates, values))
+            if url not in stops and is_trackable(url):
+                yield url
 
     def _text(self, values: list[str]) -> str | None:
         """Return the text part; None where it hangs on what is around a value."""
@@ -188,9 +191,9 @@ def compile_page(name: str, skeleton: str) -> Page:
     refuse_schemes(MARK.sub("", html) if not urls else _without(html, urls), name)
     text, anchors = with_anchors(html)
     shown = set(_numbers(text)) | {number for anchor in anchors for number in _numbers(anchor.words + anchor.url)}
-    hrefs = [found["url"] for found in HREF.finditer(html)]
-    links = _candidates(html)
-    marked = HREF.sub(lambda found: f"\0m{found['url']}\0{found[0]}" if PREFIX in found["url"] else found[0], html)
+    found = list(anchors_of(html))
+    links = [anchor.raw for anchor in found if not anchor.untracked and (PREFIX in anchor.raw or is_trackable(link_of(anchor.raw)))]
+    marked = _marked(html)
     pieces = _with_preheader(marked, "\0p\0").split("\0")
     whole = [_split(piece) if i % 2 == 0 else (piece,) for i, piece in enumerate(pieces)]
     flat = [part for parts in whole for part in parts]
@@ -200,7 +203,7 @@ def compile_page(name: str, skeleton: str) -> Page:
         anchors=tuple(anchors),
         urls=tuple(dict.fromkeys(urls)),
         links=tuple(links),
-        hrefs=frozenset(url for url in hrefs if PREFIX not in url),
+        hrefs=frozenset(link_of(anchor.raw) for anchor in found if PREFIX not in anchor.raw),
         shown=frozenset(shown),
     )
 
@@ -220,11 +223,15 @@ def _without(html: str, urls: list[str]) -> str:
     return html
 
 
-def _candidates(html: str) -> Iterator[tuple[str, ...]]:
-    for attributes in anchor_attributes(html):
-        hrefs = tuple(found["url"] for found in HREF.finditer(attributes))
-        if any(PREFIX in url or unescape(url).startswith(TRACKABLE) for url in hrefs):
-            yield hrefs
+def _marked(html: str) -> str:
+    """Return HTML with a hole before each address that holds a value: whether it is tracked depends on it."""
+    parts: list[str] = []
+    done = 0
+    for anchor in anchors_of(html):
+        if PREFIX in anchor.raw:
+            parts += (html[done : anchor.at], f"\0m{anchor.raw}\0")
+            done = anchor.at
+    return "".join([*parts, html[done:]])
 
 
 def _hidden(preheader: str) -> str:
@@ -244,7 +251,7 @@ def seen_by_mjml(skeleton: str) -> tuple[int, ...]:
     seen = Counter(_numbers(skeleton))
     open_: list[str] = []
     end = 0
-    for tag in _TAG.finditer(skeleton):
+    for tag in TAG.finditer(skeleton):
         if open_ and open_[-1] in _TEXTS:
             seen.subtract(_numbers(skeleton[end : tag.start()]))
         end = tag.end()
@@ -252,9 +259,9 @@ def seen_by_mjml(skeleton: str) -> tuple[int, ...]:
         if name is None:
             continue
         inner = bool(_TEXTS & set(open_)) and not name.startswith("mj")
-        for attribute in _ATTRIBUTE.finditer(tag["attributes"]):
-            if inner or attribute["name"] in _OPAQUE.get(name, ()):
-                seen.subtract(_numbers(attribute["double"] or attribute["single"] or ""))
+        for attribute in attributes_of(tag["attributes"]):
+            if inner or attribute.name in _OPAQUE.get(name, ()):
+                seen.subtract(_numbers(attribute.raw or ""))
         if not name.startswith("mj") and name != "style":
             continue
         if not tag["close"] and not tag["attributes"].rstrip().endswith("/"):

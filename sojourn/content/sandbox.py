@@ -27,6 +27,7 @@ from sojourn.content.header_text import value_text
 from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
 from sojourn.content.inline import Inlining
 from sojourn.content.missing import Missing
+from sojourn.content.quoting import Quoting
 from sojourn.content.slots import FOLDER as SLOTS
 from sojourn.content.tags import FILE, Verbs
 from sojourn.content.tags import FILTERS as VERBS
@@ -267,7 +268,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         tree: Any = super()._parse(source, name, filename)
         tree = Inlining(_content_of(name), words.language, words.catalogue, words.theme, words.blocks, text, noted).visit(tree)
         tree = _Bounding().visit(tree)
-        tree = Holing().visit(tree) if self.html else tree
+        tree = Holing().visit(Quoting(noted).visit(tree)) if self.html else tree
         tree.noted = noted
         made: nodes.Template = tree
         return made

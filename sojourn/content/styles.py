@@ -20,6 +20,7 @@ HARMLESS = frozenset({
 })  # fmt: skip
 _STYLE = re.compile(r"<(mj-style|style)\b[^>]*>(?P<css>.*?)</\1>", re.DOTALL | re.IGNORECASE)
 _INLINE = re.compile(r"\bstyle\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)')", re.IGNORECASE)
+_REFERENCE = re.compile(r"&#?\w+;")  # its semicolon ends no declaration
 _FUNCTION = re.compile(r"([a-z-]+)\(")
 _PSEUDO = re.compile(r"::?[a-z-]+(?:\(\))?")
 
@@ -59,7 +60,7 @@ def _used(text: str) -> Iterator[tuple[int, str]]:
                 yield from _of_rule(rule, style.start("css"))
     for inline in _INLINE.finditer(text):
         group = "double" if inline["double"] is not None else "single"
-        yield from _of_body(inline[group], inline.start(group))
+        yield from _of_body(_REFERENCE.sub(lambda found: "_" * len(found[0]), inline[group]), inline.start(group))
 
 
 def _of_rule(rule: Rule, offset: int) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,9 @@ from inscriptis.html_properties import Display  # type: ignore[import-untyped]
 from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped]
 from inscriptis.model.html_element import HtmlElement  # type: ignore[import-untyped]
 
+from sojourn.content.attributes import attributes_of
 from sojourn.content.holes import PREFIX, filled
+from sojourn.content.links import in_text, link_of
 
 _BLOCK = HtmlElement(display=Display.block, margin_before=1, margin_after=1)
 _CONFIG = ParserConfig(css={**STRICT_CSS_PROFILE, "section": _BLOCK}, display_images=False)
@@ -22,8 +24,9 @@ _UNSEEN = re.compile(r"<head\b.*?</head>|<!--.*?-->|\sstyle=\"[^\"]*\"", re.DOTA
 _LAYOUT = re.compile(r"</?(?:table|tbody|tr)\b[^>]*>", re.IGNORECASE)
 _CELL = re.compile(r"(</?)td\b[^>]*>", re.IGNORECASE)
 _DATA_TABLE = re.compile(r"<table\b(?![^>]*role=\"presentation\")", re.IGNORECASE)
-_ANCHOR = re.compile(r"<a\b[^>]*?\bhref=\"(?P<url>[^\"]*)\"[^>]*>(?P<inner>.*?)</a>", re.DOTALL | re.IGNORECASE)
-_ALT = re.compile(r"\balt=\"([^\"]*)\"", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\b(?P<attributes>(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>(?P<inner>.*?)</a>", re.DOTALL | re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*;?)?")
+_AND = "\ufdd0"  # stands for `&`: inscriptis reads references again in what was read already, and in a table once more
 _TAGS = re.compile(r"<[^>]*>")
 _BLANKS = re.compile(r"\n{3,}")
 
@@ -60,9 +63,10 @@ def with_anchors(html: str) -> tuple[str, list[Anchor]]:
 
     def keep(found: re.Match[str]) -> str:
         words, inner = _words(found)
-        if PREFIX not in words + found["url"]:
+        url = _href(found)
+        if PREFIX not in words + url:
             return _anchor(found)
-        anchors.append(Anchor(words, found["url"]))
+        anchors.append(Anchor(words, url))
         return f"{inner}{ADDRESS}{len(anchors) - 1}z"
 
     return _to_text(html, keep), anchors
@@ -72,14 +76,25 @@ def _to_text(html: str, anchor: Callable[[re.Match[str]], str]) -> str:
     seen = _UNSEEN.sub("", html)
     if _DATA_TABLE.search(seen) is None:
         seen = _CELL.sub(r"\1section>", _LAYOUT.sub("", seen))
-    seen = _ANCHOR.sub(anchor, seen).replace("&amp;", "&amp;amp;")  # inscriptis reads entities in what was read already
-    text: str = get_text(seen, _CONFIG)
+    seen = _ENTITY.sub(_read, _ANCHOR.sub(anchor, seen))
+    text: str = get_text(seen, _CONFIG).replace(_AND, "&")
     return _BLANKS.sub("\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n"))).strip() + "\n"
+
+
+def _read(found: re.Match[str]) -> str:
+    """Return what a reference stands for, so that it is read once and no more."""
+    return escape(unescape(found[0])).replace("&amp;", _AND)
+
+
+def _href(found: re.Match[str]) -> str:
+    """Return the address of a link as it stands there; nothing where it has none."""
+    attributes = attributes_of(found["attributes"])
+    return next((each.raw for each in attributes if each.name == "href" and each.raw is not None), "")
 
 
 def _anchor(found: re.Match[str]) -> str:
     words, inner = _words(found)
-    shown = _shown(words, found["url"])
+    shown = _shown(words, _href(found))
     return f"{inner} &lt;{escape(shown)}&gt;" if shown else inner
 
 
@@ -88,13 +103,12 @@ def _words(found: re.Match[str]) -> tuple[str, str]:
     inner = found["inner"]
     words = _TAGS.sub("", inner)
     if not unescape(words).strip():
-        alt = _ALT.search(inner)
-        words = inner = alt[1] if alt is not None else ""
+        words = inner = next((each.raw for each in attributes_of(inner) if each.name == "alt" and each.raw), "")
     return words, inner
 
 
 def _shown(words: str, href: str) -> str:
     """Return the address to be shown after the words of a link; nothing where it says nothing more."""
-    url, said = unescape(href), unescape(words).strip()
+    url, said = link_of(href), unescape(words).strip()
     shown = url.removeprefix("mailto:").removeprefix("tel:")
-    return "" if not said or url.startswith("#") or shown == said else shown
+    return "" if not said or not url or url.startswith("#") or shown == said else in_text(shown)

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sojourn.clock import Clock
+from sojourn.content.links import is_trackable
 from sojourn.delivery import machine, settling
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.pages import page
@@ -111,6 +112,6 @@ def _known(conn: Connection, send_key: str) -> None:
 
 def _link(conn: Connection, send_key: str, position: int) -> str:
     url = conn.execute(select(links.c.url).where(links.c.send_key == send_key, links.c.position == position)).scalar_one_or_none()
-    if url is None or not url.startswith(("http://", "https://")):
+    if url is None or not is_trackable(url):
         raise NotFound("no such link")
     return str(url)

@@ -41,7 +41,7 @@ def links_of(page: str) -> list[Link]:
     """Return the links of a message's HTML, in their order, each address once for the same words."""
     found: dict[tuple[str, str], Link] = {}
     for anchor in lxml_html.document_fromstring(page).iter("a", "area"):
-        url = anchor.get("href") or ""
+        url = (anchor.get("href") or "").strip()
         alt = next((picture.get("alt") for picture in anchor.iter("img") if picture.get("alt")), "")
         words = " ".join("".join(anchor.itertext()).split()) or alt
         if url:

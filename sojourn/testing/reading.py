@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import unescape
 from typing import Any
 
 from sqlalchemy import Connection, Row, false, select
 
+from sojourn.content.attributes import TAG, attributes_of
+from sojourn.content.links import link_of
 from sojourn.customers import profiles
 from sojourn.customers.segments.live import members
 from sojourn.delivery.ledger import State as SendState
@@ -156,8 +157,8 @@ def _links(connection: Connection, key: str, html: str) -> tuple[Link, ...]:
 
 def hrefs(html: str) -> list[str]:
     """Return the addresses of a message's links and pictures, in order."""
-    parts = [part for name in ("href", "src") for part in html.split(f'{name}="')[1:]]
-    return [unescape(part.partition('"')[0]) for part in parts]
+    found = [each for tag in TAG.finditer(html) if tag["name"] is not None for each in attributes_of(tag["attributes"])]
+    return [link_of(each.raw or "") for name in ("href", "src") for each in found if each.name == name]
 
 
 def refusals_of(connection: Connection, reference: str) -> Answers[Refusal]:
