@@ -39,7 +39,7 @@ from sojourn.delivery.routing import Routing
 from sojourn.delivery.tokens import Links, Tokens
 from sojourn.errors import SettingsError, SojournError, StoreUnavailable
 from sojourn.intake.emit import emit
-from sojourn.intake.endings import Ending, mark_ended
+from sojourn.intake.endings import Ending, mark_ended, unwritten
 from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import load
@@ -58,7 +58,7 @@ from sojourn.tracing import configure_tracing
 from sojourn.travel.registry import Registry
 from sojourn.travel.stored import StoredJourneys
 from workflows.client import BroadcastCalls, JourneyCalls
-from workflows.ending import EndingObserver, closed_since
+from workflows.ending import EndingObserver, closed_since, with_because
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
 if TYPE_CHECKING:
@@ -267,25 +267,27 @@ async def run_worker(house: House) -> None:
     worker = make_worker(client, doing, interceptors=[observer])
     broadcast_calls = BroadcastCalls(client, house.clock.scale)
 
-    unwritten: list[Ending] = []
+    waiting: list[Ending] = []
     window = CLOSED_AT_START
 
     async def write_endings() -> None:
-        unwritten.extend(observer.take())
-        if unwritten:
-            await house.database.write(mark_ended, tuple(unwritten), house.clock.now())
-            unwritten.clear()
+        waiting.extend(observer.take())
+        if waiting:
+            await house.database.write(mark_ended, tuple(waiting), house.clock.now())
+            waiting.clear()
         await asyncio.sleep(ENDINGS_EVERY)
 
     async def find_missed_endings() -> None:
         nonlocal window
         try:
-            found: list[Ending] = [ending async for ending in closed_since(client, real_now() - window)]
+            found = {one.ending.entry_id: one async for one in closed_since(client, real_now() - window)}
+            missing = await house.database.read(unwritten, [one.ending for one in found.values()])
+            endings = [await with_because(client, found[one.entry_id]) for one in missing]
         except RPCError as error:  # the server is away: the worker waits for it, and so does this
             log.warning("cannot look for entries whose end no worker had seen", error=error.status.name)
             await asyncio.sleep(CLOSED_RETRY)
             return
-        missed = await house.database.write(mark_ended, found, house.clock.now())
+        missed = await house.database.write(mark_ended, endings, house.clock.now()) if endings else 0
         if missed:
             log.info("found entries whose end no worker had seen", count=missed)
         window = CLOSED_WINDOW

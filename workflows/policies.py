@@ -10,6 +10,8 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+from sojourn.errors import SojournError
+
 DECIDE_ATTEMPT = timedelta(seconds=10)
 DECIDE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30))
 
@@ -36,3 +38,9 @@ MAX_CONCURRENT_TASKS = 100
 TIMER_SLACK = timedelta(milliseconds=1)  # a timer may not fire before the shop's moment, whatever the rounding
 
 MAX_HISTORY_EVENTS = 4000  # a longer history continues as new, if the server has not suggested it before
+
+# A bug fails its journey, visibly, instead of retrying its task for ever. What is not named here, above all a code
+# change that no longer fits a running history, stops the task and waits for a mended deployment.
+JOURNEY_BUGS = (
+    SojournError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip

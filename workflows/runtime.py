@@ -19,7 +19,6 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from sojourn.clock import monotonic
-from sojourn.errors import SojournError
 from workflows import names, policies
 from workflows.broadcast import BroadcastWorkflow
 from workflows.journey import JourneyWorkflow
@@ -27,11 +26,6 @@ from workflows.journey import JourneyWorkflow
 CONNECT_LIMIT = 60.0  # seconds to wait for a server that is starting
 CONNECT_PAUSE = 0.25
 CONNECT_SAID_EVERY = 40  # tries: ten seconds
-# A bug fails its journey, visibly, instead of retrying its task for ever. What is not named here, above all a code
-# change that no longer fits a running history, stops the task and waits for a mended deployment.
-JOURNEY_BUGS = (
-    SojournError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 GRACEFUL_STOP = timedelta(seconds=5)
 log = structlog.get_logger("sojourn")
 
@@ -113,7 +107,7 @@ def make_worker(
         activities=activities,
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         interceptors=interceptors,
-        workflow_failure_exception_types=JOURNEY_BUGS,
+        workflow_failure_exception_types=policies.JOURNEY_BUGS,
         sticky_queue_schedule_to_start_timeout=policies.STICKY_SCHEDULE_TO_START,
         max_cached_workflows=policies.MAX_CACHED_WORKFLOWS,
         max_concurrent_workflow_tasks=policies.MAX_CONCURRENT_TASKS,

@@ -64,7 +64,7 @@ def revision_command(message: Annotated[str, typer.Argument(help='What changed, 
     empty = Database("sqlite://")
 
     def write(connection: Connection) -> Path | None:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, migrations.head())  # and no further: what the code needs beyond is what is to be written
         return migrations.write_revision(connection, message)
 
     written = empty.write_now(write)

@@ -20,7 +20,7 @@ from sojourn.delivery.webhooks import forgetting
 from sojourn.errors import SojournError
 from sojourn.intake import outbox
 from sojourn.intake.emit import tell
-from sojourn.intake.endings import Ending, mark_ended
+from sojourn.intake.endings import GUESS, Ending, mark_ended
 from sojourn.intake.outbox import JourneyRunner
 from sojourn.intake.process import Processed, process_batch, waits
 from sojourn.metrics import metrics
@@ -135,7 +135,7 @@ class Router:
     def _answered(self, connection: Connection, made: outbox.Outcome) -> None:
         locks.lock_rows(connection, entries, [*made.run_ids, *made.closed])
         outbox.answered(connection, made.done, made.run_ids)
-        mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed") for entry in made.closed], self.clock.now())
+        mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed", GUESS) for entry in made.closed], self.clock.now())
 
     # -- segments --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from sojourn.store.tables.clusterings import clusterings
 from sojourn.store.tables.imports import imports
 from sojourn.store.tables.journeys import calls, decisions, definitions, entries, outbox, refusals
 from sojourn.store.tables.log import cursors, inbound, quarantine
-from sojourn.store.tables.ourselves import heartbeats, leases
+from sojourn.store.tables.ourselves import doubts, heartbeats, leases, store_facts
 from sojourn.store.tables.people import (
     consents,
     events,
@@ -40,6 +40,7 @@ __all__ = [
     "cursors",
     "decisions",
     "definitions",
+    "doubts",
     "engagements",
     "entries",
     "events",
@@ -67,6 +68,7 @@ __all__ = [
     "segment_members",
     "sends",
     "separations",
+    "store_facts",
     "suppressions",
     "trait_refusals",
     "transitions",

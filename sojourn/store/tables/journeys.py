@@ -35,6 +35,7 @@ entries = Table(
     Column("state", String(16), nullable=False),  # running ended
     Column("outcome", String(64)),
     Column("because", Text),  # why it ended, in words
+    Column("ended_by", String(16)),  # sojourn.intake.endings: guess or worker, which give way; None is certain
     Column("ended_at", Moment),
     Column("holdout", Boolean, nullable=False, server_default=text("false")),
     Column("goal_at", Moment),
