@@ -32,6 +32,7 @@ from sojourn.bulk.records import Origin
 from sojourn.bulk.rows import Place, Row
 from sojourn.clock import monotonic
 from sojourn.customers.segments import due
+from sojourn.customers.segments.causes import Cause
 from sojourn.errors import Transient
 from sojourn.intake.envelope import Envelope, Quarantined
 from sojourn.store import locks
@@ -211,20 +212,30 @@ class Import:
     def _write_page(
         self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin, *, again: bool
     ) -> Written:
-        if not self.order.live:
+        if not self._into_log:
             locks.router_turn(connection)  # before all else: who is who changes by one transaction at a time
         mine = update(imports).where(imports.c.id == import_id, imports.c.position == before, imports.c.finished_at.is_(None))
         if connection.execute(mine.values(values)).rowcount != 1:
             raise ElsewhereError("another process imports this file just now; see: sojourn import status")
         if self.order.kind is Kind.profiles:
             hopeful = self._hopeful and not again
-            written = write_people(connection, page.people, origin, self.policy, self._new_id, again=again, hopeful=hopeful)
-        elif self.order.live:
+            written = write_people(
+                connection, page.people, origin, self.policy, self._new_id, again=again, hopeful=hopeful, live=self.order.live
+            )
+        elif self._into_log:
             written = write_live(connection, page.events, page.aside)
         else:
             written = write_history(connection, page.events, origin.now, import_id, self.policy, self._new_id)
-        due.touch(connection, written.profile_ids, self.now())
+        if self.order.live:
+            due.touch(connection, written.profile_ids, self.now(), Cause.IMPORT, live=True)
+        else:
+            due.touch(connection, written.profile_ids, self.now())
         return written
+
+    @property
+    def _into_log(self) -> bool:
+        """Whether the rows are events that are to be lived: then the router makes of them what follows."""
+        return self.order.live and self.order.kind is Kind.events
 
     def _finish(self, connection: Connection, import_id: int) -> None:
         now = self.now()

@@ -19,6 +19,8 @@ from sojourn.bulk.preparing import Prepared, dated_row
 from sojourn.bulk.records import Origin, PersonRow, person
 from sojourn.customers import consent
 from sojourn.customers.identity import random_id
+from sojourn.customers.segments import due
+from sojourn.customers.segments.causes import Cause
 from sojourn.intake.absorb import InboundRow, absorb
 from sojourn.store.bulk import among, chunks, many
 from sojourn.store.tables import consents, identifiers, profiles, segment_due
@@ -27,7 +29,7 @@ from sojourn.store.types import to_micros
 _PROFILE = ("id", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")
 _IDENTIFIER = ("kind", "value", "profile_id", "since")
 _CONSENT = ("id", "profile_id", "purpose", "granted", "wording", "source", "at")
-_DUE = ("profile", "at")
+_DUE = ("profile", "at", "cause")
 _Key = tuple[str, str]
 
 
@@ -71,6 +73,7 @@ def write_people(
     fast: bool = True,
     again: bool = False,
     hopeful: bool = False,
+    live: bool = False,
 ) -> Written:
     """Write a page of people.
 
@@ -82,6 +85,7 @@ def write_people(
         new_id: gives the ids of new profiles.
         fast: whether people who are new may go the fast way.
         again: it was tried, and a key was taken: one of a consent may be.
+        live: whether journeys hear of the segments that they come into.
         hopeful: take those who are no two rows' for new without asking; where one is known, a key is taken and it is tried again.
     """
     named = Counter(key for one in rows for key in one.keys)
@@ -92,20 +96,23 @@ def write_people(
             taken.update(one.keys)
     fresh = [one for one in rows if taken.isdisjoint(one.keys)] if taken else rows
     written = Written()
-    _write_new(connection, fresh, origin.now, written, ignore=again)
+    _write_new(connection, fresh, origin.now, written, ignore=again, live=live)
     if len(fresh) < len(rows):
         others = [person(one.record, one.line, one.position, origin) for one in rows if not taken.isdisjoint(one.keys)]
         _write_exactly(connection, others, origin.now, policy, new_id, written)
     return written
 
 
-def _write_new(connection: Connection, rows: Sequence[Prepared], now: datetime, written: Written, *, ignore: bool) -> None:
+def _write_new(connection: Connection, rows: Sequence[Prepared], now: datetime, written: Written, *, ignore: bool, live: bool) -> None:
     at = to_micros(now)
     load(connection, profiles, _PROFILE, [one.profile for one in rows])
     with owners_known(connection):
         load(connection, identifiers, _IDENTIFIER, [(*key, one.profile[0], since) for one in rows for key, since in one.keys.items()])
         load(connection, consents, _CONSENT, [agreed for one in rows for agreed in one.consents], ignore=ignore)
-        load(connection, segment_due, _DUE, [(one.profile[0], at) for one in rows])
+        if not live:
+            load(connection, segment_due, _DUE, [(one.profile[0], at, Cause.IMPORT.value) for one in rows])
+    if live:
+        due.touch(connection, [one.profile[0] for one in rows], now, Cause.IMPORT, live=True)
     written.new += len(rows)
 
 

@@ -66,6 +66,11 @@ class People:
         node = named.profile_id if named.profile_id is not None else self._whose(named)
         return Resolved(self._pool.view(node), len(self._pool.new) > began, tuple(self._made[made:]), node, self._pool.own(node))
 
+    @property
+    def known(self) -> set[str]:
+        """The people whom the events name, as far as the store knows them: the ids under which they live on."""
+        return self._pool.known()
+
     def touch(self, profile: Profile) -> None:
         """Note that a profile, or one's own facts, have changed."""
         self._pool.touch(profile.id)

@@ -142,6 +142,10 @@ class Pool:
         """
         return self._views[self.canonical(node)]
 
+    def known(self) -> set[str]:
+        """Return everyone who was read, by the id under which they live on."""
+        return {self.canonical(node) for node in self._views}
+
     def own(self, node: str) -> Profile | None:
         """Return a node's own facts; None where they are the person's."""
         found = self._own.get(node)

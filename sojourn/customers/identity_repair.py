@@ -15,6 +15,7 @@ from sojourn.customers.identity_people import DEFAULT_RULES, People
 from sojourn.customers.identity_pool import separations_between, tables_of_people
 from sojourn.customers.identity_words import HAND, Merged, Refused, Unmerged
 from sojourn.customers.segments import due
+from sojourn.customers.segments.causes import Cause
 from sojourn.errors import NotFound
 from sojourn.language.identity_rules import IdentityRules
 from sojourn.store.bulk import insert_new
@@ -60,7 +61,7 @@ def merge(
     ended = separations_between(connection, *sides)
     if ended:
         connection.execute(update(separations).where(separations.c.id.in_(ended)).values(ended_at=at))
-    due.touch(connection, [found.canonical(winner_id)], at)
+    due.touch(connection, [found.canonical(winner_id)], at, Cause.EDIT)
     return Merged(found.canonical(winner_id), found.merges)
 
 
@@ -107,7 +108,7 @@ def unmerge(connection: Connection, profile_id: str, because: str, at: datetime)
     moved = _move_back(connection, head, back, leaving)
     _show(connection, {head: [node for node in nodes if heads[node] == head], back: leaving})
     _part_members(connection, head, back, cut.members, was_loser=heads[cut.from_id] == back)
-    due.touch(connection, [head, back], at)
+    due.touch(connection, [head, back], at, Cause.EDIT)
     return Unmerged(back, head, moved)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sojourn.customers import consent
 from sojourn.customers.computed import profile_facts
 from sojourn.customers.history import StoredHistory
-from sojourn.customers.identity import random_id
+from sojourn.customers.identity import People, random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
 from sojourn.customers.segments.lists import StoredLists
@@ -96,17 +96,27 @@ def process_batch(
     if not rows:
         return Processed()
     identity = registry.loaded.profile.identity
-    happened = absorb(connection, [InboundRow.of(row) for row in rows], now, new_id, rules=registry.rules, identity=identity, emit=emit)
+    inbound_rows = [InboundRow.of(row) for row in rows]
+    before = _bring_up_to_date(connection, registry, inbound_rows, now)
+    happened = absorb(connection, inbound_rows, now, new_id, rules=registry.rules, identity=identity, emit=emit)
     brakes.notice(connection, _answers(happened), registry.shop.brakes, now)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.write()
-    batch.result.changes = segments.judge_touched(connection, registry.book, _to_judge(happened, registry), now, tell)
+    batch.result.changes = [*before, *segments.judge_touched(connection, registry.book, _to_judge(happened, registry), now, tell)]
     connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
     result.events = len(rows)
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     return result
+
+
+def _bring_up_to_date(connection: Connection, registry: Registry, rows: Sequence[InboundRow], now: datetime) -> list[Change]:
+    """Judge first what an import or an edit has made of the people of a batch: it is not what happened to them now."""
+    if not registry.book.judged or not segments.anything_quiet(connection, now):
+        return []
+    people = People(connection, [row.envelope for row in rows], rules=registry.loaded.profile.identity).known
+    return segments.bring_up_to_date(connection, registry.book, people, now, tell)
 
 
 def _answers(absorbed: Sequence[Absorbed]) -> list[brakes.Answer]:

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, monotonic
 from sojourn.customers import retention
-from sojourn.customers.segments import Change, due, live, rebuild
+from sojourn.customers.segments import Change, due, live, rebuild, releases
+from sojourn.customers.segments.causes import Cause
 from sojourn.delivery.webhooks import forgetting
 from sojourn.errors import SojournError
 from sojourn.intake import outbox
@@ -76,11 +77,12 @@ class Router:
         self._calls.set()  # what an earlier life left unanswered
         try:
             async with asyncio.TaskGroup() as tasks:
+                # First: what a definition that is new makes of people must not be laid to what they did.
+                await outlast("segments", lambda: self.database.write(rebuild.sync, self.registry.book, self.clock.now()))
                 for job in (self._route, self._lease.keep, self._call):
                     tasks.create_task(repeat(job.__qualname__, job))
                 if self.registry.book.judged:
                     tasks.create_task(repeat("segments due", self._judge_due))
-                await outlast("segments", lambda: self.database.write(rebuild.sync, self.registry.book, self.clock.now()))
                 tasks.create_task(repeat("segments", self._build))
                 tasks.create_task(repeat("retention", self._expire))
         finally:
@@ -155,14 +157,18 @@ class Router:
     def _expire_page(self, connection: Connection, now: datetime, after: str) -> retention.Expired:
         locks.router_turn(connection)
         page = retention.expire(connection, now, self.registry.rules, after)
-        due.touch(connection, page.profile_ids, now)
+        due.touch(connection, page.profile_ids, now, Cause.TIME)
         return page
 
     async def _judge_due(self) -> None:
         """Judge whom a window passed, within a second of it."""
         # Looked at first, as the log is.
-        if await self.database.read(due.is_due, self.clock.now()):
-            _count(await self.database.write(live.judge_due, self.registry.book, self.clock.now(), DUE_AT_ONCE, tell))
+        now = self.clock.now()
+        upcoming = await self.database.read(releases.next_release)
+        if upcoming is not None and upcoming <= now:
+            await self.database.write(releases.release, now, (live.ENTERED, live.EXITED), tell)
+        if await self.database.read(due.is_due, now):
+            _count(await self.database.write(live.judge_due, self.registry.book, now, DUE_AT_ONCE, tell))
         else:
             await asyncio.sleep(DUE_POLL)
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from sojourn.customers.segments.causes import CAUSE, Cause, moves_nobody
 from sojourn.language.asked import SEGMENT_EVENTS, segments_awaited
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Journey, Wait
@@ -23,6 +24,7 @@ from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN, Arrived
 
 ENTRY_NAMESPACE = UUID("6f1d3c0e-6a5b-5b0e-9a63-6f6a6f75726e")
+_BROUGHT = {Cause.IMPORT: "an import brought the change", Cause.EDIT: "an edit of a definition, a list or an identity made the change"}
 _SAFE_KEY = re.compile(r"^[A-Za-z0-9_.-]{1,64}\Z")
 
 
@@ -109,7 +111,7 @@ def decide(event: Happened, registry: Registry, entries: Sequence[Entry], ask: A
 def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: Ask) -> list[Decision]:
     """Return what an event means for those who are, or were, on a journey."""
     found: list[Decision] = []
-    if event.machine:
+    if event.machine or _is_quiet(event):
         return found
     for entry in entries:
         definition = registry.versions[entry.version]
@@ -172,6 +174,9 @@ def _enter(
         journey, enter = live.journey, live.journey.enter
         if _of_another_segment(event, enter.if_):
             continue
+        if _is_quiet(event):
+            yield Refused(name, f"{_BROUGHT[Cause(event.properties[CAUSE])]}; journeys begin on what happens and on time")
+            continue
         if enter.if_ is not None and event.name != ENTER_REQUESTED:
             answer = ask(enter.if_, event)
             if not answer.holds:
@@ -199,6 +204,11 @@ def _enter(
                 yield Refused(name, f"entered {since} ago, again after {enter.again_after}")
                 continue
         yield _begin(live, event, key, running)
+
+
+def _is_quiet(event: Happened) -> bool:
+    """Tell whether an event is a change of a segment that an import or an edit made: it is kept, and moves nobody."""
+    return event.name in SEGMENT_EVENTS and moves_nobody(event.properties)
 
 
 def _of_another_segment(event: Happened, condition: str | None) -> bool:

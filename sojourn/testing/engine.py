@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from sojourn.broadcasts.releasing import go_on
 from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
-from sojourn.customers.segments import due, live, rebuild
+from sojourn.customers.segments import due, live, rebuild, releases
 from sojourn.delivery import brakes, settling
 from sojourn.delivery.live import LiveParts
 from sojourn.delivery.preference_pages import PreferencePages
@@ -200,8 +200,8 @@ class Engine:
         """Move the clock, stopping at each moment at which something is due."""
         while True:
             await self.settle()
-            segments_due = await self.store.read(due.next_due)
-            upcoming = [at for at in (self.runner.due, self.broadcasts.due, segments_due, *self._settling) if at is not None]
+            segments_due, release = await self.store.read(due.next_due), await self.store.read(releases.next_release)
+            upcoming = [at for at in (self.runner.due, self.broadcasts.due, segments_due, release, *self._settling) if at is not None]
             if not upcoming or min(upcoming) > moment:
                 break
             self.clock.move_to(min(upcoming))
@@ -233,6 +233,10 @@ class Engine:
         return True
 
     async def _judge(self) -> bool:
+        release = await self.store.read(releases.next_release)
+        if release is not None and release <= self.clock.now():
+            await self.store.write(releases.release, self.clock.now(), (live.ENTERED, live.EXITED), tell)
+            return True
         if not await self.store.read(due.is_due, self.clock.now()):
             return False
         await self.store.write(live.judge_due, self.registry.book, self.clock.now(), BATCH, tell)

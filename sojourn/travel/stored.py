@@ -21,6 +21,7 @@ from sojourn.clock import Clock, real_now
 from sojourn.content import Contents
 from sojourn.customers import profiles
 from sojourn.customers.segments import due
+from sojourn.customers.segments.causes import Cause
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.freezing import Made
@@ -208,7 +209,7 @@ class StoredJourneys:
             because = f"set:{entry.id}:{prepared.progress.cursor}"
             told_of = profiles.origin(connection, prepared.person.id, entry.id)
             profiles.set_traits(connection, told_of, step.set, now, self.registry.rules, because)
-            due.touch(connection, [prepared.person.id], now)
+            due.touch(connection, [prepared.person.id], now, Cause.EVENT)
         elif isinstance(step, Enter):
             self._request_entry(connection, step, prepared, now)
         assert step is not None

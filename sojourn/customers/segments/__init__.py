@@ -5,6 +5,8 @@ facts     reads that, for many people at once
 live      judges people anew: after their events, and when a window passes
 due       when that is, person by person
 rebuild   goes through everyone after a definition was edited, in the background
+causes    why a membership changed, and what moves journeys
+releases  what an import or an edit with `--live` made, told a few a minute
 lists     segments without a condition: kept by hand, uploaded, frozen, clustered
 """
 

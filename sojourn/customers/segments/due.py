@@ -3,41 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, true, update
 
+from sojourn.customers.segments.causes import QUIET, Cause
 from sojourn.store.bulk import among, chunks, insert_new, many, upsert
 from sojourn.store.tables import segment_due
 
 _DUE = select(segment_due).where(segment_due.c.at <= bindparam("now")).order_by(segment_due.c.at, segment_due.c.profile)
 _IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now")).limit(1)
-_EARLIER = update(segment_due).where(segment_due.c.profile == bindparam("whose"), segment_due.c.at > bindparam("moment"))
+_IS_QUIETLY_DUE = _IS_DUE.where(segment_due.c.cause.in_([cause.value for cause in QUIET]))
+_SET: dict[str, Any] = {"at": bindparam("moment_"), "cause": bindparam("why"), "live": bindparam("heard")}
+_EARLIER = update(segment_due).where(segment_due.c.profile == bindparam("whose"), segment_due.c.at > bindparam("moment")).values(_SET)
+# What is due already, and not yet judged, can no longer be told from what comes on top of it: it is quiet if either is.
+_QUIETER = (
+    update(segment_due)
+    .where(
+        segment_due.c.profile == bindparam("whose"),
+        segment_due.c.at <= bindparam("moment"),
+        or_(segment_due.c.cause.is_(None), segment_due.c.cause == Cause.EVENT.value, segment_due.c.live == true()),
+    )
+    .values(cause=bindparam("why"), live=bindparam("heard"))
+)
 _FORGET = delete(segment_due).where(segment_due.c.profile == bindparam("whose"))
 
 
-def touch(connection: Connection, profile_ids: Iterable[str], now: datetime) -> None:
-    """Have people's segments judged anew at a moment: what is known of them changed otherwise than by an event.
+@dataclass(frozen=True)
+class Due:
+    """As of when a person is to be judged, and what for.
+
+    Attributes:
+        at: the moment.
+        cause: why a membership changes then.
+        live: whether journeys hear of what an import or an edit made.
+    """
+
+    at: datetime
+    cause: Cause = Cause.TIME
+    live: bool = False
+
+
+def touch(connection: Connection, profile_ids: Iterable[str], now: datetime, cause: Cause = Cause.IMPORT, *, live: bool = False) -> None:
+    """Have people's segments judged anew at a moment: what is known of them changed otherwise than by an event of the log.
 
     Args:
         connection: of a writing transaction.
         profile_ids: of profiles that exist.
         now: the shop's moment; the router judges at once what is due.
+        cause: why it changed.
+        live: whether journeys hear of what an import or an edit changes.
     """
+    why = None if cause is Cause.TIME else cause.value
     for some in chunks(sorted(set(profile_ids))):
-        insert_new(connection, segment_due, [{"profile": one, "at": now} for one in some])
-        connection.execute(_EARLIER.values(at=bindparam("moment_")), [{"whose": one, "moment": now, "moment_": now} for one in some])
+        insert_new(connection, segment_due, [{"profile": one, "at": now, "cause": why, "live": live} for one in some])
+        moved = [{"whose": one, "moment": now, "moment_": now, "why": why, "heard": live} for one in some]
+        connection.execute(_EARLIER, moved)
+        if cause in QUIET and not live:
+            connection.execute(_QUIETER, [{key: row[key] for key in ("whose", "moment", "why", "heard")} for row in moved])
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
     """Return who is due at a moment, and since when, the longest first."""
-    return [(row.profile, row.at) for row in connection.execute(_DUE.limit(limit), {"now": now})]
+    return [(one, each.at) for one, each in due_for(connection, now, limit).items()]
+
+
+def due_for(connection: Connection, now: datetime, limit: int) -> dict[str, Due]:
+    """Return who is due at a moment, since when and what for, the longest first."""
+    return {row.profile: _due_of(row) for row in connection.execute(_DUE.limit(limit), {"now": now})}
+
+
+def _due_of(row: Row[Any]) -> Due:
+    return Due(row.at, Cause(row.cause or Cause.TIME), row.live)
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
     """Tell whether anyone is due; it needs no lock, so asking often is cheap."""
     return connection.execute(_IS_DUE, {"now": now}).first() is not None
+
+
+def is_quietly_due(connection: Connection, now: datetime) -> bool:
+    """Tell whether anyone is due because of an import or an edit; it needs no lock."""
+    return connection.execute(_IS_QUIETLY_DUE, {"now": now}).first() is not None
+
+
+def quietly(connection: Connection, profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
+    """Return which of some people are due because of an import or an edit, since when and what for."""
+    dialect = connection.dialect.name
+    rows = connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})
+    found = {row.profile: _due_of(row) for row in rows}
+    return {one: each for one, each in found.items() if each.cause in QUIET}
 
 
 def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> set[str]:
@@ -47,8 +105,8 @@ def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> s
 
 
 @cache
-def _late(dialect: str) -> Select[tuple[str]]:
-    return select(segment_due.c.profile).where(among(dialect, segment_due.c.profile, "people"), segment_due.c.at <= bindparam("now"))
+def _late(dialect: str) -> Select[Any]:
+    return select(segment_due).where(among(dialect, segment_due.c.profile, "people"), segment_due.c.at <= bindparam("now"))
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -64,7 +122,8 @@ def set_due(connection: Connection, moments: dict[str, datetime | None], known: 
         moments: by profile.
         known: what is written of these profiles now.
     """
-    changed = [{"profile": one, "at": at} for one, at in moments.items() if at is not None and at != known.get(one)]
+    moved = {one: at for one, at in moments.items() if at is not None and at != known.get(one)}
+    changed = [{"profile": one, "at": at, "cause": None, "live": False} for one, at in moved.items()]
     upsert(connection, segment_due, changed)
     never = [{"whose": one} for one, at in moments.items() if at is None and one in known]
     if never:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments import due
+from sojourn.customers.segments.causes import Cause
 from sojourn.customers.segments.live import Change, begin, members, write
 from sojourn.store.bulk import chunks
 from sojourn.store.locks import router_turn
@@ -29,7 +30,9 @@ class Listed:
     unchanged: int = 0
 
 
-def add(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell) -> Listed:
+def add(
+    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
+) -> Listed:
     """Put people on a list; those on it already stay as they are.
 
     Args:
@@ -38,36 +41,41 @@ def add(connection: Connection, segment: str, profile_ids: Iterable[str], now: d
         profile_ids: of canonical profiles.
         now: the shop's moment.
         tell: takes the `Segment Entered` of each.
+        live: whether journeys hear of it, a few people a minute.
     """
     router_turn(connection)
     wanted = sorted(set(profile_ids))
     there = _of(connection, segment, wanted)
     new = [one for one in wanted if one not in there]
-    _change(connection, [Change(one, segment, True, now) for one in new], now, tell)
+    _change(connection, [Change(one, segment, True, now, Cause.EDIT, live) for one in new], now, tell)
     return Listed(added=len(new), unchanged=len(there))
 
 
-def remove(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell) -> Listed:
+def remove(
+    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
+) -> Listed:
     """Take people off a list; arguments as of `add`."""
     router_turn(connection)
     wanted = sorted(set(profile_ids))
     there = _of(connection, segment, wanted)
-    _change(connection, [Change(one, segment, False, now) for one in wanted if one in there], now, tell)
+    _change(connection, [Change(one, segment, False, now, Cause.EDIT, live) for one in wanted if one in there], now, tell)
     return Listed(removed=len(there), unchanged=len(wanted) - len(there))
 
 
-def replace(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell) -> Listed:
+def replace(
+    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
+) -> Listed:
     """Make a list consist of these people; arguments as of `add`."""
     router_turn(connection)
     wanted, there = set(profile_ids), set(members(connection, segment))
-    left = [Change(one, segment, False, now) for one in sorted(there - wanted)]
-    _change(connection, [*left, *(Change(one, segment, True, now) for one in sorted(wanted - there))], now, tell)
+    left = [Change(one, segment, False, now, Cause.EDIT, live) for one in sorted(there - wanted)]
+    _change(connection, [*left, *(Change(one, segment, True, now, Cause.EDIT, live) for one in sorted(wanted - there))], now, tell)
     return Listed(added=len(wanted - there), removed=len(left), unchanged=len(wanted & there))
 
 
-def freeze(connection: Connection, source: str, segment: str, now: datetime, tell: Tell) -> Listed:
+def freeze(connection: Connection, source: str, segment: str, now: datetime, tell: Tell, *, live: bool = False) -> Listed:
     """Make a list consist of whoever is in another segment now; arguments as of `add`."""
-    return replace(connection, segment, members(connection, source), now, tell)
+    return replace(connection, segment, members(connection, source), now, tell, live=live)
 
 
 def _of(connection: Connection, segment: str, people: list[str]) -> set[str]:
@@ -81,7 +89,8 @@ def _change(connection: Connection, changes: list[Change], now: datetime, tell: 
     if not changes:
         return
     write(connection, changes, begin(connection), now, tell)
-    due.touch(connection, [change.profile_id for change in changes], now)  # segments whose conditions name this one
+    # Segments whose conditions name this one.
+    due.touch(connection, [change.profile_id for change in changes], now, Cause.EDIT, live=changes[0].live)
 
 
 class StoredLists(Container[str]):

@@ -7,26 +7,29 @@ transaction, so that each change is told once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from sojourn.customers.inner import InnerEvent, Tell
-from sojourn.customers.segments import due
+from sojourn.customers.segments import due, releases
 from sojourn.customers.segments.book import Part, SegmentBook
+from sojourn.customers.segments.causes import CAUSE, Cause
+from sojourn.customers.segments.due import Due
 from sojourn.customers.segments.facts import Known, read_known
 from sojourn.language.conditions import Facts
 from sojourn.store.bulk import insert_new
 from sojourn.store.locks import router_turn
-from sojourn.store.tables import cursors, segment_members
+from sojourn.store.tables import cursors, segment_builds, segment_members
 
 ENTERED, EXITED = "Segment Entered", "Segment Exited"
 COUNTER = "segments"  # a cursor: how many times memberships were judged; it also keeps judges one after another
 _NAMESPACE = UUID("3e5f0d5a-7c1f-5b0a-8a7c-7365676d656e")
 _COUNT = update(cursors).where(cursors.c.name == COUNTER).values(seq=cursors.c.seq + 1).returning(cursors.c.seq)
+_BUILDING = select(segment_builds.c.segment, segment_builds.c.cursor, segment_builds.c.live).where(segment_builds.c.state == "building")
 _LEAVE = delete(segment_members).where(
     segment_members.c.segment == bindparam("whichever"), segment_members.c.profile_id == bindparam("whose")
 )
@@ -34,15 +37,29 @@ _LEAVE = delete(segment_members).where(
 
 @dataclass(frozen=True)
 class Change:
-    """Someone came into a segment, or left it."""
+    """Someone came into a segment, or left it.
+
+    Attributes:
+        cause: why.
+        live: whether journeys hear of what an import or an edit changed.
+    """
 
     profile_id: str
     segment: str
     entered: bool
     at: datetime
+    cause: Cause
+    live: bool = False
 
 
-def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datetime], now: datetime, tell: Tell) -> list[Change]:
+def judge(
+    connection: Connection,
+    book: SegmentBook,
+    moments: Mapping[str, datetime],
+    now: datetime,
+    tell: Tell,
+    causes: Mapping[str, Due] | None = None,
+) -> list[Change]:
     """Bring all memberships of people up to date, and return what changed.
 
     Args:
@@ -51,13 +68,57 @@ def judge(connection: Connection, book: SegmentBook, moments: Mapping[str, datet
         moments: as of when to judge each person.
         now: the shop's moment.
         tell: takes the events of what changed.
+        causes: what each person is judged for; time, where it is not said. Whom a build has not come to yet, is changed by the edit.
     """
     if not moments:
         return []
     serial = begin(connection)
-    changes = _judge(connection, book, book.everything, moments)
+    known = causes or {}
+    ahead = _building(connection)
+    changes = []
+    for change in _judge(connection, book, book.everything, moments):
+        edited = ahead.get(change.segment)
+        why = known.get(change.profile_id) or Due(change.at)
+        if edited is not None and change.profile_id > edited.cursor:
+            why = Due(change.at, Cause.EDIT, edited.live)
+        changes.append(replace(change, cause=why.cause, live=why.live))
     write(connection, changes, serial, now, tell)
     return changes
+
+
+def bring_up_to_date(connection: Connection, book: SegmentBook, profile_ids: Collection[str], now: datetime, tell: Tell) -> list[Change]:
+    """Judge those of some people of whom an import or an edit waits to be judged, before an event of theirs is absorbed.
+
+    So what an import brought, or a definition that is new, is not laid to the event that happens to come next.
+
+    Args:
+        connection: of a writing transaction.
+        book: the segments in force.
+        profile_ids: canonical profiles of whom events have come.
+        now: the shop's moment.
+        tell: takes the events of what changed.
+    """
+    if not book.judged or not profile_ids:
+        return []
+    waiting = due.quietly(connection, profile_ids, now)
+    changes = judge(connection, book, {one: each.at for one, each in waiting.items()}, now, tell, waiting)
+    ahead = _building(connection)
+    names = frozenset(name for name in ahead if name in book.judged)
+    first = min((ahead[name].cursor for name in names), default="")
+    rest = {one: now for one in profile_ids if names and one not in waiting and one > first}
+    if not rest:
+        return changes
+    serial = begin(connection)
+    for change in _judge(connection, book, book.part(names), rest):
+        if change.profile_id > ahead[change.segment].cursor:
+            changes.append(replace(change, cause=Cause.EDIT, live=ahead[change.segment].live))
+    write(connection, [change for change in changes if change.profile_id in rest], serial, now, tell)
+    return changes
+
+
+def anything_quiet(connection: Connection, now: datetime) -> bool:
+    """Tell whether an import or an edit waits to be judged for anyone; it needs no lock."""
+    return due.is_quietly_due(connection, now) or bool(_building(connection))
 
 
 def judge_touched(
@@ -107,7 +168,8 @@ def _judge(connection: Connection, book: SegmentBook, part: Part, moments: Mappi
 def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: int, tell: Tell) -> list[Change]:
     """Judge those for whom a moment came at which a membership can change, each as of that moment; return what changed."""
     router_turn(connection)
-    return judge(connection, book, dict(due.due(connection, now, limit)), now, tell)
+    found = due.due_for(connection, now, limit)
+    return judge(connection, book, {one: each.at for one, each in found.items()}, now, tell, found)
 
 
 def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at: datetime) -> tuple[list[Change], datetime | None]:
@@ -119,7 +181,7 @@ def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at
         condition = book.conditions[name]
         holds = held[name] = condition.holds(facts, book.conditions)
         if holds is not (name in person.segments):
-            changes.append(Change(profile_id, name, holds, at))
+            changes.append(Change(profile_id, name, holds, at, Cause.EVENT))
         turns = condition.changes_at(facts, book.conditions, holds)
         if turns is not None and (upcoming is None or turns < upcoming):
             upcoming = turns
@@ -139,7 +201,7 @@ def begin(connection: Connection) -> int:
 
 
 def write(connection: Connection, changes: Sequence[Change], serial: int, now: datetime, tell: Tell) -> None:
-    """Write who came and went, and tell it.
+    """Write who came and went, and tell it; what journeys are to hear of an import or an edit is told a few a minute.
 
     Args:
         connection: of a writing transaction.
@@ -155,19 +217,42 @@ def write(connection: Connection, changes: Sequence[Change], serial: int, now: d
     left = [{"whichever": c.segment, "whose": c.profile_id} for c in changes if not c.entered]
     if left:
         connection.execute(_LEAVE, left)
-    tell(connection, [event_of(change, serial) for change in changes])
+    releases.hold(connection, [(_message_id(change, serial), change) for change in changes if change.live], now)
+    tell(connection, [event_of(change, serial) for change in changes if not change.live])
+
+
+def heard(connection: Connection, changes: Sequence[Change]) -> list[Change]:
+    """Return the changes that a build made, each with whether journeys hear of it."""
+    live = {name for name, built in _building(connection).items() if built.live} if changes else set()
+    return [replace(change, live=change.segment in live) for change in changes]
 
 
 def event_of(change: Change, serial: int) -> InnerEvent:
     """Return the event of a change; a repeat of the same judging gives the same."""
-    name = ENTERED if change.entered else EXITED
     return InnerEvent(
-        message_id=str(uuid5(_NAMESPACE, f"{serial}:{name}:{change.segment}:{change.profile_id}")),
-        name=name,
+        message_id=_message_id(change, serial),
+        name=ENTERED if change.entered else EXITED,
         time=change.at,
         profile_id=change.profile_id,
-        properties={"segment": change.segment},
+        properties={"segment": change.segment, CAUSE: change.cause.value},
     )
+
+
+def _message_id(change: Change, serial: int) -> str:
+    name = ENTERED if change.entered else EXITED
+    return str(uuid5(_NAMESPACE, f"{serial}:{name}:{change.segment}:{change.profile_id}"))
+
+
+@dataclass(frozen=True)
+class _Built:
+    """How far a definition has been gone through: up to which profile, and whether journeys hear of who comes and goes."""
+
+    cursor: str
+    live: bool
+
+
+def _building(connection: Connection) -> dict[str, _Built]:
+    return {row.segment: _Built(row.cursor, row.live) for row in connection.execute(_BUILDING)}
 
 
 def members(connection: Connection, segment: str) -> list[str]:

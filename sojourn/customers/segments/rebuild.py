@@ -33,7 +33,8 @@ from sqlalchemy import (
 
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments.book import SegmentBook
-from sojourn.customers.segments.live import Change, begin, write
+from sojourn.customers.segments.causes import Cause
+from sojourn.customers.segments.live import Change, begin, heard, write
 from sojourn.language.conditions.sqljson import Earliest
 from sojourn.language.conditions.sqlturn import NEVER
 from sojourn.store.bulk import upsert_from
@@ -109,7 +110,7 @@ def restart(connection: Connection, segments: Sequence[str], now: datetime) -> N
 
 def builds(connection: Connection) -> list[Build]:
     """Return how far every segment with a condition has been gone through."""
-    names = [column for column in segment_builds.c if column.name not in ("cursor", "condition")]
+    names = [column for column in segment_builds.c if column.name not in ("cursor", "condition", "live")]
     return [Build(**row) for row in connection.execute(select(*names).order_by(segment_builds.c.segment)).mappings()]
 
 
@@ -137,7 +138,7 @@ def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: T
     serial = begin(connection)
     last, count = _fill(connection, _page(book, names, start, now, size)) if _anyone(connection, start) else (None, 0)
     changes = _changes(connection, names, start, last, now) if last else []
-    write(connection, changes, serial, now, tell)
+    write(connection, heard(connection, changes), serial, now, tell)
     if count:
         _remember_due(connection)
     done = count < size
@@ -219,7 +220,7 @@ def _changes(connection: Connection, names: Sequence[str], start: str, last: str
         .order_by(page_.c.id)
     )
     return [
-        Change(row.id, name, bool(row.bits & place), now)
+        Change(row.id, name, bool(row.bits & place), now, Cause.EDIT)
         for row in connection.execute(differing)
         for name, place in places.items()
         if row.bits & place != int(row.before) & place

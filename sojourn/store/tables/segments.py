@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from sojourn.store.tables.base import metadata
 from sojourn.store.types import Moment
@@ -22,6 +22,8 @@ segment_due = Table(
     # Not `profile_id`: it does not follow a merge, the one that lives on gets a moment of its own.
     Column("profile", String(36), ForeignKey("profiles.id"), primary_key=True),
     Column("at", Moment, nullable=False, index=True),  # the earliest at which any of its memberships can change by itself
+    Column("cause", String(8)),  # sojourn.customers.segments.causes: what it is judged for then; none: time
+    Column("live", Boolean, nullable=False, server_default=text("false")),  # an import or edit that journeys hear of
 )
 
 segment_builds = Table(
@@ -38,4 +40,16 @@ segment_builds = Table(
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("condition", Text, nullable=False),  # as its author wrote it
+    Column("live", Boolean, nullable=False, server_default=text("false")),  # journeys hear of who comes and goes by it
 )
+
+segment_releases = Table(
+    "segment_releases",
+    metadata,
+    Column("message_id", String(255), primary_key=True),  # of the event
+    Column("profile_id", String(36), ForeignKey("profiles.id"), nullable=False, index=True),
+    Column("segment", String(64), nullable=False),
+    Column("entered", Boolean, nullable=False),
+    Column("cause", String(8), nullable=False),
+    Column("at", Moment, nullable=False, index=True),  # when journeys hear of it
+)  # changes that an import or an edit with `--live` made: told a few a minute
