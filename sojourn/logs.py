@@ -17,7 +17,8 @@ import structlog
 from sojourn.clock import REAL_TIME, SystemClock, real_now
 
 _PATTERNS = (
-    (re.compile(r"[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE), "[e-mail]"),
+    # Also of international domains, whose marks are no \w.
+    (re.compile(r"[\w.+'\u0080-\uffff-]+(?:@|%40|\uff20)[\w\u0080-\uffff-]+(?:\.[\w\u0080-\uffff-]+)+", re.IGNORECASE), "[e-mail]"),
     (re.compile(r"(?<![\w.])\+\d[\d ().-]{7,}\d"), "[phone]"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), r"\1 [secret]"),
     (re.compile(r"(\w+://)[^\s/@:]*:[^\s/@]+@"), r"\1[secret]@"),

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from email_validator import EmailNotValidError, validate_email
-
 from sojourn.customers.suppression import PAGE, STRENGTH, Reason, suppress_all
 from sojourn.errors import SojournError
+from sojourn.language import email_address
 from sojourn.store.database import Database
 
 ADDRESS_COLUMNS = ("address", "email", "email_address", "e-mail")
@@ -125,11 +124,7 @@ def check_address(text: str) -> None:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        validate_email(text, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        return False
-    return True
+    return email_address.canonical(text) is not None
 
 
 def _read(row: list[str], column: int, places: dict[str, int], line: int, now: datetime) -> tuple[str, Reason, datetime] | _Wrong:

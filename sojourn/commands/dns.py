@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from sojourn.delivery.dns_check import DnsAway, Finding, Resolve, check
 from sojourn.errors import SettingsError, SojournError
+from sojourn.language import email_address
 from sojourn.language.loader import DELIVERY_FILE, SHOP_FILE, load_delivery, load_shop
 from sojourn.settings import Settings, load_settings
 
@@ -28,7 +29,7 @@ def dns_command(
     console = Console(soft_wrap=True)
     try:
         settings = load_settings(keys=False)
-        asked = (domain or _sender(settings)).lower().rstrip(".")
+        asked = _in_dns((domain or _sender(settings)).rstrip("."))
         providers = _providers(settings)
         public = _public_key(settings.dkim_key) if settings.dkim_key else ""
         selectors = [settings.dkim_selector] if public else []
@@ -83,6 +84,13 @@ def _sender(settings: Settings) -> str:
     if not path.is_file():
         raise SettingsError(f"there is no {path}; name the domain: sojourn dns shop.example")
     return load_shop(path.read_bytes(), str(path)).sender.address.rpartition("@")[2]
+
+
+def _in_dns(domain: str) -> str:
+    try:
+        return email_address.ascii_domain(domain)
+    except email_address.NotAnAddress as error:
+        raise SettingsError(f"{domain} is no domain: {error}") from None
 
 
 def _providers(settings: Settings) -> list[str]:

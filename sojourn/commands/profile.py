@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,8 @@ from rich.table import Table
 from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.console import queries
 from sojourn.console.views import ProfileView, TimelineItem
+from sojourn.language import email_address
+from sojourn.language.identity_rules import EMAIL
 
 _MARKS = {"event": "·", "entry_started": "→", "entry_ended": "■", "refusal": "✗", "send": "✉"}
 
@@ -38,7 +40,7 @@ def _card(person: ProfileView) -> Table:
         "profile": person.id,
         "known as": ", ".join(f"{found.value} ({found.kind})" for found in person.identifiers),
         "merged from": ", ".join(person.merged),
-        "traits": ", ".join(f"{name}={value}" for name, value in sorted(person.traits.items())),
+        "traits": ", ".join(f"{name}={_shown(name, value)}" for name, value in sorted(person.traits.items())),
         "zone, locale": " ".join(found for found in (person.zone, person.locale) if found),
         "consent": ", ".join(f"{c.purpose}: {'given' if c.granted else 'withdrawn'} {moment(c.at)} ({c.source})" for c in person.consents),
         "segments": ", ".join(f"{found.segment} (since {moment(found.since)})" for found in person.segments),
@@ -48,6 +50,10 @@ def _card(person: ProfileView) -> Table:
         if value:
             table.add_row(f"[dim]{name}[/]", escape(value))
     return table
+
+
+def _shown(name: str, value: Any) -> Any:
+    return email_address.shown(value) if name == EMAIL and isinstance(value, str) else value
 
 
 def _story(items: list[TimelineItem]) -> Table:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sojourn.language import email_address
 
 
 class View(BaseModel):
@@ -220,9 +222,9 @@ class TransitionView(View):
 class MessageView(View):
     """The rendered message, as it was frozen."""
 
-    to_address: str
+    to_address: Annotated[str, AfterValidator(email_address.shown)]
     to_name: str | None
-    from_address: str
+    from_address: Annotated[str, AfterValidator(email_address.shown)]
     from_name: str | None
     subject: str
     html: str

@@ -7,7 +7,6 @@ is no identifier; it stays a trait as it was said.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import orjson
 import phonenumbers
 
+from sojourn.language import email_address
 from sojourn.language.identity_rules import ANONYMOUS, EMAIL, KIND_PATTERN, PHONE, USER
 
 Key = tuple[str, str]
@@ -25,16 +25,14 @@ NOBODYS = "nobody:"
 MAX_EXTERNAL_IDS = 20
 EXTERNAL_IDS = "externalIds"
 _KIND = re.compile(KIND_PATTERN)
-_ADDRESS = re.compile(r"^[^@\s<>,;:\"\\]{1,64}@[^@\s<>,;:\"\\.]+(?:\.[^@\s<>,;:\"\\.]+)+\Z")
 _REGION = re.compile(r"^[a-z]{2,3}[-_](?:[A-Za-z]{4}[-_])?([A-Za-z]{2})(?:[-_.@]|$)")
 _HAS_DIGITS = re.compile(r"(?:\D*\d){6}")
 
 
 @lru_cache(maxsize=4096)
 def email_key(text: str) -> str | None:
-    """Return an e-mail address as it is compared: NFKC, folded to lower case; None where it is none."""
-    folded = unicodedata.normalize("NFKC", text).strip().casefold()
-    return folded if len(folded) <= MAX_VALUE and _ADDRESS.match(folded) else None
+    """Return an e-mail address as it is compared, however its domain is spelt; None where it is none."""
+    return email_address.canonical(text)
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,9 @@
 
 What each reason stops, the gate decides: a hard bounce, and what a person or an import put on the list, stop everything;
 a complaint and an unsubscription stop all but transactional messages. Of several reasons the one that stops most stands.
+
+An address is hashed in its canonical form. Rows of before there was one (`folded`) stand under the folded text as it came:
+they are looked for under every spelling that it may have come in, and mean no other address that folds alike.
 """
 
 from __future__ import annotations
@@ -12,10 +15,12 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Update, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Update, and_, bindparam, delete, func, or_, select, true, update
 
+from sojourn.language import email_address
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import suppressions
 from sojourn.store.types import Moment
@@ -25,6 +30,9 @@ UNSUBSCRIBED: Reason = "unsubscribed"
 STRENGTH: dict[Reason, int] = {UNSUBSCRIBED: 0, "complaint": 1, "import": 2, "manual": 2, "hard_bounce": 2}
 PAGE = 1_000
 _LISTED = select(suppressions.c.reason, suppressions.c.at).where(suppressions.c.address_hash == bindparam("hashed"))
+_FOLDED = select(suppressions.c.reason, suppressions.c.at).where(
+    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)), suppressions.c.folded == true()
+)
 _KNOWN = select(suppressions.c.address_hash).where(suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)))
 _AGAIN = (
     update(suppressions)
@@ -35,14 +43,33 @@ _PURPOSE = b"sojourn suppression v1"
 
 
 def normalise(address: str) -> str:
-    """Return an e-mail address as it is compared: without outer space, in one Unicode form and one case."""
-    return unicodedata.normalize("NFKC", address.strip()).casefold()
+    """Return an e-mail address as it is compared, however it is spelt; what is none without outer space and in one case."""
+    return email_address.canonical(address) or _fold(address)
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _folded(address: str) -> tuple[str, ...]:
+    """Return the texts under which the address, in one spelling or another, stood on the list before addresses had one form."""
+    texts = {_fold(address), _fold(email_address.wire(address)), _fold(email_address.shown(address))}
+    return tuple(sorted(texts - {normalise(address)}))
 
 
 def address_hash(secret: str, address: str) -> str:
     """Return the keyed hash (HMAC-SHA256, hex) of a normalised address; without the secret it cannot be made or tried."""
-    key = hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).digest()
-    return hmac.new(key, normalise(address).encode(), hashlib.sha256).hexdigest()
+    return _hash(secret, normalise(address))
+
+
+def _hash(secret: str, text: str) -> str:
+    return hmac.new(_key(secret), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _key(secret: str) -> bytes:
+    return hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).digest()
 
 
 def suppress(connection: Connection, secret: str, address: str, reason: Reason, at: datetime) -> None:
@@ -99,17 +126,25 @@ class Suppressed:
 def look(connection: Connection, secret: str, address: str) -> Suppressed | None:
     """Return what the list says of an address; None where it is not on it."""
     hashed = address_hash(secret, address)
-    row = connection.execute(_LISTED, {"hashed": hashed}).one_or_none()
+    row = _strongest(connection, secret, address, hashed)
     return None if row is None else Suppressed(hashed, row.reason, row.at)
 
 
+def _strongest(connection: Connection, secret: str, address: str, hashed: str) -> Any:
+    """Return the row of an address that stops most; of two that stop the same the later."""
+    found: list[Any] = list(connection.execute(_LISTED, {"hashed": hashed}))
+    if before := _folded(address):
+        found += connection.execute(_FOLDED, {"hashes": [_hash(secret, text) for text in before]})
+    return max(found, key=lambda row: (STRENGTH.get(row.reason, 2), row.at), default=None)
+
+
 def on_list(connection: Connection, secret: str, addresses: Iterable[str]) -> frozenset[str]:
-    """Return which of some addresses the list says anything of."""
-    hashed = {address: address_hash(secret, address) for address in addresses}
+    """Return of which of some addresses the list may say anything; `suppressed` tells what."""
+    hashed = {address: {_hash(secret, text) for text in (normalise(address), *_folded(address))} for address in addresses}
     there: set[str] = set()
-    for some in chunks(set(hashed.values()), PAGE):
+    for some in chunks({one for each in hashed.values() for one in each}, PAGE):
         there.update(connection.execute(_KNOWN, {"hashes": some}).scalars())
-    return frozenset(address for address, one in hashed.items() if one in there)
+    return frozenset(address for address, each in hashed.items() if each & there)
 
 
 def listed(connection: Connection, limit: int, reason: str | None = None) -> list[Suppressed]:
@@ -135,7 +170,7 @@ def suppressed(connection: Connection, secret: str, address: str, agreed_at: dat
         address: the address.
         agreed_at: when its owner last agreed to be written to; it outweighs an earlier unsubscription, and nothing else.
     """
-    row = connection.execute(_LISTED, {"hashed": address_hash(secret, address)}).one_or_none()
+    row = _strongest(connection, secret, address, address_hash(secret, address))
     if row is None or (row.reason == UNSUBSCRIBED and agreed_at is not None and row.at < agreed_at):
         return None
     return str(row.reason)
@@ -143,5 +178,7 @@ def suppressed(connection: Connection, secret: str, address: str, agreed_at: dat
 
 def unsuppress(connection: Connection, secret: str, address: str) -> bool:
     """Take an address off the list, and tell whether it was on it."""
-    gone = connection.execute(delete(suppressions).where(suppressions.c.address_hash == address_hash(secret, address)))
+    hashed, before = address_hash(secret, address), [_hash(secret, text) for text in _folded(address)]
+    listed_before = and_(suppressions.c.address_hash.in_(before), suppressions.c.folded == true())
+    gone = connection.execute(delete(suppressions).where(or_(suppressions.c.address_hash == hashed, listed_before)))
     return gone.rowcount > 0

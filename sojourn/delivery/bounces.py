@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from email.header import Header, decode_header
 from email.message import Message as Mail
 from email.utils import parsedate_to_datetime
 
 from flufl.bounce import all_failures
 
+from sojourn.customers.suppression import normalise
 from sojourn.delivery.webhooks.base import Kind, Notice, key_in
 
 MAX_MAIL_BYTES = 2 * 1024 * 1024
@@ -34,7 +36,7 @@ class Bounce:
 
     Attributes:
         send_key: of the message.
-        addresses: that it names, in lower case.
+        addresses: that it names, in their canonical form.
         status: the enhanced status code (RFC 3463); empty where it gives none.
         action: RFC 3464's: failed, delayed, delivered, relayed or expanded.
     """
@@ -74,7 +76,7 @@ def read(raw: bytes) -> Bounce | None:
     text = raw[:200_000].decode("utf-8", "replace")
     # A word of a program that gives no code is believed to be temporary where it may be: an address is not given up on a guess.
     status = _status(text) or (f"{found[1]}.0.0" if (found := _REPLY.search(text)) else "4.0.0")
-    return Bounce(key, frozenset(address.lower() for address in named[:MAX_RECIPIENTS]), status)
+    return Bounce(key, frozenset(normalise(address) for address in named[:MAX_RECIPIENTS]), status)
 
 
 def notice(bounce: Bounce, raw: bytes) -> Notice:
@@ -110,8 +112,10 @@ def _reports(mail: Mail) -> Iterator[Mail]:
 
 def _address(field: object) -> str:
     """Return the address of `rfc822; ann@example.com`."""
-    _, _, address = str(field or "").partition(";")
-    return address.strip().strip("<>").lower()
+    text = str(field or "")
+    if isinstance(field, Header):  # a header of bytes beyond ASCII, which RFC 6533 has in UTF-8
+        text = "".join(part if isinstance(part, str) else part.decode("utf-8", "replace") for part, _ in decode_header(field))
+    return normalise(text.partition(";")[2].strip().strip("<>"))
 
 
 def _status(text: str) -> str:

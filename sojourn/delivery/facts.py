@@ -10,7 +10,6 @@ from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select
 
 from sojourn.customers import consent, preferences
@@ -24,6 +23,7 @@ from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp
+from sojourn.language import email_address
 from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.bulk import like_any, many
 from sojourn.store.locks import ROUTER
@@ -259,10 +259,9 @@ def address_problem(address: str) -> str | None:
     if not address:
         return "the profile has no e-mail address"
     try:
-        validate_email(address, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        return "the profile's e-mail address is not one"
-    return None
+        return email_address.read(address).problem
+    except email_address.NotAnAddress as error:
+        return f"the profile's e-mail address is not one: {error}"
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

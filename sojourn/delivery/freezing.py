@@ -18,6 +18,7 @@ from sojourn.delivery import ledger
 from sojourn.delivery.ledger import SendOrder, SendRow
 from sojourn.delivery.message import Message, feedback_id
 from sojourn.delivery.tokens import Links
+from sojourn.language import email_address
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store.tables import links, live_parts, messages
 
@@ -110,14 +111,14 @@ def make(order: SendOrder, rendered: RenderedMessage, tracking: Links, *, pixel:
     amp = None if rendered.amp is None else rewrite_amp(rendered.amp, _as_in_html(urls, tracked), seen, ours=tracking.public_url)
     headers = {"Feedback-ID": feedback_id(order.send_id, order.journey, order.purpose)}
     if order.reply_to:
-        headers["Reply-To"] = order.reply_to
+        headers["Reply-To"] = email_address.wire(order.reply_to)
     if order.purpose != TRANSACTIONAL:
         headers["List-Unsubscribe"] = f"<{tracking.unsubscribe(order.key)}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message = {
-        "to_address": order.to_address, "to_name": name_text(order.to_name), "from_address": order.from_address,
-        "from_name": name_text(order.from_name), "subject": subject_text(rendered.subject),
-        "html": html, "text": text, "headers": headers, "amp": amp,
+        "to_address": email_address.wire(order.to_address), "to_name": name_text(order.to_name),
+        "from_address": email_address.wire(order.from_address), "from_name": name_text(order.from_name),
+        "subject": subject_text(rendered.subject), "html": html, "text": text, "headers": headers, "amp": amp,
     }  # fmt: skip
     return Made(order, message, urls, rendered.live, rendered.tokens)
 

@@ -12,12 +12,14 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sojourn.delivery.pages import page
+from sojourn.language import email_address
 
 PER_PAGE = 50
 SNIPPET = 140
@@ -136,14 +138,20 @@ def _snippet(message: EmailMessage) -> str:
     return _FILLER.sub(" ", words).strip() or _FILLER.sub(" ", _ADDRESS.sub("", _part(message, "plain"))).strip()
 
 
+def _shown(header: Any) -> str:
+    """Return the addresses of a header as people read them."""
+    each = [(one.display_name, email_address.shown(one.addr_spec)) for one in header.addresses]
+    return ", ".join(f"{name} <{address}>" if name else address for name, address in each)
+
+
 def _item(key: str, message: EmailMessage) -> Item:
     date = message["Date"]
     sender = message["From"].addresses[0]
     snippet = _snippet(message)
     return Item(
         key=key,
-        sender=sender.display_name or sender.addr_spec,
-        to=str(message["To"]),
+        sender=sender.display_name or email_address.shown(sender.addr_spec),
+        to=_shown(message["To"]),
         subject=str(message["Subject"]) or "(no subject)",
         snippet=snippet[:SNIPPET] + ("…" if len(snippet) > SNIPPET else ""),
         date=date.datetime if date is not None else None,

@@ -26,6 +26,7 @@ from sojourn.delivery import pictures
 from sojourn.delivery.tokens import Purpose, Tokens
 from sojourn.delivery.tracking import PRIVATE, or_404
 from sojourn.errors import NotFound
+from sojourn.language import email_address
 from sojourn.language.catalog_model import Catalog
 from sojourn.language.conditions import Facts
 from sojourn.language.conditions.expression import Expression
@@ -158,7 +159,7 @@ def in_time(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
 
 
 def _same(one: str, other: str) -> bool:
-    return _EMAIL.match(one) is not None and one.lower() == other.lower()
+    return _EMAIL.match(one) is not None and email_address.canonical(one) == email_address.canonical(other) is not None
 
 
 def _seen(connection: Connection, send_key: str, number: int) -> Seen:

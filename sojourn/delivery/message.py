@@ -19,12 +19,12 @@ from functools import lru_cache
 
 from sojourn.content.header_text import ENCODED_WORD, name_text, subject_text
 from sojourn.errors import RenderError
+from sojourn.language import email_address
 
 MAX_LINE = 998  # RFC 5322, 2.1.1
 FOLD_AT = 75
 SENDER_ID = "sojourn"
 _FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
-_NOT_IN_ADDRESS = set(' ,;:<>()[]"\\')
 
 
 class UnsafeHeader(RenderError):
@@ -33,7 +33,7 @@ class UnsafeHeader(RenderError):
 
 @dataclass(frozen=True)
 class Message:
-    """A message, frozen under its key; its subject and names are cleaned as they are given."""
+    """A message, frozen under its key; its subject and names are cleaned as they are given, its domains put into A-labels."""
 
     key: str
     to_address: str
@@ -52,6 +52,10 @@ class Message:
         cleaned = {"subject": subject_text(self.subject), "to_name": name_text(self.to_name), "from_name": name_text(self.from_name)}
         for name, value in cleaned.items():
             object.__setattr__(self, name, value)
+        for name in ("to_address", "from_address"):
+            address = getattr(self, name)
+            if address == address.strip():  # what has a line's end about it is refused as it is
+                object.__setattr__(self, name, email_address.wire(address))
 
     @property
     def id(self) -> str:
@@ -61,7 +65,7 @@ class Message:
 
 def message_id_of(key: str, from_address: str) -> str:
     """Return the Message-ID of a send."""
-    return f"<{key}@{from_address.rpartition('@')[2]}>"
+    return f"<{key}@{email_address.wire(from_address).rpartition('@')[2]}>"
 
 
 def feedback_id(send_id: str, journey: str, purpose: str) -> str:
@@ -137,9 +141,9 @@ def _safe(name: str, value: str) -> str:
 
 
 def _mailbox(name: str | None, address: str) -> _Mailbox:
-    local, at, domain = _safe("address", address).rpartition("@")
-    if not (at and local and domain and address.isascii()) or set(address) & _NOT_IN_ADDRESS:
-        raise UnsafeHeader("an address is not one that can be written into a header")
+    found = email_address.problem(_safe("address", address))
+    if address != address.strip() or found not in (None, email_address.RESERVED):  # whether a server stands behind it is for the gate
+        raise UnsafeHeader(f"an address cannot be written into a header: {found or 'it is not alone'}")
     return _Mailbox(_safe("name", name or ""), address)
 
 

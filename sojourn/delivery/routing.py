@@ -24,6 +24,7 @@ from sojourn.delivery.providers import Provider
 from sojourn.delivery.providers.answers import Answering
 from sojourn.delivery.providers.base import Limits
 from sojourn.errors import ProviderBusy
+from sojourn.language import email_address
 from sojourn.language.delivery_model import DeliverySettings, WarmUp, parse_rate
 from sojourn.store.bulk import insert_new
 from sojourn.store.tables import carrier_days, carrier_slots
@@ -244,12 +245,12 @@ class Carriers:
         """Take the next place at an even pace; None where that is now."""
         if send.state is State.HELD and send.provider == carrying.name and (send.reason or "").startswith(SLOT):
             return None  # this is the place that it took before
-        house = self._domains.get(address.rpartition("@")[2].lower())
+        house = self._domains.get(email_address.wire(address).rpartition("@")[2].lower())
         paces = [(carrying.name, _ALL, carrying.every)] if carrying.every is not None else []
         paces += [(_ALL, house[0], house[1])] if house is not None else []
         turns = [(_reserve(conn, provider, scope, every, now), scope or provider) for provider, scope, every in paces]
         latest, whose = max(turns, default=(now, ""))
-        return Held(latest, f"{SLOT}{whose} gets no more at once", carrying.name) if latest > now else None
+        return Held(latest, f"{SLOT}{email_address.unicode_domain(whose)} gets no more at once", carrying.name) if latest > now else None
 
 
 def routing_of(given: Provider | Routing) -> Routing:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from sojourn.language import email_address
 from sojourn.language.model import Model
 from sojourn.language.problems import listed, shown
 
@@ -27,7 +28,11 @@ OPTIONS: dict[str, frozenset[str]] = {
     "mailchimp": frozenset({"subaccount"}),
 }
 ProviderName = Literal["smtp", "inbox", "ses", "sendgrid", "mailgun", "postmark", "resend", "brevo", "mailchimp"]
-Domain = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", description="a domain, such as gmail.com")]
+Domain = Annotated[
+    str,
+    Field(max_length=253, pattern=r"^[^\sA-Z@.,:;/\\<>]+(\.[^\sA-Z@.,:;/\\<>]+)+$", description="a domain, such as gmail.com"),
+    AfterValidator(email_address.ascii_domain),
+]
 Option = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 _RATE = re.compile(r"^(\d{1,7})\s*/\s*(s|m|h|d)$")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

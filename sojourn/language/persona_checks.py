@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sojourn.language import email_address
 from sojourn.language.finding import Finding, Findings, Known
 from sojourn.language.persona_model import Persona, SeedList
 from sojourn.language.problems import unknown
@@ -32,9 +33,9 @@ def check_persona(persona: Persona, known: Known, profile: ProfileSettings | Non
 def check_seeds(seeds: SeedList) -> list[Finding]:
     """Return all that is wrong with a seed list."""
     found = Findings()
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     for i, seed in enumerate(seeds.all()):
-        if seed.address.lower() in seen:
+        if email_address.canonical(seed.address) in seen:
             found.add(("seeds", i), "this address stands here twice")
-        seen.add(seed.address.lower())
+        seen.add(email_address.canonical(seed.address))
     return found.all

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from sojourn.language import email_address
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import DurationText, Model, Name, Text
 from sojourn.language.moments import Hours, zone_named
 
 TRANSACTIONAL = "transactional"
 Undeclared = Literal["accept", "flag", "quarantine"]
-Address = Annotated[str, Field(max_length=254, pattern=r"^[^@\s<>,;:\"\\\x00-\x1f]+@[^@\s<>,;:\"\\\x00-\x1f]+$")]
+def _can_be_written(text: str) -> str:
+    problem = email_address.problem(text)
+    if problem not in (None, email_address.RESERVED) or "@[" in text:
+        raise ValueError(problem or "an address needs a domain, such as shop.example")
+    return text
+
+
+Address = Annotated[
+    str, Field(max_length=254, pattern=r"^[^@\s<>,;:\"\\\x00-\x1f]+@[^@\s<>,;:\"\\\x00-\x1f]+$"), AfterValidator(_can_be_written)
+]
 Percent = Annotated[str, Field(pattern=r"^\d{1,2}(\.\d+)?%$", description="a share, such as 0.3%")]
 WhenCapped = Annotated[
     str,

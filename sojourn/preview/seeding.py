@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.providers import Provider
 from sojourn.errors import ProviderBusy, ProviderUnclear, SojournError
+from sojourn.language import email_address
 from sojourn.language.loader import load_seeds
 from sojourn.language.persona_model import Seed
 from sojourn.language.problems import DefinitionError, Problem
@@ -56,7 +57,7 @@ def read_seeds(given: Sequence[str], default: Path) -> list[Seed]:
     if not given and not default.is_file():
         raise DefinitionError([Problem(str(default), 1, 1, "is missing; write `seeds: [you@shop.example]`, or name addresses with --to")])
     found = [seed for each in given or [str(default)] for seed in _seeds(each)]
-    return list({seed.address.lower(): seed for seed in reversed(found)}.values())[::-1]
+    return list({email_address.canonical(seed.address): seed for seed in reversed(found)}.values())[::-1]
 
 
 def tests_of(made: Iterable[Made], seeds: Sequence[Seed], now: datetime) -> list[Test]:

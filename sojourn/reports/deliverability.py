@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Select, false, fun
 from sojourn.delivery.brakes import BOUNCE, BOUNCED, SPAM, kind_of
 from sojourn.delivery.engagement import CLICKED, DELIVERED, OPENED, UNSUBSCRIBED
 from sojourn.delivery.ledger import State
+from sojourn.language import email_address
 from sojourn.store.tables import events, messages, segment_members, sends
 
 DAY = timedelta(days=1)
@@ -77,7 +78,8 @@ def deliverability(connection: Connection, by: By, since: datetime, until: datet
     """
     group = _group(connection.dialect.name, by)
     sent = _sends(select(group.label("name"), func.count()), by, since, until).group_by(group).order_by(func.count().desc())
-    rows = {name: Row(str(name), count) for name, count in connection.execute(sent.limit(MOST_ROWS))}
+    shown = email_address.unicode_domain if by is By.DOMAIN else str
+    rows = {name: Row(shown(str(name)), count) for name, count in connection.execute(sent.limit(MOST_ROWS))}
     return list(_filled(connection, rows, group, by, since, until).values())
 
 

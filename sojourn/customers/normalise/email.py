@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
 from sojourn.customers.normalise.outcome import Normalise, Refusal, of_text
+from sojourn.language import email_address
 
 MAX_LENGTH = 320
-# What nearly every address looks like. The library says the same of it (a test holds that), in fifty times the time.
-_USUAL = re.compile(r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?P<domain>(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24})")
-_USUAL_LENGTH = 63  # below every limit on a part
-_RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _NO_ADDRESS = Refusal("not an e-mail address")
 
@@ -48,14 +42,12 @@ def _one_form(text: str, keep_case: bool, drop_tag: bool, fold_gmail: bool) -> s
 
 def _parts(text: str) -> tuple[str, str]:
     """Return what stands before and after the @; nothing where it is no address."""
-    usual = _USUAL.fullmatch(text) if len(text) <= _USUAL_LENGTH else None
-    if usual is not None and text.rpartition(".")[2].lower() not in _RESERVED:
-        return usual["local"], usual["domain"].lower()
-    plain = unicodedata.normalize("NFKC", text).strip()
-    if plain[:7].casefold() == "mailto:":
-        plain = plain[7:].strip()
+    if ":" in text and unicodedata.normalize("NFKC", text).strip()[:7].casefold() == "mailto:":
+        text = unicodedata.normalize("NFKC", text).strip()[7:]
     try:
-        found = validate_email(plain, check_deliverability=False, test_environment=True)
-    except (EmailNotValidError, ValueError, IndexError):  # the last two: texts that its IDNA tables do not expect
+        found = email_address.read(text)
+    except email_address.NotAnAddress:
         return "", ""
-    return found.local_part, found.domain
+    if found.problem in (email_address.RESERVED, email_address.PRIVATE_LITERAL):
+        return "", ""
+    return found.local, email_address.unicode_domain(found.domain)

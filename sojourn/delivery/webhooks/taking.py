@@ -106,7 +106,7 @@ def _key(conn: Connection, provider: str, notice: Notice) -> str | None:
         return None
     if notice.addresses:
         address = conn.execute(_ADDRESS, {"sought": key}).scalar_one_or_none()
-        if address is None or suppression.normalise(address) not in notice.addresses:
+        if address is None or suppression.normalise(address) not in map(suppression.normalise, notice.addresses):
             log.warning("a bounce names another address than the one that we wrote to", provider=provider, send_key=key)
             return None
     return key

@@ -134,5 +134,6 @@ suppressions = Table(
     Column("address_hash", String(64), primary_key=True),  # keyed HMAC of the normalised address
     Column("reason", String(64), nullable=False),  # unsubscribed complaint import manual hard_bounce
     Column("at", Moment, nullable=False),
+    Column("folded", Boolean, nullable=False, server_default=text("false")),  # hashed before addresses had one form
     Index("ix_suppressions_at", "at", "address_hash"),
 )

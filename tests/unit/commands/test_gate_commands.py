@@ -152,3 +152,15 @@ def test_a_list_of_one_address_a_line_needs_no_header_and_a_table_without_addres
 def test_the_clock_of_the_shop_dates_what_is_added(data: Path) -> None:
     run("suppress", "add", "bob@example.com")
     assert f"{datetime(2026, 1, 5, tzinfo=UTC):%Y-%m-%d}" in run("suppress", "show", "bob@example.com").output
+
+
+def test_an_address_is_found_under_every_spelling_by_every_command(data: Path) -> None:
+    assert "on the list" in run("suppress", "add", "Ann@EXÄMPLE.de").output
+    for spelling in ("ann@exämple.de", "ann@xn--exmple-cua.de", "ANN@XN--EXMPLE-CUA.DE", "ann@exämple。de"):
+        assert "manual" in run("suppress", "show", spelling).output, spelling
+    for stranger in ("ann@example.de", "ann@exaemple.de"):
+        assert "not on the list" in run("suppress", "show", stranger).output
+    assert "taken off" in run("suppress", "remove", "ann@xn--exmple-cua.de").output
+    assert "not on the list" in run("suppress", "show", "ann@exämple.de").output
+    for nonsense in ("ann@xn--a.de", "ann@shop.example.", "a" * 65 + "@shop.example"):
+        assert run("suppress", "add", nonsense).exit_code == 1

@@ -17,7 +17,7 @@ from sojourn.commands import db as commands
 from sojourn.errors import SettingsError
 from sojourn.store import migrations
 from sojourn.store.database import Database
-from sojourn.store.tables import heartbeats, inbound, metadata
+from sojourn.store.tables import heartbeats, inbound, metadata, suppressions
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -105,6 +105,35 @@ def test_a_database_of_the_version_before_migrations_is_upgraded_and_loses_nothi
     row = {"message_id": "m9", "kind": "track", "name": "E", "time": NOW, "received_at": NOW, "body": {}}
     database.write_now(lambda c: c.execute(insert(inbound).values(**row)))
     assert database.read_now(lambda c: c.execute(select(func.max(inbound.c.seq))).scalar()) == 4
+
+
+def test_rows_of_before_addresses_had_one_form_are_written_anew_and_what_two_share_stays(database: Database) -> None:
+    change(database, lambda connection: migrations.upgrade(connection, "0010"))
+
+    def as_it_was(connection: Connection) -> None:
+        for person in "pqr":
+            connection.execute(text(f"INSERT INTO profiles (id, traits, first_seen, last_seen) VALUES ('{person}', '{{}}', 1, 2)"))
+        known = [
+            ("email", "ann@xn--exmple-cua.de", "p"), ("email", "bob@exämple。de", "q"), ("email", "bob@exämple.de", "q"),
+            ("nobody:email", "all@xn--exmple-cua.de", "q"), ("email", "cy@xn--exmple-cua.de", "p"), ("email", "cy@exämple.de", "r"),
+            ("email", "plain@shop.example", "r"), ("email", "odd@xn--a.de", "r"), ("user_id", "u@xn--exmple-cua.de", "p"),
+        ]  # fmt: skip
+        for kind, value, person in known:
+            connection.execute(
+                text("INSERT INTO identifiers (kind, value, profile_id, since) VALUES (:kind, :value, :person, 1)"),
+                {"kind": kind, "value": value, "person": person},
+            )
+        connection.execute(text("INSERT INTO suppressions (address_hash, reason, at) VALUES ('h', 'manual', 1)"))
+
+    change(database, as_it_was)
+    change(database, migrations.upgrade)
+    rows = database.read_now(lambda c: c.execute(text("SELECT kind, value, profile_id FROM identifiers ORDER BY kind, value")).all())
+    assert {tuple(row) for row in rows} == {
+        ("email", "ann@exämple.de", "p"), ("email", "bob@exämple.de", "q"), ("nobody:email", "all@exämple.de", "q"),
+        ("email", "cy@xn--exmple-cua.de", "p"), ("email", "cy@exämple.de", "r"), ("email", "plain@shop.example", "r"),
+        ("email", "odd@xn--a.de", "r"), ("user_id", "u@xn--exmple-cua.de", "p"),
+    }  # fmt: skip
+    assert database.read_now(lambda c: c.execute(select(suppressions.c.folded)).scalar()) is True
 
 
 def test_several_processes_may_bring_the_tables_up_at_once(no_tables_url: str) -> None:
