@@ -10,16 +10,17 @@ import typer
 from rich.console import Console
 from sqlalchemy import Connection
 
+from sojourn.commands import db_backup
 from sojourn.commands.reading import DataDir, reading
 from sojourn.errors import SettingsError
 from sojourn.store import migrations
 from sojourn.store.database import Database
 
-HELP = """The tables: upgrade them, and look where they are.
+HELP = """The store: upgrade its tables, look where they are, back it up and restore it.
 
 `sojourn up`, and each of its parts, upgrades them by itself when it starts, so these commands are for those who
 want to do it beforehand, or to look. The database is the one that SOJOURN_DATABASE_URL names, else the file in
-the data folder. Before an upgrade of a database that matters: make a backup, stop what runs, upgrade, start.
+the data folder. Before an upgrade of a database that matters: stop what runs, `sojourn db backup`, upgrade, start.
 """
 
 db = typer.Typer(name="db", help=HELP, no_args_is_help=True, rich_markup_mode="markdown")
@@ -74,4 +75,5 @@ def revision_command(message: Annotated[str, typer.Argument(help='What changed, 
 
 def register(app: typer.Typer) -> None:
     """Add `db` to the console script."""
+    db_backup.register(db)
     app.add_typer(db)

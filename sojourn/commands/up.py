@@ -24,6 +24,8 @@ from sojourn.process_tree import Interrupted, Part, ProcessTree
 from sojourn.readiness import VARIABLE as READY_VARIABLE
 from sojourn.readiness import ready_file
 from sojourn.settings import TEMPORAL_PORT, Settings, load_settings
+from sojourn.store.database import Database
+from sojourn.store.sqlite import fold_in
 from sojourn.timekeeping import open_clock
 
 KEPT_LOG_BYTES = 10_000_000
@@ -140,6 +142,8 @@ def run(stack: Stack, console: Console) -> None:
         finally:
             with console.status("stopping …"):
                 tree.stop()
+                if (path := Database(stack.settings.database_url).path) is not None:
+                    fold_in(path)  # also what a part that was killed left behind: a copy of the file is whole
     console.print(f"Stopped. `sojourn up` goes on where this was: the data is in {stack.settings.data_dir}", highlight=False)
 
 

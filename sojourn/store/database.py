@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
@@ -44,6 +45,10 @@ class Store(Protocol):
         """Run work that changes tables in one transaction, however long it takes."""
         ...
 
+    def run_whole(self, work: Callable[[Connection], T]) -> T:
+        """Run work that reads everything as it is at one moment, however long it takes."""
+        ...
+
     def close(self) -> None:
         """Finish what was begun, and close."""
         ...
@@ -74,6 +79,11 @@ class Database:
         """Whether a server of its own does the work, and not this process."""
         return self.url.get_backend_name() == POSTGRESQL
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it is; None where it is in memory, or a server."""
+        return None if self.is_served or self.url.database in (None, "", ":memory:") else Path(str(self.url.database))
+
     # -- for code without an event loop (the command line, tests, virtual time) ------------------
 
     def write_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,6 +101,14 @@ class Database:
     def read_now(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in one reading transaction, and wait for it; see `write_now`."""
         return self._store.run(lambda connection: function(connection, *args, **kwargs), writes=False)
+
+    def run_schema(self, work: Callable[[Connection], T]) -> T:
+        """Run what changes tables, or all rows, in one transaction, however long it takes, and wait for it."""
+        return self._store.run_schema(work)
+
+    def run_whole(self, work: Callable[[Connection], T]) -> T:
+        """Run what reads everything as it is at one moment, however long it takes, and wait for it."""
+        return self._store.run_whole(work)
 
     # -- for code with one ------------------------------------------------------------------------
 

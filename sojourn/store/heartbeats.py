@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sojourn.clock import real_now
+from sojourn.errors import SojournError
 from sojourn.store.database import Database
 from sojourn.store.outlast import repeat
 from sojourn.store.tables import heartbeats
@@ -26,6 +28,11 @@ def beat(connection: Connection, role: str, process: str, now: datetime) -> None
         connection.execute(delete(heartbeats).where(heartbeats.c.at < now - _FORGOTTEN_AFTER))
 
 
+def beat_no_more(connection: Connection, process: str) -> None:
+    """Keep that a process has stopped."""
+    connection.execute(delete(heartbeats).where(heartbeats.c.process == process))
+
+
 def last_beats(connection: Connection) -> dict[str, datetime]:
     """Return each role's latest sign of life, in real time."""
     rows = connection.execute(select(heartbeats.c.role, func.max(heartbeats.c.at).label("at")).group_by(heartbeats.c.role))
@@ -40,4 +47,8 @@ async def keep_beating(database: Database, role: str) -> None:
         await database.write(beat, role, process, real_now())
         await asyncio.sleep(INTERVAL_S)
 
-    await repeat("heartbeat", once)
+    try:
+        await repeat("heartbeat", once)
+    finally:
+        with suppress(SojournError):  # one that was not taken back is silent soon
+            await asyncio.shield(database.write(beat_no_more, process))

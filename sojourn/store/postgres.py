@@ -125,16 +125,22 @@ class Postgres:
 
     def run_schema(self, work: Callable[[Connection], T]) -> T:
         """Run work that changes tables in one transaction, however long it takes."""
+        return self._run_long(work)
 
-        async def change() -> T:
+    def run_whole(self, work: Callable[[Connection], T]) -> T:
+        """Run work that reads everything as it is at one moment, however long it takes."""
+        return self._run_long(work, isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def _run_long(self, work: Callable[[Connection], T], **options: Any) -> T:
+        async def run() -> T:
             engine = self._open(1, {}, None)
             try:
-                async with engine.begin() as connection:
+                async with engine.execution_options(**options).begin() as connection:
                     return await connection.run_sync(work)
             finally:
                 await engine.dispose()
 
-        return asyncio.run_coroutine_threadsafe(change(), self._started()).result()
+        return asyncio.run_coroutine_threadsafe(run(), self._started()).result()
 
     def close(self) -> None:
         """Close every connection and the thread; what was begun is finished first."""

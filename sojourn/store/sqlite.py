@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -40,6 +40,7 @@ class Sqlite:
 
     def __init__(self, url: URL, *, durable: bool) -> None:
         self._in_memory = url.database in (None, "", ":memory:")
+        self._path = None if self._in_memory else Path(str(url.database))
         if not self._in_memory:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         self._lock = None if self._in_memory else WriteLock(Path(str(url.database)), BUSY_TIMEOUT_MS / 1000)
@@ -126,11 +127,17 @@ class Sqlite:
             finally:
                 driver.execute("PRAGMA foreign_keys=ON")
 
+    def run_whole(self, work: Callable[[Connection], T]) -> T:
+        """Run work that reads everything as it is at one moment, however long it takes."""
+        return self.run(work, writes=False)
+
     def close(self) -> None:
-        """Close every connection and thread; what was begun is finished first."""
+        """Close every connection and thread; what was begun is finished first, and folded into the file."""
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         self._engine.dispose()
+        if self._path is not None:
+            fold_in(self._path)
 
 
 @contextmanager
@@ -145,6 +152,14 @@ def _told_apart() -> Iterator[None]:
         if sentence is None:
             raise
         raise StoreUnavailable(sentence) from error
+
+
+def fold_in(path: Path) -> None:
+    """Write a file's log of writes into the file, so that a copy of it is whole; where another process uses it, it does so later."""
+    if not path.with_name(f"{path.name}-wal").exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _keep_a_log(cursor: sqlite3.Cursor) -> None:

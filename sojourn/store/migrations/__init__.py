@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,21 @@ def downgrade(connection: Connection, to: str) -> None:
 
     locks.hold_schema(connection)
     command.downgrade(_settings(connection), to)
+
+
+def drop(connection: Connection) -> None:
+    """Drop all tables of ours, of whatever version; those of others stay."""
+    from sojourn.store.tables import metadata
+
+    ours = {*metadata.tables, _VERSIONS} & set(inspect(connection).get_table_names())
+    for name in sorted(ours):
+        connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
+
+
+def revision_of(file: sqlite3.Connection) -> str:
+    """Return where the tables of a SQLite file are that was opened by itself, such as a backup."""
+    named = file.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (_VERSIONS,)).fetchone()[0]
+    return str(file.execute(f"SELECT version_num FROM {_VERSIONS}").fetchone()[0]) if named else FIRST  # noqa: S608 - a constant
 
 
 def stamp(connection: Connection) -> None:
