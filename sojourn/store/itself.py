@@ -20,6 +20,7 @@ from sojourn.store.tables import store_facts
 IDENTITY = "identity"
 BACKED_UP = "backed_up"  # stands in a copy only
 RESTORED = "restored"
+MOMENTS = ("backed_up", "at", "shop_backed_up", "shop_at")  # of a restore
 FIT = "fit"  # how running entries and open workflows fit
 
 
@@ -74,11 +75,11 @@ def restored(connection: Connection) -> Restored | None:
     value = know(connection, RESTORED)
     if value is None:
         return None
-    moments = [datetime.fromisoformat(value[name]) for name in ("backed_up", "at", "shop_backed_up", "shop_at")]
-    return Restored(*moments, examined=bool(value["examined"]))
+    moments = {name: datetime.fromisoformat(value[name]) for name in MOMENTS}
+    return Restored(**moments, examined=bool(value["examined"]))
 
 
 def keep_restored(connection: Connection, about: Restored) -> None:
     """Keep that the store was restored."""
-    moments = {name: getattr(about, name).isoformat() for name in ("backed_up", "at", "shop_backed_up", "shop_at")}
+    moments = {name: getattr(about, name).isoformat() for name in MOMENTS}
     keep(connection, RESTORED, {**moments, "examined": about.examined}, about.at)
