@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sojourn.bulk.policy import Policy
 from sojourn.clock import SystemClock
 from sojourn.errors import SettingsError, SojournError
+from sojourn.language.durations import parse_duration
 from sojourn.language.identity_rules import IdentityRules
 from sojourn.language.loader import EVENTS, PROFILE_FILE, SHOP_FILE, load_events, load_profile, load_shop
 from sojourn.language.profile_model import ProfileSettings
@@ -86,6 +87,23 @@ def policy_of(journeys: Path) -> Policy:
         load_shop(shop.read_bytes(), str(shop)) if shop.is_file() else None,
         {name: event for name, (_, event) in load_events(journeys).items()} if (journeys / EVENTS).is_dir() else {},
     )
+
+
+def moment_of(text: str, now: datetime) -> datetime:
+    """Return the moment that a text names: a duration such as 2h before now, or a date and time, in UTC unless it says otherwise.
+
+    Raises:
+        SojournError: it is neither.
+    """
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise SojournError(f"{text!r} is no moment; write how long ago, such as 2h, or a time such as 2026-11-30T08:00") from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def moment(at: datetime) -> str:

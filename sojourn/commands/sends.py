@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,12 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.clock import Clock
+from sojourn.commands.reading import DataDir, moment, moment_of, reading, shop_clock
 from sojourn.commands.why import why_command
 from sojourn.console.sends import page, told_of
 from sojourn.delivery.ledger import State
-from sojourn.errors import NotFound
+from sojourn.delivery.manual_settlement import As, open_sends, settle_all_by_hand, settle_by_hand
+from sojourn.errors import NotFound, SojournError
 from sojourn.language.problems import unknown
+from sojourn.store.database import Database
 
 STYLES = {State.ACCEPTED: "green", State.UNKNOWN: "yellow", State.ABANDONED: "red", State.REJECTED: "red", State.SUPPRESSED: "dim"}
 app = typer.Typer(help="The ledger of messages, newest first; `sends show KEY` says what became of one.", invoke_without_command=True)
@@ -76,6 +80,43 @@ def show_command(
         console = Console()
         console.print()
         console.print(table)
+
+
+@app.command("settle")
+def settle_command(
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="A send's key.", show_default=False)] = None,
+    how: Annotated[As | None, typer.Option("--as", help="That it went out, or that it is to be sent again.", show_default=False)] = None,
+    because: Annotated[str, typer.Option(help="How you know; it is kept in the ledger.", show_default=False)] = "",
+    provider: Annotated[str | None, typer.Option(help="Instead of a key: all by this provider.", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option(help="Those posted since, such as 2h or 2026-11-30T08:00.", show_default=False)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say what became of messages of which nobody knows.
+
+    For example: `sojourn sends settle --provider smtp --since 2h --as again --because "none is in the mail server's log"`
+    """
+    with reading(data_dir) as database:
+        if how is None or not because.strip():
+            raise SojournError("say what became of it, --as sent or --as again, and how you know: --because 'the mail log has it'")
+        if (key is None) == (provider is None) or (provider is None) != (since is None):
+            raise SojournError("give a send's key, or --provider and --since, such as: --provider smtp --since 2h")
+        clock = shop_clock(data_dir)
+        if key is not None:
+            settled = 1
+            database.write_now(settle_by_hand, key, how, because, clock.now())
+        else:
+            settled = _settle_all(database, str(provider), moment_of(str(since), clock.now()), how, because, clock)
+    told = {As.SENT: "kept as sent", As.AGAIN: "planned again; with the next round they go out through the gate, if `sojourn up` runs"}
+    what = f"{settled:,} message{'' if settled == 1 else 's'}"
+    Console().print(f"{what} {told[how]}" if settled else f"nothing by {provider} is unknown or abandoned since then", soft_wrap=True)
+
+
+def _settle_all(database: Database, provider: str, since: datetime, how: As, because: str, clock: Clock) -> int:
+    """Settle a provider's messages page by page, each in a transaction of its own, and return how many there were."""
+    count, after = 0, ""
+    while keys := database.read_now(open_sends, provider, since, after):
+        count, after = count + database.write_now(settle_all_by_hand, keys, how, because, clock.now()), keys[-1]
+    return count
 
 
 def register(built: typer.Typer) -> None:

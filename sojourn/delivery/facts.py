@@ -151,6 +151,8 @@ def gather(
         entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
         brake = brakes.fact(entry.braked_journey, entry.braked_because)
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
+    if send.attempts and ended in rules.ends:  # the entry came past this message, and left by nothing that forbids it
+        ended = None
     word, topic = _words(conn, send, people, rules, ahead)
     agreed_at = word.at if word is not None and word.granted else None
     zone = _zone(entry.zone) or rules.zone

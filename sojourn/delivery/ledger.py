@@ -45,9 +45,9 @@ ALLOWED: Mapping[State | None, frozenset[State]] = {
     State.PLANNED: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED, State.ACCEPTED}),
     State.HELD: frozenset({State.CLAIMED, State.HELD, State.SUPPRESSED, State.ACCEPTED}),
     State.CLAIMED: frozenset({State.ACCEPTED, State.REJECTED, State.PLANNED, State.UNKNOWN}),
-    # To claimed again only by a keyed provider (class A); to planned on proof; to rejected by the lone attempt's own answer.
+    # To claimed again only by a keyed provider (class A); to planned on proof or a person's word; to rejected by its own answer.
     State.UNKNOWN: frozenset({State.ACCEPTED, State.REJECTED, State.CLAIMED, State.PLANNED, State.ABANDONED}),
-    State.ABANDONED: frozenset({State.ACCEPTED}),
+    State.ABANDONED: frozenset({State.ACCEPTED, State.PLANNED}),  # to planned only by a person's word
     State.ACCEPTED: frozenset(),
     State.REJECTED: frozenset(),
     State.SUPPRESSED: frozenset(),
@@ -245,10 +245,10 @@ class Moves:
         self._rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}  # by the columns that change
 
     def __call__(self, conn: Connection, send: SendRow, to: State, because: str, now: datetime, **columns: Any) -> SendRow:
-        """Take a send to another state; see `move`."""
+        """Take a send to another state, for a reason that its row keeps unless it is told another; see `move`."""
         if to not in ALLOWED[send.state]:
             raise NotAllowed(f"a send that is {send.state} cannot become {to}")
-        values = {"state": to.value, **columns}
+        values = {"state": to.value, "reason": because, **columns}
         self._rows.setdefault(tuple(values), []).append({"moved": send.key, **values})
         _note(conn, send.key, send.state, to, because, now)
         metrics().sends.labels(send.journey, to.value).inc()

@@ -24,12 +24,13 @@ WHEN: Mapping[tuple[State | None, State], str] = {
     (State.CLAIMED, State.REJECTED): "a definite refusal",
     (State.CLAIMED, State.PLANNED): "proof that nothing was accepted",
     (State.CLAIMED, State.UNKNOWN): "time-out, reset, 5xx, or found claimed",
-    (State.UNKNOWN, State.ACCEPTED): "a webhook, a look-up, a late answer",
+    (State.UNKNOWN, State.ACCEPTED): "a webhook, a look-up, a late answer, a person's word",
     (State.UNKNOWN, State.REJECTED): "the lone attempt's late refusal",
     (State.UNKNOWN, State.CLAIMED): "class A, inside the key's window, gate asked again",
-    (State.UNKNOWN, State.PLANNED): "class B, not found past the lag, or late proof",
+    (State.UNKNOWN, State.PLANNED): "class B, not found past the lag, late proof, or a person's word",
     (State.UNKNOWN, State.ABANDONED): "the grace is over, or the gate says no",
-    (State.ABANDONED, State.ACCEPTED): "late evidence, counted and alarmed",
+    (State.ABANDONED, State.ACCEPTED): "late evidence, counted and alarmed, or a person's word",
+    (State.ABANDONED, State.PLANNED): "a person's word that it is to be sent again",
 }
 CLASSES = {
     Klass.KEYED: "keyed: a second post under the key is no second message",

@@ -132,7 +132,7 @@ def _unsent(conn: Connection, before: SendRow, provider: str, now: datetime) -> 
     send = ledger.load(conn, before.key)
     if send.state is State.UNKNOWN and send.attempts == before.attempts:
         because = f"{provider} does not know it, and would by now"
-        ledger.move(conn, send, State.PLANNED, because, now, reason=because, claimed_at=None)
+        ledger.move(conn, send, State.PLANNED, because, now, claimed_at=None)
 
 
 async def _again(again: Again, key: str, prepare: Prepare | None) -> int:

@@ -11,9 +11,12 @@ from sqlalchemy import Connection
 
 from sojourn.customers import suppression
 from sojourn.delivery.gate import UTC_ZONE, NamedHours
+from sojourn.delivery.ledger import State
+from sojourn.language.broadcast_model import TRIGGER
 from sojourn.language.durations import format_duration, parse_duration
-from sojourn.language.model import Journey
+from sojourn.language.model import End, Journey
 from sojourn.language.moments import Hours, calendar_span, zone_named
+from sojourn.language.outline import COMPLETED, walk
 from sojourn.language.shop import Cap as CapRule
 from sojourn.language.shop import ShopSettings
 from sojourn.language.shop_checks import HOLD
@@ -114,6 +117,7 @@ class GateRules:
         compete: within which time messages of other journeys go first, where their priority is higher.
         above: journeys of a higher priority, each with it.
         release_over: over which time it is spread what waited for hours to open.
+        ends: the outcomes of entries that walked to their end, which keeps nothing back that they came to on the way.
     """
 
     consent_needed: bool = True
@@ -127,6 +131,7 @@ class GateRules:
     compete: timedelta = timedelta()
     above: Mapping[str, int] = field(default_factory=dict)
     release_over: timedelta = timedelta()
+    ends: Collection[str] = frozenset()
 
 
 def rules_of(
@@ -161,7 +166,16 @@ def rules_of(
         compete=parse_duration(shop.compete_within),
         above={name: priority for name, priority in (priorities or {}).items() if priority > journey.priority},
         release_over=parse_duration(shop.release_over),
+        ends=_ends(journey),
     )
+
+
+def _ends(journey: Journey) -> frozenset[str]:
+    """Return the outcomes that say of an entry that it walked to its end, and nothing made it leave."""
+    ends = {COMPLETED, *(step.end for _, step in walk(journey) if isinstance(step, End))}
+    if journey.enter.on == TRIGGER:  # a broadcast's entry ends as its one message stands
+        ends |= {state.value for state in State}
+    return frozenset(ends - {leave.as_ for leave in journey.leave})
 
 
 def _cap(cap: CapRule, journey: Journey) -> Cap:

@@ -125,18 +125,18 @@ def decide(
     ledger.keep_checks(conn, send.key, verdict.checks, now)
     if verdict.decision == "suppress":
         if doubtful:
-            move(conn, send, State.ABANDONED, verdict.reason, now, reason=verdict.reason, settled_at=now)
+            move(conn, send, State.ABANDONED, verdict.reason, now, settled_at=now)
             return AlreadySettled(State.ABANDONED.value, verdict.reason)
-        move(conn, send, State.SUPPRESSED, verdict.reason, now, reason=verdict.reason, settled_at=now)
+        move(conn, send, State.SUPPRESSED, verdict.reason, now, settled_at=now)
         return Suppressed(verdict.reason)
     if verdict.until is not None:
         if not doubtful:
-            move(conn, send, State.HELD, verdict.reason, now, reason=verdict.reason, held_until=verdict.until)
+            move(conn, send, State.HELD, verdict.reason, now, held_until=verdict.until)
         return Held(verdict.until, verdict.reason)
     chosen = first if first is not None else routing.choose(conn, send, message.to_address, now)
     if isinstance(chosen, Held):
         whose = chosen.provider or send.provider
-        move(conn, send, State.HELD, chosen.reason, now, reason=chosen.reason, held_until=chosen.until, provider=whose)
+        move(conn, send, State.HELD, chosen.reason, now, held_until=chosen.until, provider=whose)
         return chosen
     attempt = send.attempts + 1
     move(
@@ -175,7 +175,7 @@ def settle_send(
             log.error("a message that was given up was accepted", send_key=send.key, provider=send.provider, state=send.state.value)
         send = move(
             conn, send, State.ACCEPTED, f"{late}accepted by {send.provider}", now,
-            provider_message_id=outcome.provider_message_id, reason=None, settled_at=now,
+            provider_message_id=outcome.provider_message_id, settled_at=now, **({} if late else {"reason": None}),
         )  # fmt: skip
         if outcome.delivered and emit is not None:
             emit(conn, engagement.engagement(conn, send.key, engagement.DELIVERED, f"delivered:{send.key}", now))
@@ -183,22 +183,22 @@ def settle_send(
     if send.state not in (State.CLAIMED, State.UNKNOWN) or (attempt is not None and attempt != send.attempts):
         return send
     if isinstance(outcome, Unclear):
-        return move(conn, send, State.UNKNOWN, outcome.reason, now, reason=outcome.reason) if send.state is State.CLAIMED else send
+        return move(conn, send, State.UNKNOWN, outcome.reason, now) if send.state is State.CLAIMED else send
     # This attempt failed for certain; an earlier one under the same key may still have been accepted.
     earlier = ledger.in_doubt(conn, send.key) - (1 if send.state is State.UNKNOWN else 0)
     if earlier > 0:
         reason = f"{outcome.reason}; an earlier attempt may have been accepted"
-        return move(conn, send, State.UNKNOWN, reason, now, reason=reason) if send.state is State.CLAIMED else send
+        return move(conn, send, State.UNKNOWN, reason, now) if send.state is State.CLAIMED else send
     if isinstance(outcome, Refused):
-        return move(conn, send, State.REJECTED, outcome.reason, now, reason=outcome.reason, settled_at=now)
-    return move(conn, send, State.PLANNED, outcome.reason, now, reason=outcome.reason, claimed_at=None)
+        return move(conn, send, State.REJECTED, outcome.reason, now, settled_at=now)
+    return move(conn, send, State.PLANNED, outcome.reason, now, claimed_at=None)
 
 
 def withdraw(conn: Connection, key: str, reason: str, now: datetime) -> SendRow:
     """Suppress a message that is planned or held and will not be asked for again; any other stays as it is."""
     send = ledger.load(conn, key)
     if send.state in (State.PLANNED, State.HELD):
-        return ledger.move(conn, send, State.SUPPRESSED, reason, now, reason=reason, settled_at=now)
+        return ledger.move(conn, send, State.SUPPRESSED, reason, now, settled_at=now)
     return send
 
 
@@ -211,9 +211,9 @@ def abandon(conn: Connection, now: datetime, grace: timedelta = GRACE) -> int:
     claimed = ledger.unsettled_since(conn, State.CLAIMED, now - grace, SWEEP)
     unknown = ledger.unsettled_since(conn, State.UNKNOWN, now - grace, SWEEP)
     for send in claimed:
-        ledger.move(conn, send, State.UNKNOWN, reason, now, reason=reason)
+        ledger.move(conn, send, State.UNKNOWN, reason, now)
     for send in unknown:
-        ledger.move(conn, send, State.ABANDONED, reason, now, reason=reason, settled_at=now)
+        ledger.move(conn, send, State.ABANDONED, reason, now, settled_at=now)
     return len(claimed) + len(unknown)
 
 

@@ -19,7 +19,8 @@ from test_dns_check import zone
 from sojourn.clock import TimeScale, real_now
 from sojourn.commands import bounces, dns, sends
 from sojourn.customers import suppression
-from sojourn.delivery import sending
+from sojourn.delivery import ledger, sending
+from sojourn.delivery.ledger import State
 from sojourn.delivery.outcomes import Accepted, Unclear
 from sojourn.delivery.providers.memory import Memory
 from sojourn.settings import load_settings
@@ -85,6 +86,47 @@ def test_a_send_shows_each_step_with_its_because(shop: DeliveryWorld) -> None:
     said = run("sends", "show", key).output
     for part in ("rendered cart_reminder", "attempt 1 by memory", "the answer was lost", "unknown"):
         assert part in said
+
+
+def test_a_person_settles_what_nobody_knows_and_the_ledger_keeps_how_they_know(shop: DeliveryWorld) -> None:
+    one, other, known, given_up = (claimed(shop, str(step)) for step in range(4))
+    for key in (one, other, given_up):
+        shop.db.write_now(sending.settle, key, Unclear("the answer was lost"), NOON, 1)
+    shop.db.write_now(sending.settle, known, Accepted("id"), NOON, 1)
+    said = run("sends", "settle", one, "--as", "sent", "--because", "the mail log has it").output
+    assert "1 message kept as sent" in said
+    row = shop.db.write_now(ledger.load, one)
+    assert (row.state, row.reason) == (State.ACCEPTED, "settled by hand as sent: the mail log has it")
+    shop.db.write_now(lambda conn: ledger.move(conn, ledger.load(conn, given_up), State.ABANDONED, "nothing was heard", NOON))
+    said = run("sends", "settle", "--provider", "memory", "--since", "2026-03-02T12:00", "--as", "again", "--because", "none is in the log")
+    assert "2 messages planned again" in said.output
+    for key in (other, given_up):
+        row = shop.db.write_now(ledger.load, key)
+        assert (row.state, row.reason, row.claimed_at) == (State.PLANNED, "settled by hand as again: none is in the log", None)
+    assert "settled by hand as again: none is in the log" in run("sends", "--state", "planned").output
+    assert shop.db.write_now(ledger.load, known).state is State.ACCEPTED
+    said = run("sends", "settle", "--provider", "memory", "--since", "2026-03-02", "--as", "sent", "--because", "x")
+    assert "nothing by memory" in said.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("KEY", "--as", "sent"), "how you know"),
+        (("KEY", "--because", "x"), "--as sent or --as again"),
+        (("--as", "sent", "--because", "x"), "give a send's key"),
+        (("--provider", "memory", "--as", "sent", "--because", "x"), "--since"),
+        (("KEY", "--as", "sent", "--because", "x"), "is accepted"),
+        (("--provider", "memory", "--since", "lately", "--as", "sent", "--because", "x"), "no moment"),
+    ],
+)
+def test_what_cannot_be_settled_is_a_sentence_and_changes_nothing(shop: DeliveryWorld, arguments: tuple[str, ...], says: str) -> None:
+    key = claimed(shop, "1")
+    shop.db.write_now(sending.settle, key, Accepted("id"), NOON, 1)
+    result = run("sends", "settle", *(key if each == "KEY" else each for each in arguments))
+    assert result.exit_code == 1
+    assert says in result.output
+    assert shop.states(key) == ["planned", "claimed", "accepted"]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from sojourn.delivery import ledger, reconciling
 from sojourn.delivery.ledger import State
+from sojourn.delivery.manual_settlement import As, settle_by_hand
 from sojourn.delivery.providers.base import Klass, Receipt
 from sojourn.delivery.providers.memory import Memory
 from sojourn.errors import ProviderUnclear
 from sojourn.language.loader import DefinitionError, load
-from sojourn.store.tables import sends
+from sojourn.store.tables import entries, sends
 from sojourn.testing import Shop
 
 JOURNEYS = Path(__file__).parents[3] / "journeys"
@@ -96,6 +97,21 @@ def test_what_never_arrived_is_sent_once_it_would_have_been_found(town) -> None:
     shop.advance("16m")
     assert (clear(shop).unsent, state(shop, send.key)) == (1, State.ACCEPTED)
     assert list(provider.messages) == [send.key]
+
+
+@pytest.mark.parametrize("klass", [Klass.SMTP, Klass.EVIDENTIAL])
+def test_what_a_person_wants_sent_again_goes_out_once_though_its_journey_came_to_its_end(town, klass: Klass) -> None:
+    shop, provider = town
+    provider.keeps, provider.klass = False, klass
+    send = first_send(shop)
+    provider.loses = False
+    shop.advance("30d")
+    assert shop._read(lambda conn: conn.execute(select(entries.c.outcome).where(entries.c.id == send.entry_id)).scalar()) == "no_response"
+    first = set(provider.messages)
+    settled = shop._run(shop._engine.store.write(settle_by_hand, send.key, As.AGAIN, "none is in the log", shop.now))
+    assert (settled.state, settled.reason) == (State.PLANNED, "settled by hand as again: none is in the log")
+    assert (clear(shop).again, state(shop, send.key)) == (1, State.ACCEPTED)
+    assert set(provider.messages) == {*first, send.key}
 
 
 def test_a_purchase_in_between_keeps_it_from_being_sent_again(town) -> None:

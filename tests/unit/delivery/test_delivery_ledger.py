@@ -36,8 +36,8 @@ def test_only_what_the_table_allows_can_happen_and_each_step_is_kept(world: Deli
     world.db.write_now(lambda conn: conn.execute(update(sends).values(state=before.value)))
     send = world.db.write_now(ledger.load, world.key)
     if after in ALLOWED[before]:
-        assert world.db.write_now(ledger.move, send, after, "because", NOON) == replace(send, state=after)
-        assert world.db.write_now(ledger.load, world.key).state is after
+        assert world.db.write_now(ledger.move, send, after, "because", NOON) == replace(send, state=after, reason="because")
+        assert world.db.write_now(ledger.load, world.key) == replace(send, state=after, reason="because")
         last = world.db.read_now(lambda conn: conn.execute(select(transitions).order_by(transitions.c.id.desc())).first())
         assert last is not None
         assert (last.from_state, last.to_state, last.because) == (before.value, after.value, "because")

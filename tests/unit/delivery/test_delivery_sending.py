@@ -91,6 +91,18 @@ def test_a_claim_found_by_a_later_attempt_is_unknown_and_not_given_again(world: 
     assert world.states() == ["planned", "claimed", "unknown"]
 
 
+def test_why_a_send_is_where_it_is_stands_in_its_own_row_whatever_led_there(world: DeliveryWorld) -> None:
+    world.plan()
+    claim(world, Unkeyed())
+    claim(world, Unkeyed())
+    row = world.db.write_now(ledger.load, world.key)
+    assert (row.state, row.reason) == (State.UNKNOWN, "a later attempt found it claimed: its post may have been accepted")
+    world.db.write_now(sending.abandon, NOON + timedelta(hours=2))
+    settle(world, Accepted("late"))
+    row = world.db.write_now(ledger.load, world.key)
+    assert (row.state, row.reason) == (State.ACCEPTED, "late evidence: accepted by memory")
+
+
 def test_a_keyed_provider_may_be_posted_to_again_with_the_same_bytes(world: DeliveryWorld) -> None:
     world.plan()
     first, second = claim(world), claim(world, now=NOON + timedelta(hours=2))
