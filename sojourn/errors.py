@@ -12,6 +12,7 @@
     │   └── Unanswerable         another service will not answer this, or must not be asked
     └── Transient                the same call may succeed later
         ├── NotCaughtUp          events of this person are acknowledged but not yet routed
+        │   └── RecipientChanged the message was written for an address, name, language or zone that is another now
         ├── ProviderBusy         proof that nothing was accepted: connect failure, 429, SMTP 4xx; carries retry_after
         │   ├── ProviderSlow     its answers to other messages are still to come; this one was not handed over
         │   └── ProviderLocked   it takes nothing from us at all: a wrong key, an unpaid account, an unverified domain
@@ -71,6 +72,10 @@ class Rejected(Terminal):
 
 class NotCaughtUp(Transient):
     """Events of this person are acknowledged but not yet routed."""
+
+
+class RecipientChanged(NotCaughtUp):
+    """The person's address, name, language or zone changed since the message was written; it is to be rendered anew, at once."""
 
 
 class ProviderBusy(Transient):

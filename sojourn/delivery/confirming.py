@@ -9,15 +9,19 @@ from sqlalchemy import Connection, bindparam, select
 
 from sojourn.customers import consent, profiles
 from sojourn.customers.consent import CONFIRMED, Said
+from sojourn.customers.suppression import normalise
 from sojourn.delivery import engagement, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.errors import NotFound
 from sojourn.language.shop import ShopSettings
 from sojourn.store import locks
-from sojourn.store.tables import entries
+from sojourn.store.tables import entries, messages
+from sojourn.store.tables import profiles as profiles_table
 
 EVENT = "Consent Confirmed"
 _TRIGGER = select(entries.c.trigger).where(entries.c.id == bindparam("entry"))
+_TRAITS = select(profiles_table.c.traits).where(profiles_table.c.id == bindparam("person"))
+_ASKED_AT = select(messages.c.to_address).where(messages.c.send_key == bindparam("key"))
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Asked:
 
     Attributes:
         purpose: what the consent is to.
-        open: whether it still waits; it does not where it was confirmed, or a no came later.
+        open: whether it still waits; it does not where it was confirmed, a no came later, or the person has another address by now.
         granted: whether the consent stands.
     """
 
@@ -48,7 +52,11 @@ def asked(conn: Connection, send_key: str) -> Asked:
         raise NotFound("this message asks about no consent")
     person = profiles.canonical(conn, send.profile_id)
     standing = consent.standing(conn, person, purpose)
-    return Asked(purpose, consent.pending(conn, [person], purpose) is not None, standing is not None and standing.granted)
+    asked_at = conn.execute(_ASKED_AT, {"key": send_key}).scalar_one()
+    now_at = conn.execute(_TRAITS, {"person": person}).scalar_one().get("email") or asked_at
+    same = normalise(asked_at) == normalise(str(now_at))  # whoever confirms reads this address, and no other
+    waits = same and consent.pending(conn, [person], purpose) is not None
+    return Asked(purpose, waits, standing is not None and standing.granted)
 
 
 def confirm(conn: Connection, send_key: str, now: datetime, shop: ShopSettings, emit: Emit) -> Asked:
@@ -67,7 +75,7 @@ def confirm(conn: Connection, send_key: str, now: datetime, shop: ShopSettings, 
     people = locks.lock_person(conn, ledger.look(conn, send_key).profile_id)
     about = asked(conn, send_key)
     waits = consent.pending(conn, people, about.purpose)
-    if waits is None:
+    if waits is None or not about.open:
         return about
     send = ledger.look(conn, send_key)
     rule = shop.consent.get(about.purpose)

@@ -18,11 +18,12 @@ from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
 from sojourn.delivery import brakes, ledger
 from sojourn.delivery.ahead import Ahead
+from sojourn.delivery.freezing import Recipient
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
 from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import Cap, GateRules
-from sojourn.errors import NotCaughtUp
+from sojourn.errors import NotCaughtUp, RecipientChanged
 from sojourn.language import email_address
 from sojourn.language.identity_rules import ANONYMOUS, USER
 from sojourn.store.bulk import like_any, many
@@ -44,7 +45,8 @@ _BEHIND = _WAITS.where(
 )
 _STANDING = (
     select(
-        entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, brakes.ON_JOURNEY, brakes.ON_BECAUSE
+        entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, profiles.c.locale, profiles.c.traits,
+        brakes.ON_JOURNEY, brakes.ON_BECAUSE,
     )
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))
@@ -129,6 +131,7 @@ def gather(
     rules: GateRules,
     ahead: Ahead | None = None,
     checked: Checked | None = None,
+    written_for: Recipient | None = None,
 ) -> GateFacts:
     """Return what the gate judges a send by.
 
@@ -141,6 +144,10 @@ def gather(
         rules: the shop's and the journey's.
         ahead: what was read about the person before; it gives the same.
         checked: what `check` said of the message, where it was asked before.
+        written_for: whom it was rendered for just now; None where it was not.
+
+    Raises:
+        RecipientChanged: that person's address, name, language or zone is another by now.
     """
     entry: Any
     checked = checked or check(message)
@@ -150,6 +157,8 @@ def gather(
     else:
         entry = conn.execute(_STANDING, {"entry": send.entry_id, "person": people[0], "braked": send.journey}).one()
         brake = brakes.fact(entry.braked_journey, entry.braked_because)
+    if rules.recipient_anew:
+        checked = _to_whom(send, message, Recipient.of(entry.traits, entry.zone, entry.locale), checked, written_for)
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
     if send.attempts and ended in rules.ends:  # the entry came past this message, and left by nothing that forbids it
         ended = None
@@ -175,6 +184,21 @@ def gather(
         jitter=jitter(send.key, rules.release_over),
     )
     return facts if facts.transactional else _chosen(conn, send, people, facts, rules, ahead)
+
+
+def _to_whom(send: SendRow, message: Message, current: Recipient, checked: Checked, written_for: Recipient | None) -> Checked:
+    """Return what is wrong with the message by itself, now that it is known where its person gets mail.
+
+    Raises:
+        RecipientChanged: it can be rendered anew, and has to be.
+    """
+    doubtful = send.state is State.UNKNOWN
+    if not doubtful and (current.address != message.to_address if written_for is None else current != written_for):
+        raise RecipientChanged("the person's address, name, language or zone changed since the message was made; try again at once")
+    if current.address != message.to_address:  # which may be out, and under its key would go there once more
+        gone = "the person's address was changed or deleted since an attempt that may have been accepted"
+        return replace(checked, address=gone)
+    return checked
 
 
 def _chosen(

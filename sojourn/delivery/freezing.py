@@ -1,4 +1,7 @@
-"""Freezes rendered messages under their keys: what is posted, now or by a later attempt, are these bytes.
+"""Freezes rendered messages under their keys: what was posted once is posted by later attempts in these very bytes.
+
+A message that is still planned or held gives way to one that was rendered anew, for its reader, and what it speaks of, may
+have changed. One that may be out stays as it is.
 
 All that can be made of a message without the store is made first (`make`): a writing transaction keeps others waiting.
 """
@@ -10,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from sojourn.content.header_text import name_text, subject_text
 from sojourn.content.links import rewrite_amp, rewrite_links
 from sojourn.delivery import ledger
-from sojourn.delivery.ledger import SendOrder, SendRow
+from sojourn.delivery.ledger import SendOrder, SendRow, State
 from sojourn.delivery.message import Message, feedback_id
 from sojourn.delivery.tokens import Links
 from sojourn.language import email_address
@@ -61,6 +64,22 @@ class RenderedMessage(Protocol):
 
 
 @dataclass(frozen=True)
+class Recipient:
+    """What a message is written by of whom it goes to."""
+
+    address: str
+    name: str | None
+    zone: str | None
+    locale: str | None
+
+    @classmethod
+    def of(cls, traits: Mapping[str, Any], zone: str | None, locale: str | None) -> Recipient:
+        """Return what a profile says."""
+        name = traits.get("first_name")
+        return cls(str(traits.get("email") or ""), name if isinstance(name, str) else None, zone, locale)
+
+
+@dataclass(frozen=True)
 class Made:
     """A message that is ready to be frozen.
 
@@ -70,6 +89,7 @@ class Made:
         urls: where its links lead, by their number.
         live: what it shows as it is when it is opened, by number.
         tokens: each token's value and where it came from.
+        recipient: whom it was written for; None where nobody is asked whether that still holds.
     """
 
     order: SendOrder
@@ -77,6 +97,7 @@ class Made:
     urls: Mapping[int, str]
     live: Sequence[Mapping[str, Any]]
     tokens: Mapping[str, Any]
+    recipient: Recipient | None = None
 
     def dated(self, date: datetime) -> Message:
         """Return the message as it is posted."""
@@ -148,13 +169,42 @@ def freeze_all(conn: Connection, made: Sequence[Made], now: datetime) -> dict[st
     """Freeze messages under their keys and return, by key, those that were not frozen before; see `freeze`."""
     opened = ledger.open_sends(conn, [each.order for each in made], now)
     new = [each for each in made if each.order.key in opened]
-    rows = [{**each.message, "send_key": each.order.key, "tokens": dict(each.tokens), "rendered_at": now} for each in new]
-    urls = [{"send_key": each.order.key, "position": i, "url": url} for each in new for i, url in each.urls.items()]
-    live = [{"send_key": each.order.key, "number": i, "shows": dict(shows)} for each in new for i, shows in enumerate(each.live)]
+    _write(conn, new, now)
+    return {each.order.key: Frozen(opened[each.order.key], each.dated(now)) for each in new}
+
+
+def freeze_anew(conn: Connection, made: Made, now: datetime, *, keyed: bool) -> None:
+    """Put a message in the place of the one that was frozen under its key, where that is surely not out.
+
+    Args:
+        conn: a writing transaction.
+        made: the message, rendered just now.
+        now: the shop's moment.
+        keyed: whether whoever had the message before keeps its key: what was in doubt there once stays as it is, for other
+            bytes under a key are refused.
+    """
+    key = made.order.key
+    send = ledger.load(conn, key)
+    if send.state not in (State.PLANNED, State.HELD):
+        return
+    before = conn.execute(_FROZEN, {"sought": key}).one_or_none()
+    if before is None or all(getattr(before, name) == value for name, value in made.message.items()):
+        return
+    if keyed and ledger.was_in_doubt(conn, key):
+        return
+    for table in (live_parts, links, messages):
+        conn.execute(delete(table).where(table.c.send_key == key))
+    _write(conn, [made], now)
+    ledger.reorder(conn, made.order)
+
+
+def _write(conn: Connection, made: Sequence[Made], now: datetime) -> None:
+    rows = [{**each.message, "send_key": each.order.key, "tokens": dict(each.tokens), "rendered_at": now} for each in made]
+    urls = [{"send_key": each.order.key, "position": i, "url": url} for each in made for i, url in each.urls.items()]
+    live = [{"send_key": each.order.key, "number": i, "shows": dict(shows)} for each in made for i, shows in enumerate(each.live)]
     for statement, values in ((_FREEZE, rows), (_LINKS, urls), (_LIVE, live)):
         if values:
             conn.execute(statement, values)
-    return {each.order.key: Frozen(opened[each.order.key], each.dated(now)) for each in new}
 
 
 def message_of(conn: Connection, send: SendRow, now: datetime) -> Message:

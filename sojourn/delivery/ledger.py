@@ -166,6 +166,12 @@ def open_sends(conn: Connection, orders: Sequence[SendOrder], now: datetime) -> 
     return opened
 
 
+def reorder(conn: Connection, order: SendOrder) -> None:
+    """Write what is now sent under a key that is planned or held: its rendering may have come to another variant."""
+    values = {"content": order.content, "variant": order.variant, "topic": order.topic, "priority": order.priority}
+    conn.execute(update(sends).where(sends.c.key == order.key).values(values))
+
+
 def _planned(order: SendOrder, now: datetime) -> dict[str, Any]:
     return {
         "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
@@ -281,6 +287,13 @@ def in_doubt(conn: Connection, key: str) -> int:
         transitions.c.send_key == key, transitions.c.to_state == State.UNKNOWN.value, transitions.c.id > proven.scalar_subquery()
     )
     return int(conn.execute(doubts).scalar_one())
+
+
+def was_in_doubt(conn: Connection, key: str) -> bool:
+    """Tell whether nobody knew of an attempt at any time whether it was accepted."""
+    do_now(conn, _write_notes)
+    unknown = select(transitions.c.id).where(transitions.c.send_key == key, transitions.c.to_state == State.UNKNOWN.value)
+    return conn.execute(unknown.limit(1)).first() is not None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ class GateRules:
         above: journeys of a higher priority, each with it.
         release_over: over which time it is spread what waited for hours to open.
         ends: the outcomes of entries that walked to their end, which keeps nothing back that they came to on the way.
+        recipient_anew: whether a message goes only to the address that the person has at the claim.
     """
 
     consent_needed: bool = True
@@ -132,6 +133,7 @@ class GateRules:
     above: Mapping[str, int] = field(default_factory=dict)
     release_over: timedelta = timedelta()
     ends: Collection[str] = frozenset()
+    recipient_anew: bool = False
 
 
 def rules_of(
@@ -167,6 +169,7 @@ def rules_of(
         above={name: priority for name, priority in (priorities or {}).items() if priority > journey.priority},
         release_over=parse_duration(shop.release_over),
         ends=_ends(journey),
+        recipient_anew=True,
     )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from sojourn.clock import Clock, monotonic
 from sojourn.delivery import engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
-from sojourn.delivery.freezing import RenderedMessage, freeze, make, message_of
+from sojourn.delivery.freezing import Made, RenderedMessage, freeze, freeze_anew, make, message_of
 from sojourn.delivery.gate import Verdict
 from sojourn.delivery.ledger import Move, SendOrder, SendRow, State
 from sojourn.delivery.message import Message
@@ -72,7 +72,9 @@ def plan(conn: Connection, order: SendOrder, rendered: RenderedMessage, now: dat
     return frozen.send if frozen is not None else ledger.look(conn, order.key)
 
 
-def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing) -> ClaimResult:
+def claim(
+    conn: Connection, key: str, now: datetime, rules: GateRules, provider: Provider | Routing, made: Made | None = None
+) -> ClaimResult:
     """Ask for the right to post a message now; at most one caller at a time is given it.
 
     Args:
@@ -81,9 +83,11 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         now: the shop's moment.
         rules: the shop's and the journey's.
         provider: who carries it away, or who chooses one.
+        made: the message as it was rendered just now; it takes the place of the frozen one, where that is surely not out.
 
     Raises:
         NotFound: nothing was planned under this key.
+        RecipientChanged: it has to be rendered anew; nothing has changed.
         NotCaughtUp: events of this person wait to be routed; nothing has changed.
         ProviderBusy: no provider can take it for the moment; nothing has changed.
     """
@@ -99,8 +103,12 @@ def claim(conn: Connection, key: str, now: datetime, rules: GateRules, provider:
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
-    message = message_of(conn, send, now)
-    return decide(conn, send, message, gate.judge(facts.gather(conn, send, message, people, now, rules)), now, routing)
+    if made is not None:
+        before = routing.named(send.provider)
+        freeze_anew(conn, made, now, keyed=before is not None and before.klass is Klass.KEYED)
+    message, written_for = message_of(conn, send, now), made.recipient if made is not None else None
+    verdict = gate.judge(facts.gather(conn, send, message, people, now, rules, written_for=written_for))
+    return decide(conn, send, message, verdict, now, routing)
 
 
 def decide(
@@ -226,6 +234,7 @@ async def deliver(
     *,
     emit: Emit | None = None,
     prepare: Callable[[Connection], object] | None = None,
+    made: Made | None = None,
 ) -> Accepted | Refused | Held | Suppressed | AlreadySettled | Unclear:
     """Carry a message through claim, post and settle.
 
@@ -237,6 +246,7 @@ async def deliver(
         rules: the shop's and the journey's.
         emit: appends `Email Delivered` where the provider delivers by itself.
         prepare: runs first in the claim's transaction (a `plan`), and saves one of its own.
+        made: the message as it was rendered just now; see `claim`.
 
     Raises:
         NotCaughtUp: try again at once.
@@ -249,7 +259,7 @@ async def deliver(
     def prepare_and_claim(conn: Connection) -> tuple[ClaimResult, float]:
         if prepare is not None:
             prepare(conn)
-        return claim(conn, key, clock.now(), rules, routing), monotonic()
+        return claim(conn, key, clock.now(), rules, routing, made), monotonic()
 
     claimed, claimed_at = await db.write(prepare_and_claim)
     if not isinstance(claimed, Claimed):

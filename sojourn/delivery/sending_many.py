@@ -194,10 +194,10 @@ class Deliveries:
         for place, each in asked.items():
             made = frozen[each.key]
             send, message = made.send, made.message
-            verdict = judge(facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked))
             try:
-                came[place] = decide(conn, send, message, verdict, now, self._routing, moves)
-            except ProviderBusy as error:  # it stays planned
+                found = facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked, each.made.recipient)
+                came[place] = decide(conn, send, message, judge(found), now, self._routing, moves)
+            except Transient as error:  # it stays planned
                 came[place] = error
         moves.make(conn)
 
@@ -207,7 +207,7 @@ class Deliveries:
         try:
             self._keep(conn, [asked])
             freeze(conn, asked.made, self._clock.now())
-            claimed = claim(conn, asked.key, self._clock.now(), asked.rules, self._routing)
+            claimed = claim(conn, asked.key, self._clock.now(), asked.rules, self._routing, asked.made)
             ledger.written(conn)
         except Transient as error:
             point.rollback()

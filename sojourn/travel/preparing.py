@@ -19,7 +19,7 @@ from sojourn.customers.history import StoredHistory
 from sojourn.customers.profiles import Person
 from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import facts as gate_facts
-from sojourn.delivery.freezing import make
+from sojourn.delivery.freezing import Recipient, make
 from sojourn.delivery.ledger import SendOrder, send_key
 from sojourn.delivery.tokens import Links
 from sojourn.errors import MissingFact, RenderError, Transient
@@ -120,7 +120,7 @@ class Preparing:
         assert cursor is not None
         key = send_key(self.workspace, entry.id, cursor)
         variant = entry.variants.get(send_id(step))
-        first_name = person.traits.get("first_name")
+        recipient = Recipient.of(person.traits, person.zone, person.locale)
         order = SendOrder(
             key=key,
             entry_id=entry.id,
@@ -133,8 +133,8 @@ class Preparing:
             purpose=prepared.journey.purpose,
             topic=step.topic or prepared.journey.topic,
             priority=prepared.journey.priority,
-            to_address=str(person.traits.get("email") or ""),
-            to_name=first_name if isinstance(first_name, str) else None,
+            to_address=recipient.address,
+            to_name=recipient.name,
             from_address=shop.sender.address,
             from_name=shop.sender.name,
         )
@@ -155,7 +155,7 @@ class Preparing:
             return replace(prepared, order=order, problem=str(error))
         except RenderError as error:
             return replace(prepared, order=order, problem=f"cannot be rendered: {error}")
-        return replace(prepared, order=order, made=make(order, rendered, self.links))
+        return replace(prepared, order=order, made=replace(make(order, rendered, self.links), recipient=recipient))
 
     def _speaking(self) -> Speaking:
         known = self.registry

@@ -25,10 +25,10 @@ from sojourn.customers.segments.causes import Cause
 from sojourn.delivery import ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.freezing import Made
-from sojourn.delivery.ledger import send_key
+from sojourn.delivery.ledger import SETTLED, SendRow, State, send_key
 from sojourn.delivery.outcomes import Held
 from sojourn.delivery.providers import Provider
-from sojourn.delivery.routing import Routing
+from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules, rules_of
 from sojourn.delivery.sending_many import Asked, Came, Deliveries
 from sojourn.delivery.tokens import Links
@@ -51,6 +51,7 @@ from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Advance, Progress, Trail
 
 # Statements are built once: building one costs more than SQLite takes to answer it.
+_LED_BY = select(decisions.c.cursor).where(decisions.c.entry_id == bindparam("entry"), decisions.c.next_cursor == bindparam("step"))
 _ENTRY = select(entries).where(entries.c.id == bindparam("entry"))
 
 
@@ -99,16 +100,7 @@ class StoredJourneys:
             ProviderUnclear: ask again; the provider's key makes it safe.
             Unanswered: another service did not answer a call; ask again later.
         """
-        prepared = await self._preparations((ask, None))
-        for _ in range(MAX_ROUNDS):
-            if isinstance(prepared, Transient) or not prepared.wanted:
-                break
-            [heard] = await hear(self.outbound, [(content_of(prepared), prepared.wanted)])
-            prepared = await self._preparations((ask, heard))
-        if isinstance(prepared, Transient):
-            raise prepared
-        if prepared.wanted:
-            raise Unanswered("what is sent changed while other services were asked for it")
+        prepared = await self._prepared(ask)
         if prepared.made is not None:
             return self._sent(prepared, await self._deliveries.deliver(self._asked(ask, prepared, prepared.made)))
         if isinstance(prepared.effect, Send):
@@ -121,6 +113,19 @@ class StoredJourneys:
         if decided := self._decided(ask, prepared):
             await self._decisions(decided)
         return prepared.progress
+
+    async def _prepared(self, ask: Advance) -> Prepared:
+        prepared = await self._preparations((ask, None))
+        for _ in range(MAX_ROUNDS):
+            if isinstance(prepared, Transient) or not prepared.wanted:
+                break
+            [heard] = await hear(self.outbound, [(content_of(prepared), prepared.wanted)])
+            prepared = await self._preparations((ask, heard))
+        if isinstance(prepared, Transient):
+            raise prepared
+        if prepared.wanted:
+            raise Unanswered("what is sent changed while other services were asked for it")
+        return prepared
 
     async def send_all(
         self, asks: Sequence[Advance], at_once: int, first: Callable[[Connection], object] = lambda _: None
@@ -153,9 +158,11 @@ class StoredJourneys:
     async def send_again(self, key: str, prepare: Callable[[Connection], object] | None = None) -> object:
         """Carry a send that was planned before through the gate once more, under the rules of its journey's version.
 
+        One that is surely not out is rendered anew: its reader may have another address or language by now.
+
         Args:
             key: the send's key.
-            prepare: runs first in the claim's transaction.
+            prepare: runs first in the claim's transaction, and plans a send that is in doubt.
 
         Raises:
             NotCaughtUp: events of this person wait to be routed.
@@ -163,13 +170,28 @@ class StoredJourneys:
             ProviderUnclear: the answer was lost.
         """
 
-        def rules(connection: Connection) -> GateRules:
+        def read(connection: Connection) -> tuple[SendRow, GateRules, Advance]:
             send = ledger.look(connection, key)
             definition = self.registry.get(connection, connection.execute(_ENTRY, {"entry": send.entry_id}).one().version)
-            return self._rules(definition, definition.program.steps[send.step])
+            led_by = connection.execute(_LED_BY, {"entry": send.entry_id, "step": send.step}).scalar()
+            ask = Advance(entry_id=send.entry_id, cursor=led_by or send.step)
+            return send, self._rules(definition, definition.program.steps[send.step]), ask
 
-        found = await self.store.read(rules)
-        return await sending.deliver(self.store, self.provider, key, self.clock, found, emit=self.emit, prepare=prepare)
+        send, rules, ask = await self.store.read(read)
+        if send.state in SETTLED or (send.state is State.UNKNOWN and prepare is None):
+            return await sending.deliver(self.store, self._routing, key, self.clock, rules, emit=self.emit)
+        prepared = await self._prepared(ask)
+        if prepared.made is None or prepared.made.order.key != key:
+            because = prepared.problem or "its journey comes to this message no more"
+
+            def withdraw(connection: Connection) -> object:
+                if prepare is not None:
+                    prepare(connection)
+                return sending.withdraw(connection, key, because, self.clock.now())
+
+            return await self.store.write(withdraw)
+        made = prepared.made
+        return await sending.deliver(self.store, self._routing, key, self.clock, rules, emit=self.emit, prepare=prepare, made=made)
 
     # -- acting ----------------------------------------------------------------------------------
 
@@ -277,8 +299,12 @@ class StoredJourneys:
         return Together(lambda asks: self.store.read(self._preparing.prepare_all, asks))
 
     @cached_property
+    def _routing(self) -> Routing:
+        return routing_of(self.provider)
+
+    @cached_property
     def _deliveries(self) -> Deliveries:
-        return Deliveries(self.store, self.provider, self.clock, _keep_those, self.emit)
+        return Deliveries(self.store, self._routing, self.clock, _keep_those, self.emit)
 
     @cached_property
     def _decisions(self) -> Together[Sequence[dict[str, Any]], None]:
