@@ -76,12 +76,12 @@ def unambiguous(raw: str) -> str:
     return text
 
 
-def with_values(tag: re.Match[str], written: Callable[[str], str]) -> str:
+def with_values(tag: re.Match[str], written: Callable[[str, str], str]) -> str:
     """Return a tag with all values in double quotes; of two attributes of one name the first stays, as a browser has it.
 
     Args:
         tag: as `TAG` finds it.
-        written: gives a value as it is to stand there, from how it stood.
+        written: gives a value as it is to stand there, from its name and how it stood.
     """
     text = tag[0]
     if tag["name"] is None:
@@ -95,7 +95,7 @@ def with_values(tag: re.Match[str], written: Callable[[str], str]) -> str:
             parts.append(text[done : each.at])
             done = each.end
         elif each.raw is not None:
-            parts += (text[done : each.start], f'"{written(each.raw)}"')
+            parts += (text[done : each.start], f'"{written(each.name, each.raw)}"')
             done = each.end
         names.add(each.name)
     return "".join([*parts, text[done:]])
@@ -103,7 +103,7 @@ def with_values(tag: re.Match[str], written: Callable[[str], str]) -> str:
 
 def with_plain_values(html: str) -> str:
     """Return HTML with all values of its tags in double quotes and plainly written; styles and scripts stay as they are."""
-    return _APART.sub(lambda found: with_values(found, unambiguous) if found["apart"] is None else found[0], html)
+    return _APART.sub(lambda found: with_values(found, lambda _, raw: unambiguous(raw)) if found["apart"] is None else found[0], html)
 
 
 def _meant(found: re.Match[str]) -> str:

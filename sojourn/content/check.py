@@ -13,7 +13,7 @@ from sojourn.content.calling import CALLABLE, MAX_RECOMMENDED, unclear_counts
 from sojourn.content.facts import Rendered, RenderFacts
 from sojourn.content.header_text import MAX_SUBJECT, cleaned_differs
 from sojourn.content.legible import illegible
-from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced
+from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced, stray_texts
 from sojourn.content.reach import File, Reach
 from sojourn.content.sample import ROOTS as SAMPLED
 from sojourn.content.sample import everything
@@ -243,9 +243,13 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
     for facts in everything(contents.sample(source.name), contents.asks(source.name), spoken):
         for variant in (None, *source.front.variants):
             try:
-                for _, _, outer, inner in misplaced(contents.mjml(source.name, facts, variant)):
+                mjml = contents.mjml(source.name, facts, variant)
+                for _, _, outer, inner in misplaced(mjml):
                     if outer is not None:
                         problems.add(_misplaced(contents, source, found, outer, inner))
+                for outer, words in stray_texts(mjml):
+                    stays = f"`{words}` stands in `{outer}` by itself, where mail programs show it anywhere; put it in an `mj-text`"
+                    problems.add(_where(contents, source, found, words, stays))
                 rendered = contents.render(source.name, facts, variant)
             except RenderError as error:
                 return [Problem(source.file, line, column, f"cannot be rendered with its `sample`: {error}")]

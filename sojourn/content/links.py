@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sojourn.content.attributes import as_attribute, attribute_value, attributes_of
+from sojourn.content.attributes import TAG, as_attribute, attribute_value, attributes_of
 from sojourn.errors import RenderError
 
 UNTRACKED = "data-untracked"
@@ -20,6 +20,8 @@ _ADDRESSES = ("href", "src", "background", "action", "srcset")
 _AROUND = "".join(map(chr, range(0x21)))  # what a browser leaves out around an address
 _WITHIN = re.compile(r"[\t\n\r]")  # and in its middle
 _NOT_IN_TEXT = re.compile(r"[\s<>\"]")
+ACTIVE = frozenset({"script", "iframe", "object", "embed", "applet", "frame", "frameset"})
+DATA = "application/ld+json"  # data for the mail program: no script that runs
 _TEXT_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 
 
@@ -108,6 +110,23 @@ def refuse_schemes(html: str, content: str) -> None:
     """
     if not all(map(allowed_url, urls_of(html))):
         raise RenderError(f"{content} has a link or picture that does not begin with https://, mailto: or tel:")
+
+
+def refuse_active(html: str, content: str) -> None:
+    """Refuse a page with what would run in it: no mail program lets it, and filters take it for an attack.
+
+    Raises:
+        RenderError: there is a script, a frame, or an attribute such as `onclick`.
+    """
+    for tag in TAG.finditer(html):
+        if tag["name"] is None or tag["close"]:
+            continue
+        found = list(attributes_of(tag["attributes"]))
+        name = tag["name"].lower()
+        data = name == "script" and any(each.name == "type" and each.value.strip().lower() == DATA for each in found)
+        active = name if name in ACTIVE and not data else next((each.name for each in found if each.name.startswith("on")), None)
+        if active is not None:
+            raise RenderError(f"{content} has a `{active}`, which no mail program runs; take it out")
 
 
 def in_text(url: str) -> str:

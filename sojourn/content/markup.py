@@ -14,8 +14,9 @@ from html.parser import HTMLParser
 from importlib import resources
 from typing import Any
 
+from sojourn.content.applied import faults as applied_faults
 from sojourn.content.attributes import TAG
-from sojourn.content.links import ALLOWED
+from sojourn.content.links import ACTIVE, ALLOWED, DATA
 from sojourn.language.problems import nearest, shown
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -23,6 +24,15 @@ _FREE = {"mj-all", "mj-class", "mj-selector", "mj-html-attribute"}  # these take
 _ANYWHERE = {"css-class", "mj-class"}
 _APART = re.compile(rf"<(?P<apart>mj-style|style|script)\b.*?</(?P=apart)>|{TAG.pattern}", re.DOTALL | re.IGNORECASE)
 _SHORT = re.compile(r"&(?P<name>[A-Za-z][A-Za-z0-9]+)(?![;A-Za-z0-9])")
+_OWN_TEXTS = {"mj-attributes", "mj-html-attributes"}
+MAX_SHOWN = 40
+_ACTIVE = {
+    **dict.fromkeys(ACTIVE, "mail programs show none; link to the page instead"),
+    "script": "mail programs run none, and filters take it for an attack; take it out",
+    **dict.fromkeys(("video", "audio"), "most mail programs play none; show a picture that links to it"),
+    **dict.fromkeys(("form", "input", "button", "select", "textarea"), "main mail programs drop it or warn of it; link to a page with it"),
+    "base": "it would turn each link around; write whole addresses",
+}
 _STANDIN = "\u2060"  # stands where a token stood
 
 
@@ -38,7 +48,8 @@ def faults(body: str) -> list[tuple[int, int, str]]:
     checker = _Checker()
     checker.feed(text)
     checker.close()
-    return [*checker.found, *_misread(text)]
+    applied = [(*_line_and_column(text, at), message) for at, message in applied_faults(text)]
+    return [*checker.found, *_misread(text), *applied]
 
 
 def misplaced(mjml: str) -> list[tuple[int, int, str | None, str]]:
@@ -50,6 +61,14 @@ def misplaced(mjml: str) -> list[tuple[int, int, str | None, str]]:
     nesting.feed(without_jinja(mjml))
     nesting.close()
     return nesting.found
+
+
+def stray_texts(mjml: str) -> list[tuple[str, str]]:
+    """Return the texts that stand among components, where MJML wants none: what they stand in, and how they begin."""
+    nesting = _Nesting()
+    nesting.feed(mjml)
+    nesting.close()
+    return nesting.stray
 
 
 def may_hold(outer: str, inner: str) -> bool:
@@ -71,9 +90,11 @@ def _misread(text: str) -> Iterator[tuple[int, int, str]]:
     for found in _SHORT.finditer(_APART.sub(_blanked, text)):
         name = next((found["name"][:end] for end in range(len(found["name"]) - 1, 1, -1) if found["name"][:end] in html5), None)
         if name is not None:
-            line = text.count("\n", 0, found.start()) + 1
-            column = found.start() - text.rfind("\n", 0, found.start())
-            yield line, column, f"`&{name}` is read as `{html5[name]}` in a text; write `&amp;{found['name']}`"
+            yield *_line_and_column(text, found.start()), f"`&{name}` is read as `{html5[name]}` in a text; write `&amp;{found['name']}`"
+
+
+def _line_and_column(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 def _blanked(found: re.Match[str]) -> str:
@@ -86,7 +107,14 @@ class _Nesting(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[tuple[int, int, str | None, str]] = []
+        self.stray: list[tuple[str, str]] = []
         self._open: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        outer = self._open[-1] if self._open else None
+        words = data.strip()
+        if words and outer is not None and not _about()[outer]["ending"] and outer not in _OWN_TEXTS:
+            self.stray.append((outer, words.split("\n")[0][:MAX_SHOWN]))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         outer = self._open[-1] if self._open else None
@@ -121,6 +149,14 @@ class _Checker(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[tuple[int, int, str]] = []
+        self._defaults = 0  # how deep within `mj-attributes`, whose tags are no components
+
+    def handle_endtag(self, tag: str) -> None:
+        self._defaults -= tag == "mj-attributes" and self._defaults > 0
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -133,8 +169,18 @@ class _Checker(HTMLParser):
             for name in values:
                 if name not in known[tag] and name not in _ANYWHERE:
                     self._add(f"`{tag}` has no attribute {shown(name)}{nearest(name, known[tag])}")
-        if tag in ("mj-image", "img") and values.get("alt") is None:
+        self._defaults += tag == "mj-attributes"
+        if tag in ("mj-image", "img") and values.get("alt") is None and not self._defaults:
             self._add(f'`{tag}` needs an `alt`: what the picture shows, in words; alt="" if it only decorates')
+        if tag == "mj-hero" and values.get("mode") == "fluid-height":
+            self._add('`mode="fluid-height"` is not supported; write mode="fixed-height" with a `height`')
+        if tag in _ACTIVE and not (tag == "script" and (values.get("type") or "").strip().lower() == DATA):
+            self._add(f"`{tag}` has no place in a mail: {_ACTIVE[tag]}")
+        if tag == "meta" and (values.get("http-equiv") or "").strip().lower() == "refresh":
+            self._add("a mail cannot lead on by itself; take this `meta` out")
+        for name in values:
+            if name.startswith("on") and tag not in allowed_tags():
+                self._add(f"`{name}` runs a script, and mail programs take none; take it out")
         for name in ("href", "src"):
             url = (values.get(name) or "").strip()
             if name in values and tag not in _FREE and not url.lower().startswith((*ALLOWED, _STANDIN)):

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import escape, unescape
 
-from mjml import mjml2html
-
-from sojourn.content.attributes import TAG, attributes_of, unambiguous, with_values
+from sojourn.content.attributes import TAG, attributes_of
+from sojourn.content.compiling import to_html
 from sojourn.content.holes import MARK, PREFIX, filled
 from sojourn.content.links import (
     UNTRACKED,
@@ -23,12 +22,12 @@ from sojourn.content.links import (
     is_trackable,
     link_of,
     mark_untracked,
+    refuse_active,
     refuse_schemes,
     trackable,
     urls_of,
 )
 from sojourn.content.text import ADDRESS, Anchor, to_text, with_anchors
-from sojourn.errors import RenderError
 
 # Values that MJML hands on as they are. With all others it reckons (a width), or it looks at them.
 _OPAQUE = {
@@ -54,18 +53,6 @@ class Message:
     links: tuple[str, ...]
 
 
-def to_html(name: str, mjml: str) -> str:
-    """Return MJML as HTML. A font is fetched only where `mj-font` asks for it: a name such as Roboto alone brings no request to Google.
-
-    Raises:
-        RenderError: it is none.
-    """
-    try:
-        return mjml2html(TAG.sub(_spelt_out, mjml), fonts={})
-    except ValueError as error:
-        raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
-
-
 def afresh(name: str, mjml: str, preheader: str, own: Collection[str], *, text: bool = True) -> Message:
     """Return the message that MJML makes, compiled for this one person.
 
@@ -83,27 +70,10 @@ def afresh(name: str, mjml: str, preheader: str, own: Collection[str], *, text: 
     for url in own:
         html = mark_untracked(html, url)
     refuse_schemes(html, name)
+    refuse_active(html, name)
     words = to_text(html) if text else None
     html = _with_preheader(html, _hidden(preheader))
     return Message(html, words, trackable(html))
-
-
-def _spelt_out(tag: re.Match[str]) -> str:
-    """Return a tag whose values every reader takes alike, with digits for what MJML would write in a spelling of its own: `\\u{a0}`."""
-    return with_values(tag, _in_digits)
-
-
-def _in_digits(raw: str) -> str:
-    text = unambiguous(raw)
-    return text if text.isascii() and text.isprintable() and "\\" not in text else "".join(map(_digits, text))
-
-
-def _digits(letter: str) -> str:
-    return letter if _is_plain(letter) else f"&#{ord(letter)};"
-
-
-def _is_plain(letter: str) -> bool:
-    return letter.isascii() and letter.isprintable() and letter != "\\"
 
 
 @dataclass(frozen=True)
@@ -189,6 +159,7 @@ def compile_page(name: str, skeleton: str) -> Page:
     html = to_html(name, skeleton)
     urls = [url for url in urls_of(html) if PREFIX in url]
     refuse_schemes(MARK.sub("", html) if not urls else _without(html, urls), name)
+    refuse_active(html, name)
     text, anchors = with_anchors(html)
     shown = set(_numbers(text)) | {number for anchor in anchors for number in _numbers(anchor.words + anchor.url)}
     found = list(anchors_of(html))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sojourn.content.colours import contrast, parse_colour, read_colour
+from sojourn.content.compiling import to_html
 from sojourn.content.legible import illegible
-from sojourn.content.page import to_html
 from sojourn.content.styles import support, unsupported
 from tests.unit.content.pages import one, problems, text
 
