@@ -1,4 +1,4 @@
-"""`sojourn bounces`: reads bounces that came by mail."""
+"""`sojourn bounces`: reads bounces and complaints that came by mail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sojourn.commands.reading import DataDir, reading, shop_clock
 from sojourn.delivery import bounces
-from sojourn.delivery.webhooks.base import Notice
+from sojourn.delivery.webhooks.base import Kind, Notice
 from sojourn.delivery.webhooks.taking import BOUNCE_MAIL, take
 from sojourn.errors import NotFound
 from sojourn.intake.emit import emit
@@ -21,7 +21,7 @@ from sojourn.settings import load_settings
 
 AT_ONCE = 100
 MAILDIR = ("cur", "new", "tmp")
-app = typer.Typer(help="Bounces that come by mail.", no_args_is_help=True)
+app = typer.Typer(help="Bounces and complaints that come by mail.", no_args_is_help=True)
 
 
 @app.command("read")
@@ -29,10 +29,13 @@ def read_command(
     path: Annotated[Path, typer.Argument(help="A Maildir, an mbox, or one mail in a file.", show_default=False)],
     data_dir: DataDir = None,
 ) -> None:
-    """Take the bounces in a mailbox: hard ones suppress the address. A mail that was read before changes nothing; none is deleted."""
+    """Take the bounces and complaints in a mailbox: hard bounces and complaints suppress the address.
+
+    A mail that was read before changes nothing; none is deleted.
+    """
     with reading(data_dir) as database:
         secret, now = load_settings(data_dir=data_dir).secret_key, shop_clock(data_dir).now()
-        mails = none = new = known = foreign = 0
+        mails = none = new = known = foreign = complaints = 0
         told: list[Notice] = []
 
         def tell() -> None:
@@ -46,15 +49,17 @@ def read_command(
             count, found_mails = _mails(path)
             for raw in bar.track(found_mails, total=count, description="reading mails"):
                 mails += 1
-                found = bounces.read(raw) if len(raw) <= bounces.MAX_MAIL_BYTES else None
-                if found is None:
+                found = bounces.notices(raw) if len(raw) <= bounces.MAX_MAIL_BYTES else []
+                if not found:
                     none += 1
                     continue
-                told.append(bounces.notice(found, raw))
+                complaints += found[0].kind is Kind.COMPLAINED
+                told += found
                 if len(told) >= AT_ONCE:
                     tell()
             tell()
-    said = f"mails: {mails}, new bounces: {new}, known: {known}, of no send of ours: {foreign}, no bounces: {none}"
+    counted = f"mails: {mails}, new bounces: {new}, known: {known}, of no send of ours: {foreign}, no bounces: {none}"
+    said = f"{counted}, complaints: {complaints}"
     Console().print(said, highlight=False, soft_wrap=True)
 
 

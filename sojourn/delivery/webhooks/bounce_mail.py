@@ -1,4 +1,4 @@
-"""`POST /v1/webhooks/bounce-mail`: one bounce as it arrived, from whoever reads the mailbox that bounces go to."""
+"""`POST /v1/webhooks/bounce-mail`: one bounce or complaint as it arrived, from whoever reads the mailbox that bounces go to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ class BounceMail:
         self._secret = secret
 
     async def read(self, posted: Posted, now: datetime) -> list[Notice]:
-        """Return what a mail tells; one that is no bounce of ours tells nothing."""
+        """Return what a mail tells; one that is no bounce or complaint of ours tells nothing."""
         check_secret(posted, self._secret)
-        found = bounces.read(posted.body)
-        return [bounces.notice(found, posted.body)] if found is not None else []
+        return bounces.notices(posted.body)
