@@ -47,7 +47,7 @@ def gather_page(
         return 0
     cursor = connection.execute(select(broadcasts.c.cursor).where(broadcasts.c.id == broadcast_id)).scalar_one()
     chosen = (
-        select(profiles.c.id.label("one"), profiles.c.zone)
+        select(profiles.c.id.label("one"))
         .where(profiles.c.id > cursor, profiles.c.merged_into.is_(None))
         .order_by(profiles.c.id)
         .limit(size)
@@ -59,7 +59,9 @@ def gather_page(
         return 0
     broadcast = standing.broadcast
     condition = expand_condition(parse(broadcast.to), computed)
-    zones = list(connection.execute(select(page.c.zone).distinct()).scalars()) if broadcast.zone == "person" else []
+    # By the ends of the page, and not by its people: SQLite would look at everybody for these.
+    here = (profiles.c.id > cursor, profiles.c.id <= last, profiles.c.merged_into.is_(None))
+    zones = list(connection.execute(select(profiles.c.zone).where(*here).distinct()).scalars()) if broadcast.zone == "person" else []
     beginnings = {zone: to_micros(_begins(broadcast, zone, shop_zone)) for zone in zones if zone is not None}
     due = literal(to_micros(broadcast.begins(shop_zone)), BigInteger())
     rows = select(
@@ -68,7 +70,7 @@ def gather_page(
         func.row_number().over(order_by=profiles.c.id) % LANES,
         literal(WAITING),
         case(beginnings, value=profiles.c.zone, else_=due) if beginnings else due,
-    ).where(profiles.c.id.in_(select(page.c.one)), condition.sql(now, conditions))
+    ).where(*here, condition.sql(now, conditions))
     insert_from(connection, broadcast_recipients, ["broadcast_id", "profile", "lane", "state", "due"], rows)
     connection.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(cursor=last))
     return int(count)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
+from sojourn.clock import SystemClock
 from sojourn.commands.definitions import told
 from sojourn.commands.reading import reading
 from sojourn.console.queries import profile_id_of
@@ -42,6 +43,7 @@ class Segments:
     book: SegmentBook
     database: Database
     now: datetime
+    clock: SystemClock
 
     def get(self, name: str) -> Segment:
         """Return a segment's definition.
@@ -86,7 +88,7 @@ def opened(journeys: Path, data_dir: Path | None) -> Iterator[Segments]:
         definitions = load(journeys)
     with reading(data_dir) as database:
         clock = read_clock(load_settings(keys=False, data_dir=data_dir).data_dir)
-        yield Segments(definitions, SegmentBook(conditions_of(definitions.segments)), database, clock.now())
+        yield Segments(definitions, SegmentBook(conditions_of(definitions.segments)), database, clock.now(), clock)
 
 
 def person(connection: Connection, reference: str) -> str:

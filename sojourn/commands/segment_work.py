@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from sqlalchemy import Connection
 
-from sojourn.clock import monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, tell_warnings
 from sojourn.commands.reading import DataDir
 from sojourn.commands.segment_shop import Mistake, Segments, opened, progress
 from sojourn.customers.segments import guards, rebuild
+from sojourn.customers.segments.going import go_through
 from sojourn.customers.segments.rebuild import BUILDING, Build
 from sojourn.intake.emit import tell
+from sojourn.store.outlast import outlast_now
 
 LOOK_SECONDS = 0.5
 
@@ -66,17 +66,13 @@ def rebuild_command(
         found = shop.builds()
         for name in names:
             _may_be_rebuilt(shop, name, found)
-        shop.database.write_now(rebuild.restart, sorted(set(names)), shop.now)
-        size = rebuild.FIRST_PAGE
+        outlast_now(lambda: shop.database.write_now(rebuild.restart, sorted(set(names)), shop.now))
         with _bars() as bars:
             tasks: dict[str, TaskID] = {}
-            while True:
-                began = monotonic()
-                count = shop.database.write_now(_page, shop, size)
-                size = rebuild.next_size(size, monotonic() - began)
-                builds = shop.builds()
-                _show(bars, tasks, [builds[name] for name in dict.fromkeys(names)])
-                if not count or all(builds[name].state != BUILDING for name in names):
+            for _ in go_through(shop.database, shop.book, shop.clock.now, tell):
+                found = shop.builds()
+                _show(bars, tasks, [found[name] for name in dict.fromkeys(names)])
+                if all(found[name].state != BUILDING for name in names):
                     break
         _tell(shop, list(dict.fromkeys(names)))
 
@@ -101,10 +97,6 @@ def status_command(
                         break
                     Event().wait(LOOK_SECONDS)
         _tell(shop, list(shop.book.judged))
-
-
-def _page(connection: Connection, shop: Segments, size: int) -> int:
-    return rebuild.build_page(connection, shop.book, shop.now, tell, size)
 
 
 def _may_be_rebuilt(shop: Segments, name: str, found: dict[str, Build]) -> None:

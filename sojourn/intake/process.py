@@ -79,6 +79,12 @@ def waits(connection: Connection) -> bool:
     return connection.execute(_WAITING).first() is not None
 
 
+def backlog(connection: Connection, at_most: int) -> int:
+    """Return how many acknowledged events wait to be routed, counted as far as asked."""
+    some = select(inbound.c.seq).where(inbound.c.seq > position(connection)).limit(at_most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
 def process_batch(
     connection: Connection, registry: Registry, now: datetime, limit: int = BATCH, new_id: Callable[[], str] = random_id
 ) -> Processed:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, monotonic
 from sojourn.customers import retention
-from sojourn.customers.segments import Change, due, live, rebuild, releases
+from sojourn.customers.segments import Change, builds, due, live, rebuild, releases
 from sojourn.customers.segments.causes import Cause
 from sojourn.delivery.webhooks import forgetting
 from sojourn.errors import SojournError
@@ -23,12 +23,13 @@ from sojourn.intake import outbox
 from sojourn.intake.emit import tell
 from sojourn.intake.endings import GUESS, Ending, mark_ended
 from sojourn.intake.outbox import JourneyRunner
-from sojourn.intake.process import Processed, process_batch, waits
+from sojourn.intake.process import BATCH, Processed, backlog, process_batch, waits
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
 from sojourn.store.leases import Lease, this_process
 from sojourn.store.outlast import outlast, repeat
+from sojourn.store.pacing import Pace
 from sojourn.store.tables import entries
 from sojourn.travel.registry import Registry
 
@@ -42,7 +43,9 @@ EXPIRE_AT_MOST_EVERY = 60.0  # real seconds
 DUE_POLL = 0.1  # seconds between two looks at whom a window passed
 BUILD_POLL = 2.0  # seconds between two looks for definitions to go through everyone for
 DUE_AT_ONCE = 500  # people judged in one transaction
-REST = 0.25  # of the time that a page of a rebuild took, between two pages
+REST = 1.0  # of the time that a part of a build's page took, between two parts
+FIRST_BATCH, SMALLEST_BATCH = 100, 20  # events, or people who are due, in one transaction: at first, and on the slowest machine
+BACKLOG = 1_000  # events that wait to be routed, above which a build stands back
 CLOSED = "closed"
 CALLER = "caller"  # the role of whoever makes the calls
 
@@ -66,7 +69,10 @@ class Router:
     clock: SystemClock
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
     _busy_until: float = 0.0
-    _page: int = rebuild.FIRST_PAGE
+    _batch: Pace = field(default_factory=lambda: Pace(FIRST_BATCH, SMALLEST_BATCH, BATCH))
+    _due: Pace = field(default_factory=lambda: Pace(FIRST_BATCH, SMALLEST_BATCH, DUE_AT_ONCE))
+    _look: Pace = field(default_factory=lambda: rebuild.new_paces()[0])
+    _part: Pace = field(default_factory=lambda: rebuild.new_paces()[1])
 
     def __post_init__(self) -> None:
         self._lease = Lease(self.database, CALLER, this_process())
@@ -84,6 +90,7 @@ class Router:
                 if self.registry.book.judged:
                     tasks.create_task(repeat("segments due", self._judge_due))
                 tasks.create_task(repeat("segments", self._build))
+                tasks.create_task(self._forget_gone())
                 tasks.create_task(repeat("retention", self._expire))
         finally:
             with suppress(SojournError, SQLAlchemyError):  # it runs out by itself
@@ -92,7 +99,8 @@ class Router:
     async def _route(self) -> None:
         # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
         if await self.database.read(waits):
-            processed = await self.database.write(process_batch, self.registry, self.clock.now())
+            processed = await self.database.write(self._batch.timed(process_batch), self.registry, self.clock.now(), self._batch.size)
+            self._batch.ended(processed.events)
             self._observe(processed)
             self._busy_until = monotonic() + BUSY_FOR
             if processed.calls:
@@ -168,21 +176,42 @@ class Router:
         if upcoming is not None and upcoming <= now:
             await self.database.write(releases.release, now, (live.ENTERED, live.EXITED), tell)
         if await self.database.read(due.is_due, now):
-            _count(await self.database.write(live.judge_due, self.registry.book, now, DUE_AT_ONCE, tell))
+            judged = await self.database.write(self._due.timed(live.judge_due), self.registry.book, now, self._due.size, tell)
+            self._due.ended(judged.people)
+            _count(judged.changes)
         else:
             await asyncio.sleep(DUE_POLL)
 
     async def _build(self) -> None:
         """Go through the next page of people for definitions that came or changed, beside all else."""
-        if not await self.database.read(rebuild.is_building):
-            self._page = rebuild.FIRST_PAGE
+        page = None
+        if await self.database.read(rebuild.is_building):
+            began = monotonic()
+            page = await self.database.read(rebuild.look, self.registry.book, self.clock.now(), self._look.size)
+            if page is not None:
+                self._look.settle(len(page.people), monotonic() - began)
+        if page is None:
             await asyncio.sleep(BUILD_POLL)
             return
-        began = monotonic()
-        await self.database.write(rebuild.build_page, self.registry.book, self.clock.now(), tell, self._page)
-        took = monotonic() - began
-        self._page = rebuild.next_size(self._page, took)
-        await asyncio.sleep(took * REST)
+        after: str | None = page.start
+        while after is not None:
+            if await self.database.read(backlog, BACKLOG) >= BACKLOG:  # what it tells would keep live events waiting
+                await asyncio.sleep(IDLE_POLL)
+                continue
+            now = self.clock.now()
+            work = self._part.timed(rebuild.settle)
+            settled = await self.database.write(work, self.registry.book, page, after, now, tell, self._part.size)
+            self._part.ended(settled.rows)
+            _count(settled.changes)
+            after = settled.after
+            await asyncio.sleep(self._part.took * REST)
+
+    async def _forget_gone(self) -> None:
+        """Forget who was in segments that are defined no more."""
+        for name in await outlast("gone segments", lambda: self.database.read(builds.gone, self.registry.book)):
+            forget = partial(self.database.write, builds.forget, name)
+            while await outlast("gone segments", forget):
+                continue
 
 
 def _count(changes: Iterable[Change]) -> None:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from sojourn.broadcasts.releasing import go_on
 from sojourn.clock import REAL_TIME, VirtualClock
 from sojourn.customers import identity
-from sojourn.customers.segments import due, live, rebuild, releases
+from sojourn.customers.segments import builds, due, live, rebuild, releases
 from sojourn.delivery import brakes, settling
 from sojourn.delivery.live import LiveParts
 from sojourn.delivery.preference_pages import PreferencePages
@@ -121,6 +121,9 @@ class Engine:
         registry = self.registry
         await self.store.write(registry.store, self.clock.now())
         await self.store.write(rebuild.sync, registry.book, self.clock.now())
+        for name in await self.store.read(builds.gone, registry.book):
+            while await self.store.write(builds.forget, name):
+                continue
         while await self.store.write(rebuild.build_page, registry.book, self.clock.now(), tell):
             continue
         await self.settle()

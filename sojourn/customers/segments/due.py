@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, true, update
 
+from sojourn.customers.segments.builds import covered_since
 from sojourn.customers.segments.causes import QUIET, Cause
+from sojourn.customers.segments.judging import note
 from sojourn.store.bulk import among, chunks, insert_new, many, upsert
 from sojourn.store.tables import segment_due
 
-_DUE = select(segment_due).where(segment_due.c.at <= bindparam("now")).order_by(segment_due.c.at, segment_due.c.profile)
-_IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now")).limit(1)
-_IS_QUIETLY_DUE = _IS_DUE.where(segment_due.c.cause.in_([cause.value for cause in QUIET]))
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_DUE = (
+    select(segment_due)
+    .where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered"))
+    .order_by(segment_due.c.at, segment_due.c.profile)
+)
+_IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered")).limit(1)
+_IS_QUIETLY_DUE = (
+    select(segment_due.c.profile)
+    .where(segment_due.c.at <= bindparam("now"), segment_due.c.cause.in_([cause.value for cause in QUIET]))
+    .limit(1)
+)
 _SET: dict[str, Any] = {"at": bindparam("moment_"), "cause": bindparam("why"), "live": bindparam("heard")}
 _EARLIER = update(segment_due).where(segment_due.c.profile == bindparam("whose"), segment_due.c.at > bindparam("moment")).values(_SET)
 # What is due already, and not yet judged, can no longer be told from what comes on top of it: it is quiet if either is.
@@ -57,8 +68,10 @@ def touch(connection: Connection, profile_ids: Iterable[str], now: datetime, cau
         cause: why it changed.
         live: whether journeys hear of what an import or an edit changes.
     """
+    people = sorted(set(profile_ids))
+    note(connection, people)
     why = None if cause is Cause.TIME else cause.value
-    for some in chunks(sorted(set(profile_ids))):
+    for some in chunks(people):
         insert_new(connection, segment_due, [{"profile": one, "at": now, "cause": why, "live": live} for one in some])
         moved = [{"whose": one, "moment": now, "moment_": now, "why": why, "heard": live} for one in some]
         connection.execute(_EARLIER, moved)
@@ -72,8 +85,9 @@ def due(connection: Connection, now: datetime, limit: int) -> list[tuple[str, da
 
 
 def due_for(connection: Connection, now: datetime, limit: int) -> dict[str, Due]:
-    """Return who is due at a moment, since when and what for, the longest first."""
-    return {row.profile: _due_of(row) for row in connection.execute(_DUE.limit(limit), {"now": now})}
+    """Return who is due at a moment, since when and what for, the longest first; but whom a pass for all segments will judge."""
+    asked = {"now": now, "covered": covered_since(connection) or _BEFORE_ALL}
+    return {row.profile: _due_of(row) for row in connection.execute(_DUE.limit(limit), asked)}
 
 
 def _due_of(row: Row[Any]) -> Due:
@@ -81,8 +95,8 @@ def _due_of(row: Row[Any]) -> Due:
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
-    """Tell whether anyone is due; it needs no lock, so asking often is cheap."""
-    return connection.execute(_IS_DUE, {"now": now}).first() is not None
+    """Tell whether anyone is due, as of `due_for`; it needs no lock, so asking often is cheap."""
+    return connection.execute(_IS_DUE, {"now": now, "covered": covered_since(connection) or _BEFORE_ALL}).first() is not None
 
 
 def is_quietly_due(connection: Connection, now: datetime) -> bool:
@@ -96,6 +110,14 @@ def quietly(connection: Connection, profile_ids: Iterable[str], now: datetime) -
     rows = connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})
     found = {row.profile: _due_of(row) for row in rows}
     return {one: each for one, each in found.items() if each.cause in QUIET}
+
+
+def pressing(connection: Connection, profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
+    """Return which of some people are due for what journeys hear of: an event, time, or an import or edit with `--live`."""
+    dialect = connection.dialect.name
+    rows = connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})
+    found = {row.profile: _due_of(row) for row in rows}
+    return {one: each for one, each in found.items() if each.cause not in QUIET or each.live}
 
 
 def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> set[str]:

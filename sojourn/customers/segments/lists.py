@@ -11,7 +11,8 @@ from sqlalchemy import Connection, bindparam, select
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments import due
 from sojourn.customers.segments.causes import Cause
-from sojourn.customers.segments.live import Change, begin, members, write
+from sojourn.customers.segments.judging import begin
+from sojourn.customers.segments.live import Change, members, write
 from sojourn.store.bulk import chunks
 from sojourn.store.locks import router_turn
 from sojourn.store.tables import segment_members

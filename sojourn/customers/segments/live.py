@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select
 
 from sojourn.customers.inner import InnerEvent, Tell
 from sojourn.customers.segments import due, releases
@@ -20,15 +20,14 @@ from sojourn.customers.segments.book import Part, SegmentBook
 from sojourn.customers.segments.causes import CAUSE, Cause
 from sojourn.customers.segments.due import Due
 from sojourn.customers.segments.facts import Known, read_known
+from sojourn.customers.segments.judging import begin, note
 from sojourn.language.conditions import Facts
 from sojourn.store.bulk import insert_new
 from sojourn.store.locks import router_turn
-from sojourn.store.tables import cursors, segment_builds, segment_members
+from sojourn.store.tables import segment_builds, segment_members
 
 ENTERED, EXITED = "Segment Entered", "Segment Exited"
-COUNTER = "segments"  # a cursor: how many times memberships were judged; it also keeps judges one after another
 _NAMESPACE = UUID("3e5f0d5a-7c1f-5b0a-8a7c-7365676d656e")
-_COUNT = update(cursors).where(cursors.c.name == COUNTER).values(seq=cursors.c.seq + 1).returning(cursors.c.seq)
 _BUILDING = select(segment_builds.c.segment, segment_builds.c.cursor, segment_builds.c.live).where(segment_builds.c.state == "building")
 _LEAVE = delete(segment_members).where(
     segment_members.c.segment == bindparam("whichever"), segment_members.c.profile_id == bindparam("whose")
@@ -76,7 +75,7 @@ def judge(
     known = causes or {}
     ahead = _building(connection)
     changes = []
-    for change in _judge(connection, book, book.everything, moments):
+    for change in _judge(connection, book, book.everything, moments, serial):
         edited = ahead.get(change.segment)
         why = known.get(change.profile_id) or Due(change.at)
         if edited is not None and change.profile_id > edited.cursor:
@@ -109,7 +108,7 @@ def bring_up_to_date(connection: Connection, book: SegmentBook, profile_ids: Col
     if not rest:
         return changes
     serial = begin(connection)
-    for change in _judge(connection, book, book.part(names), rest):
+    for change in _judge(connection, book, book.part(names), rest, serial):
         if change.profile_id > ahead[change.segment].cursor:
             changes.append(replace(change, cause=Cause.EDIT, live=ahead[change.segment].live))
     write(connection, [change for change in changes if change.profile_id in rest], serial, now, tell)
@@ -144,12 +143,13 @@ def judge_touched(
             groups.setdefault(names, {})[one] = now
     changes: list[Change] = []
     for names, moments in groups.items():
-        changes += _judge(connection, book, book.everything if names is None else book.part(names), moments)
+        changes += _judge(connection, book, book.everything if names is None else book.part(names), moments, serial)
     write(connection, changes, serial, now, tell)
     return changes
 
 
-def _judge(connection: Connection, book: SegmentBook, part: Part, moments: Mapping[str, datetime]) -> list[Change]:
+def _judge(connection: Connection, book: SegmentBook, part: Part, moments: Mapping[str, datetime], serial: int) -> list[Change]:
+    note(connection, moments, serial)
     known = read_known(connection, part.needs, list(moments), min(moments.values()))
     changes: list[Change] = []
     dues: dict[str, datetime | None] = {}
@@ -165,11 +165,19 @@ def _judge(connection: Connection, book: SegmentBook, part: Part, moments: Mappi
     return changes
 
 
-def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: int, tell: Tell) -> list[Change]:
+@dataclass(frozen=True)
+class Judged:
+    """What judging those who were due came to: how many they were, and who came and went."""
+
+    people: int
+    changes: list[Change]
+
+
+def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: int, tell: Tell) -> Judged:
     """Judge those for whom a moment came at which a membership can change, each as of that moment; return what changed."""
     router_turn(connection)
     found = due.due_for(connection, now, limit)
-    return judge(connection, book, {one: each.at for one, each in found.items()}, now, tell, found)
+    return Judged(len(found), judge(connection, book, {one: each.at for one, each in found.items()}, now, tell, found))
 
 
 def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at: datetime) -> tuple[list[Change], datetime | None]:
@@ -189,15 +197,6 @@ def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at
 
 
 # -- writing -----------------------------------------------------------------------------------
-
-
-def begin(connection: Connection) -> int:
-    """Return this judging's number; whoever else judges waits until this transaction ends."""
-    serial = connection.execute(_COUNT).scalar()
-    if serial is None:
-        insert_new(connection, cursors, [{"name": COUNTER, "seq": 0}])
-        serial = connection.execute(_COUNT).scalar_one()
-    return int(serial)
 
 
 def write(connection: Connection, changes: Sequence[Change], serial: int, now: datetime, tell: Tell) -> None:

@@ -1,174 +1,206 @@
 """Goes through everyone after a definition came or changed, in the background, a page of people at a time.
 
-Whoever is touched meanwhile is judged by the new definition already; the page that reaches them later
-finds nothing to do. So each person goes over from the old definition to the new one once, and whoever
-both hold for never leaves. A page is one short transaction: events go on between two.
+A page is looked at without any lock: all its conditions are asked of its people alone, in one query. What differs from what is
+written is then written in short transactions, a part of the page in each, and events go on between two. Whoever is touched
+between the look and the writing is judged anew from what is known then (`judging`). So each person goes over from the old
+definition to the new one once, and whoever both hold for never leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    MetaData,
-    Select,
-    String,
-    Table,
-    case,
-    delete,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, delete, func, literal, select, update
 
 from sojourn.customers.inner import Tell
+from sojourn.customers.segments import due, live
 from sojourn.customers.segments.book import SegmentBook
+from sojourn.customers.segments.builds import AT_ONCE, Build, builds, covered_since, is_building, restart, sync, unfinished
 from sojourn.customers.segments.causes import Cause
-from sojourn.customers.segments.live import Change, begin, heard, write
+from sojourn.customers.segments.judging import BUILDING, LIVE, begin, latest, noted_since
+from sojourn.customers.segments.live import Change
 from sojourn.language.conditions.sqljson import Earliest
 from sojourn.language.conditions.sqlturn import NEVER
-from sojourn.store.bulk import upsert_from
+from sojourn.store.bulk import among, many
 from sojourn.store.locks import router_turn
-from sojourn.store.tables import profiles, segment_builds, segment_due, segment_members
+from sojourn.store.pacing import Pace
+from sojourn.store.tables import profiles, segment_builds, segment_due, segment_judged, segment_members
+from sojourn.store.types import from_micros
 
-BUILDING, LIVE = "building", "live"
-AT_ONCE = 30  # segments gone through in one pass
-FIRST_PAGE = 500
-LARGEST_PAGE = 20_000
-PAGE_SECONDS = 0.1  # what a page may take: nothing else is written meanwhile
-
-# Of the connection, not of the store: what a page of people came to.
-page_ = Table(
-    "segment_page",
-    MetaData(),
-    Column("id", String(36), primary_key=True),
-    Column("bits", BigInteger, nullable=False),  # one for each segment of the pass
-    Column("due", BigInteger, nullable=False),
-    prefixes=["TEMPORARY"],
+FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE = 1_000, 1_000, 10_000  # people looked at together
+LOOK_SECONDS = 0.5  # what a look is aimed to take: nobody waits for it
+FIRST_PART, SMALLEST_PART, LARGEST_PART = 500, 250, 4_000  # rows written in one transaction
+_ADVANCE = (
+    update(segment_builds)
+    .where(segment_builds.c.segment == bindparam("name"))
+    .values(
+        state=bindparam("state_"),
+        finished_at=bindparam("at"),
+        cursor=bindparam("upto"),
+        done=segment_builds.c.done + bindparam("people"),
+        entered=segment_builds.c.entered + bindparam("came"),
+        exited=segment_builds.c.exited + bindparam("went"),
+    )
 )
+_PASSED = delete(segment_judged).where(
+    segment_judged.c.profile > bindparam("after"),
+    segment_judged.c.profile <= bindparam("upto"),
+    segment_judged.c.serial <= bindparam("serial"),
+)
+A_JUDGING = 20  # rows that take as long as it takes to judge one person anew
 
 
 @dataclass(frozen=True)
-class Build:
-    """How far a definition has been gone through."""
+class Looked:
+    """What a look found of one person.
 
-    segment: str
-    version: str
-    state: str
-    done: int
-    total: int
-    entered: int
-    exited: int
-    started_at: datetime
-    finished_at: datetime | None
-
-
-def sync(connection: Connection, book: SegmentBook, now: datetime) -> list[str]:
-    """Note which segments came, changed or went, and return those that have to be gone through.
-
-    Of a segment that is gone the members are forgotten, and nothing is told: nobody left it.
+    Attributes:
+        bits: the segments that they belong to, one bit for each of the page's; `before`: those that are written.
+        due: when that can change next by itself, in microseconds; NEVER: never.
+        known_due: what is written of that.
     """
-    router_turn(connection)
-    known = {row.segment: row for row in connection.execute(select(segment_builds))}
-    changed = [name for name, version in book.versions.items() if name not in known or known[name].version != version]
-    total = (
-        connection.execute(select(func.count()).select_from(profiles).where(profiles.c.merged_into.is_(None))).scalar_one()
-        if changed
-        else 0
+
+    id: str
+    bits: int
+    before: int
+    due: int
+    known_due: datetime | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of people, as it was looked at.
+
+    Attributes:
+        names: the segments that are gone through together.
+        versions: of their definitions.
+        whole: whether these are all segments: then it is known when each person is due, and not only that it may be earlier.
+        start: the id after which the page begins.
+        last: the last id of it.
+        ends: whether nobody comes after it.
+        serial: the last judging that it saw.
+        now: the moment as of which it was asked.
+        people: those who are living, by id.
+    """
+
+    names: tuple[str, ...]
+    versions: Mapping[str, str]
+    whole: bool
+    start: str
+    last: str
+    ends: bool
+    serial: int
+    now: datetime
+    people: tuple[Looked, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a part of a page came to.
+
+    Attributes:
+        after: the id up to which the page is settled; None: all of it, or someone else has gone on with it.
+        people: how many people that were.
+        rows: how many rows were written; one judged anew counts as A_JUDGING.
+        changes: who came and went.
+    """
+
+    after: str | None
+    people: int = 0
+    rows: int = 0
+    changes: tuple[Change, ...] = ()
+
+
+def new_paces() -> tuple[Pace, Pace]:
+    """Return how many people are looked at together at first, and how many rows are written in one transaction."""
+    return (
+        Pace(FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE, LOOK_SECONDS),
+        Pace(FIRST_PART, SMALLEST_PART, LARGEST_PART),
     )
-    for name in changed:
-        row = {"version": book.versions[name], "state": BUILDING, "cursor": "", "done": 0, "total": total, "entered": 0, "exited": 0}
-        row |= {"started_at": now, "finished_at": None, "condition": book.conditions[name].text}
-        if name in known:
-            connection.execute(update(segment_builds).where(segment_builds.c.segment == name).values(row))
-        else:
-            connection.execute(insert(segment_builds).values(segment=name, **row))
-    forgotten = set(connection.execute(select(segment_members.c.segment).distinct()).scalars()) | set(known)
-    for name in sorted(forgotten - set(book.conditions)):
-        connection.execute(delete(segment_members).where(segment_members.c.segment == name))
-        connection.execute(delete(segment_builds).where(segment_builds.c.segment == name))
-    for name in sorted(set(known) & book.lists):  # it had a condition, and is a list now
-        connection.execute(delete(segment_builds).where(segment_builds.c.segment == name))
-    return [row.segment for row in connection.execute(_building())]
 
 
-def restart(connection: Connection, segments: Sequence[str], now: datetime) -> None:
-    """Have segments gone through once more from the beginning."""
-    again = {"state": BUILDING, "cursor": "", "done": 0, "entered": 0, "exited": 0, "started_at": now, "finished_at": None}
-    connection.execute(update(segment_builds).where(segment_builds.c.segment.in_(segments)).values(again))
+def look(connection: Connection, book: SegmentBook, now: datetime, size: int = FIRST_PAGE) -> Page | None:
+    """Return the next page for whichever segments are furthest behind; None where nothing is to be gone through.
+
+    Args:
+        connection: open; it needs no lock.
+        book: the segments in force.
+        now: the shop's moment.
+        size: how many people at most.
+    """
+    behind = [row for row in connection.execute(unfinished()) if book.versions.get(row.segment) == row.version]
+    if not behind:
+        return None
+    start = behind[0].cursor
+    versions = {row.segment: row.version for row in behind if row.cursor == start}
+    names = tuple(versions)[:AT_ONCE]
+    # Of all ids, the merged ones too: a page is bounded by what it passes over.
+    ids = select(profiles.c.id).where(profiles.c.id > start).order_by(profiles.c.id).limit(size).subquery()
+    last, count = connection.execute(select(func.max(ids.c.id), func.count())).one()
+    people = _look(connection, book, names, start, last, now) if last is not None else ()
+    return Page(
+        names, {name: versions[name] for name in names}, set(names) == set(book.judged), start, last or start, count < size,
+        latest(connection), now, people,
+    )  # fmt: skip
 
 
-def builds(connection: Connection) -> list[Build]:
-    """Return how far every segment with a condition has been gone through."""
-    names = [column for column in segment_builds.c if column.name not in ("cursor", "condition", "live")]
-    return [Build(**row) for row in connection.execute(select(*names).order_by(segment_builds.c.segment)).mappings()]
-
-
-def is_building(connection: Connection) -> bool:
-    """Tell whether any definition is yet to be gone through; it needs no lock."""
-    return connection.execute(_building().limit(1)).first() is not None
-
-
-def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: Tell, size: int = FIRST_PAGE) -> int:
-    """Go through the next people for whichever segments are furthest behind, and return how many there were; 0: all is done.
+def settle(
+    connection: Connection, book: SegmentBook, page: Page, after: str, now: datetime, tell: Tell, rows: int = FIRST_PART
+) -> Settled:
+    """Write the next part of a page.
 
     Args:
         connection: of a writing transaction.
         book: the segments in force.
+        page: as it was looked at.
+        after: the id up to which it is settled; at first its `start`.
         now: the shop's moment.
         tell: takes the events of who came and went.
-        size: how many people at most.
+        rows: how many rows at most; one person's are never parted.
     """
     router_turn(connection)
-    behind = [row for row in connection.execute(_building()) if row.segment in book.versions]
-    if not behind:
-        return 0
-    start = behind[0].cursor
-    names = [row.segment for row in behind if row.cursor == start][:AT_ONCE]
+    if not _is_ours(connection, page, after):
+        return Settled(None)
     serial = begin(connection)
-    last, count = _fill(connection, _page(book, names, start, now, size)) if _anyone(connection, start) else (None, 0)
-    changes = _changes(connection, names, start, last, now) if last else []
-    write(connection, heard(connection, changes), serial, now, tell)
-    if count:
-        _remember_due(connection)
-    done = count < size
-    for name in names:
-        mine = [change for change in changes if change.segment == name]
-        entered = sum(change.entered for change in mine)
-        state = {"state": LIVE if done else BUILDING, "finished_at": now if done else None}
-        values = state | {
-            "cursor": last or start, "done": segment_builds.c.done + count, "entered": segment_builds.c.entered + entered,
-            "exited": segment_builds.c.exited + len(mine) - entered,
-        }  # fmt: skip
-        connection.execute(update(segment_builds).where(segment_builds.c.segment == name).values(values))
-    return int(count)
+    chosen = _choose(page, after, rows)
+    anew = _anew(connection, page, chosen, now)
+    if len(anew) * A_JUDGING > rows:  # the part ends where judging them alone would take as long as a part may
+        chosen = chosen[: 1 + _place(chosen, sorted(anew)[max(rows // A_JUDGING, 1) - 1])]
+    here = {one.id for one in chosen}
+    asked = {one: each for one, each in anew.items() if one in here}
+    moved = live.judge(connection, book, {one: each.at for one, each in asked.items()}, now, tell, asked)
+    merged = _merged(connection, here - asked.keys())
+    quiet = [one for one in chosen if one.id not in asked and one.id not in merged]
+    changes = live.heard(connection, _changes(page, quiet))
+    live.write(connection, changes, serial, now, tell)
+    dues = _set_due(connection, page, quiet)
+    is_rest = not chosen or chosen[-1] is page.people[-1]
+    upto = page.last if is_rest else chosen[-1].id
+    every = [*moved, *changes]
+    _advance(connection, page, upto, len(chosen), every, now, ends=is_rest and page.ends)
+    # What was noted of whom the build has come past is of no more use.
+    connection.execute(_PASSED, {"after": after, "upto": upto, "serial": page.serial})
+    return Settled(None if is_rest else upto, len(chosen), len(changes) + dues + len(asked) * A_JUDGING, tuple(every))
 
 
-def next_size(size: int, seconds: float) -> int:
-    """Return how large the next page may be, after one of a size took some seconds."""
-    return int(min(max(size * min(PAGE_SECONDS / max(seconds, 1e-3), 2.0), 100), LARGEST_PAGE))
+def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: Tell, size: int = FIRST_PAGE) -> int:
+    """Go through the next people in one transaction, for who has the store alone; return how many there were, 0: all is done."""
+    page = look(connection, book, now, size)
+    if page is None:
+        return 0
+    after: str | None = page.start
+    while after is not None:
+        after = settle(connection, book, page, after, now, tell, LARGEST_PART).after
+    return len(page.people)
 
 
-def _building() -> Select[tuple[str, str]]:
-    of_these = segment_builds.c.state == BUILDING
-    return (
-        select(segment_builds.c.segment, segment_builds.c.cursor)
-        .where(of_these)
-        .order_by(segment_builds.c.cursor, segment_builds.c.segment)
-    )
+# -- looking -----------------------------------------------------------------------------------
 
 
-def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, size: int) -> Select[tuple[str, int, int]]:
+def _look(connection: Connection, book: SegmentBook, names: Sequence[str], start: str, last: str, now: datetime) -> tuple[Looked, ...]:
     bits: ColumnElement[int] = literal(0, BigInteger())
     turns: list[ColumnElement[int]] = []
     for place, name in enumerate(names):
@@ -178,64 +210,112 @@ def _page(book: SegmentBook, names: Sequence[str], start: str, now: datetime, si
         if turn is not None:
             turns.append(turn)
     soonest = Earliest(*turns) if len(turns) > 1 else turns[0] if turns else literal(NEVER, BigInteger())
-    return (
-        select(profiles.c.id, bits, soonest)
-        .where(profiles.c.id > start, profiles.c.merged_into.is_(None))
-        .order_by(profiles.c.id)
-        .limit(size)
+    people = select(profiles.c.id, bits.label("bits"), soonest.label("due")).where(
+        profiles.c.id > start, profiles.c.id <= last, profiles.c.merged_into.is_(None)
     )
-
-
-def _anyone(connection: Connection, start: str) -> bool:
-    """Tell whether a page would hold anybody; writing down all conditions of an empty shop takes longer than the shop."""
-    return connection.execute(select(profiles.c.id).where(profiles.c.id > start).limit(1)).first() is not None
-
-
-def _fill(connection: Connection, people: Select[tuple[str, int, int]]) -> tuple[str | None, int]:
-    """Put a page of people into the table of the connection, and return the last of them and how many there are."""
-    page_.create(connection, checkfirst=True)
-    # PostgreSQL would go through all pages that came before, and SQLite knows no TRUNCATE.
-    connection.execute(text("TRUNCATE segment_page") if connection.dialect.name == "postgresql" else delete(page_))
-    connection.execute(insert(page_).from_select(["id", "bits", "due"], people))
-    last, count = connection.execute(select(func.max(page_.c.id), func.count())).one()
-    return last, count
-
-
-def _changes(connection: Connection, names: Sequence[str], start: str, last: str, now: datetime) -> list[Change]:
-    places = {name: 1 << place for place, name in enumerate(names)}
-    bit = case(places, value=segment_members.c.segment, else_=0)
-    # Of the ids of the page, and not of its rows: the store knows nothing of how many these are.
-    of_these = (segment_members.c.segment.in_(names), segment_members.c.profile_id > start, segment_members.c.profile_id <= last)
-    were = (
-        select(segment_members.c.profile_id, func.sum(bit).label("bits"))
-        .where(*of_these)
-        .group_by(segment_members.c.profile_id)
-        .subquery()
+    found = connection.execute(people.order_by(profiles.c.id)).all()
+    places, before = {name: 1 << place for place, name in enumerate(names)}, dict.fromkeys((row.id for row in found), 0)
+    members = select(segment_members.c.profile_id, segment_members.c.segment).where(
+        segment_members.c.profile_id > start, segment_members.c.profile_id <= last
     )
-    before = func.coalesce(were.c.bits, 0)
-    differing = (
-        select(page_.c.id, page_.c.bits, before.label("before"))
-        .outerjoin(were, were.c.profile_id == page_.c.id)
-        .where(page_.c.bits != before)
-        .order_by(page_.c.id)
+    for row in connection.execute(members):
+        if row.profile_id in before and row.segment in places:
+            before[row.profile_id] |= places[row.segment]
+    moments = select(segment_due.c.profile, segment_due.c.at).where(segment_due.c.profile > start, segment_due.c.profile <= last)
+    known = {row.profile: row.at for row in connection.execute(moments)}
+    return tuple(Looked(row.id, row.bits, before[row.id], row.due, known.get(row.id)) for row in found)
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def _is_ours(connection: Connection, page: Page, after: str) -> bool:
+    """Tell whether nobody has gone on with a page, or begun anew, since it was looked at."""
+    stand = select(segment_builds.c.segment, segment_builds.c.version).where(
+        segment_builds.c.state == BUILDING, segment_builds.c.cursor == after, segment_builds.c.segment.in_(page.names)
     )
+    return {row.segment: row.version for row in connection.execute(stand)} == page.versions
+
+
+def _choose(page: Page, after: str, rows: int) -> list[Looked]:
+    """Return the next people of a page, as many as come to so many rows; one at least."""
+    chosen: list[Looked] = []
+    for one in page.people:
+        if one.id <= after:
+            continue
+        rows -= (one.bits ^ one.before).bit_count() + 1
+        if rows < 0 and chosen:
+            break
+        chosen.append(one)
+    return chosen
+
+
+def _place(chosen: Sequence[Looked], sought: str) -> int:
+    return next(place for place, one in enumerate(chosen) if one.id == sought)
+
+
+def _anew(connection: Connection, page: Page, chosen: Sequence[Looked], now: datetime) -> dict[str, due.Due]:
+    """Return who is judged anew, as of when and for what: who changed since the look, and who is due for a cause of their own."""
+    people = [one.id for one in chosen]
+    found = {one: due.Due(now, Cause.EDIT) for one in noted_since(connection, people, page.serial)} if people else {}
+    return found | due.pressing(connection, people, now)
+
+
+def _merged(connection: Connection, people: set[str]) -> set[str]:
+    dialect = connection.dialect.name
+    return {row.id for row in connection.execute(_gone(dialect), {"people": many(dialect, people)})}
+
+
+@cache
+def _gone(dialect: str) -> Select[tuple[str]]:
+    return select(profiles.c.id).where(among(dialect, profiles.c.id, "people"), profiles.c.merged_into.is_not(None))
+
+
+def _changes(page: Page, people: Sequence[Looked]) -> list[Change]:
     return [
-        Change(row.id, name, bool(row.bits & place), now, Cause.EDIT)
-        for row in connection.execute(differing)
-        for name, place in places.items()
-        if row.bits & place != int(row.before) & place
+        Change(one.id, name, bool(one.bits >> place & 1), page.now, Cause.EDIT)
+        for one in people
+        if one.bits != one.before
+        for place, name in enumerate(page.names)
+        if (one.bits ^ one.before) >> place & 1
     ]
 
 
-def _remember_due(connection: Connection) -> None:
-    """Write whoever is due earlier than was known."""
-    known = segment_due.c.at
-    sooner = (
-        select(page_.c.id, page_.c.due)
-        .outerjoin(segment_due, segment_due.c.profile == page_.c.id)
-        .where(page_.c.due < NEVER, or_(known.is_(None), page_.c.due < known))
-    )
-    upsert_from(connection, segment_due, ["profile", "at"], sooner, only_if_less="at")
+def _set_due(connection: Connection, page: Page, people: Sequence[Looked]) -> int:
+    """Write when people are due next; return for how many it was another moment."""
+    moments: dict[str, datetime | None] = {}
+    for one in people:
+        at = from_micros(one.due) if one.due < NEVER else None
+        if at != one.known_due and (page.whole or (at is not None and (one.known_due is None or at < one.known_due))):
+            moments[one.id] = at
+    due.set_due(connection, moments, {one.id: one.known_due for one in people if one.known_due is not None})
+    return len(moments)
 
 
-__all__ = ["BUILDING", "LIVE", "Build", "build_page", "builds", "is_building", "next_size", "restart", "sync"]
+def _advance(connection: Connection, page: Page, upto: str, people: int, changes: Sequence[Change], now: datetime, *, ends: bool) -> None:
+    moved = dict.fromkeys(page.names, (0, 0))
+    for change in changes:
+        if change.segment in moved:
+            entered, exited = moved[change.segment]
+            moved[change.segment] = (entered + change.entered, exited + (not change.entered))
+    stand = {"state_": LIVE if ends else BUILDING, "at": now if ends else None, "upto": upto, "people": people}
+    connection.execute(_ADVANCE, [{"name": name, **stand, "came": came, "went": went} for name, (came, went) in moved.items()])
+
+
+__all__ = [
+    "AT_ONCE",
+    "BUILDING",
+    "LIVE",
+    "Build",
+    "Page",
+    "Settled",
+    "build_page",
+    "builds",
+    "covered_since",
+    "is_building",
+    "look",
+    "new_paces",
+    "restart",
+    "settle",
+    "sync",
+]

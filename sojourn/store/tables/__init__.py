@@ -24,7 +24,7 @@ from sojourn.store.tables.people import (
 )
 from sojourn.store.tables.refused_traits import trait_refusals
 from sojourn.store.tables.resolution import merge_candidates
-from sojourn.store.tables.segments import segment_builds, segment_due, segment_members, segment_releases
+from sojourn.store.tables.segments import segment_builds, segment_due, segment_judged, segment_members, segment_releases
 from sojourn.store.tables.sends import engagements, links, live_parts, messages, sends, transitions, verdicts
 from sojourn.store.tables.violations import violations
 
@@ -65,6 +65,7 @@ __all__ = [
     "refused_merges",
     "segment_builds",
     "segment_due",
+    "segment_judged",
     "segment_members",
     "segment_releases",
     "sends",

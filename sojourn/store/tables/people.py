@@ -24,7 +24,11 @@ profiles = Table(
     Column("own", NullableJson),  # sojourn.customers.profiles: its own facts, where merges added others' to the columns
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
-    Index("ix_profiles_merged_into", "merged_into"),
+    # Of those alone: asked for the living, SQLite would go through all of them by it, and sort.
+    Index(
+        "ix_profiles_merged_into", "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"), postgresql_where=text("merged_into IS NOT NULL"),
+    ),
 )
 
 identifiers = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from sojourn.store.tables.base import metadata
 from sojourn.store.types import Moment
@@ -42,6 +42,13 @@ segment_builds = Table(
     Column("condition", Text, nullable=False),  # as its author wrote it
     Column("live", Boolean, nullable=False, server_default=text("false")),  # journeys hear of who comes and goes by it
 )
+
+segment_judged = Table(
+    "segment_judged",
+    metadata,
+    Column("profile", String(36), ForeignKey("profiles.id"), primary_key=True),  # as of segment_due
+    Column("serial", BigInteger, nullable=False),  # of the judging: sojourn.customers.segments.judging
+)  # whom something else judged while definitions are gone through
 
 segment_releases = Table(
     "segment_releases",
