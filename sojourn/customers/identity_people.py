@@ -79,9 +79,9 @@ class People:
         """Return the id under which a profile of this batch lives on."""
         return self._pool.canonical(profile_id)
 
-    def flush(self) -> None:
-        """Write what changed."""
-        self._pool.flush()
+    def flush(self, now: datetime | None = None) -> None:
+        """Write what changed; journeys that went on twice end at `now`, the shop's moment."""
+        self._pool.flush(now)
 
     def join(self, loser_id: str, winner_id: str, kind: str, because: str, at: datetime, *, force: bool, apart: bool) -> Reason | None:
         """Make two profiles one because someone says so; return why not where they stay two, which is recorded.

@@ -17,6 +17,7 @@ from uuid import uuid4
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, insert, or_, select, update
 
 from sojourn.customers import profiles as people
+from sojourn.customers.entry_merging import join_entries
 from sojourn.customers.identifying import Key
 from sojourn.customers.identity_words import OUTRIGHT, Merge, Reason
 from sojourn.customers.traits import Profile
@@ -242,13 +243,17 @@ class Pool:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Write what changed."""
+    def flush(self, now: datetime | None = None) -> None:
+        """Write what changed.
+
+        Args:
+            now: the shop's moment, at which journeys end that went on twice; that of the latest merge where it is not given.
+        """
         for loser in self._into:
             self._views[loser].merged_into = self.canonical(loser)
         people.insert_all(self.connection, list(self.new.values()), self._own)
         people.update_all(self.connection, [self._views[id_] for id_ in sorted(self._changed - self.new.keys())], self._own)
-        self._write_edges()
+        self._write_edges(now)
         self._write_identifiers()
         insert_new(self.connection, refused_merges, self._refused)
 
@@ -266,9 +271,10 @@ class Pool:
         if moved:
             self.connection.execute(_MOVE_IDENTIFIER, [{f"b_{name}": value for name, value in row.items()} for row in moved])
 
-    def _write_edges(self) -> None:
+    def _write_edges(self, now: datetime | None) -> None:
         if not self.edges:
             return
+        join_entries(self.connection, {loser: self.canonical(loser) for loser in self._into}, now or max(edge.at for edge in self.edges))
         moved = [{"loser": loser, "winner": self.canonical(loser)} for loser in self._into]
         had = {pair["loser"]: _join_members(self.connection, pair["loser"], pair["winner"]) for pair in moved}
         move(self.connection, moved)

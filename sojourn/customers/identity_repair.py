@@ -55,7 +55,7 @@ def merge(
     sides = _members(connection, loser_id), _members(connection, winner_id)
     found = People(connection, [], rules=rules, ids=[loser_id, winner_id])
     refused = found.join(loser_id, winner_id, kind, because, at, force=force, apart=force or kind == HAND)
-    found.flush()
+    found.flush(at)
     if refused is not None:
         return Refused(refused)
     ended = separations_between(connection, *sides)

@@ -51,6 +51,23 @@ _STANDING = (
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))
 )
+_OTHER = entries.alias("other")
+_SENT_BY_ANOTHER = (  # of the person, on the same journey and key, begun under a profile that was another's then
+    select(sends.c.key)
+    .join(_OTHER, _OTHER.c.id == sends.c.entry_id)
+    .join(entries, entries.c.id == bindparam("entry"))
+    .where(
+        sends.c.profile_id.in_(bindparam("people", expanding=True)),
+        sends.c.journey == bindparam("journey"),
+        sends.c.send_id == bindparam("send"),
+        sends.c.entry_id != bindparam("entry"),
+        sends.c.state.in_([state.value for state in COUNTED]),
+        sends.c.claimed_at >= entries.c.started_at,
+        _OTHER.c.key == entries.c.key,
+        func.coalesce(_OTHER.c.subject, _OTHER.c.profile_id) != func.coalesce(entries.c.subject, entries.c.profile_id),
+    )
+    .limit(1)
+)
 _NEWCOMERS = (  # other entries of the person that have just begun and sent nothing yet
     select(entries.c.journey, entries.c.started_at)
     .where(
@@ -170,6 +187,7 @@ def gather(
         purpose=send.purpose,
         zone=zone,
         ended=ended,
+        sent_before=_sent_before(conn, send, people) if ahead is None else None,  # ahead is read of nobody who was merged
         consent=None if word is None else ConsentFact(word.id, word.granted, word.at, word.source, word.wording),
         consent_needed=rules.consent_needed,
         suppressed=rules.suppressed(conn, address, agreed_at) if address and (ahead is None or address in ahead.on_list) else None,
@@ -199,6 +217,14 @@ def _to_whom(send: SendRow, message: Message, current: Recipient, checked: Check
         gone = "the person's address was changed or deleted since an attempt that may have been accepted"
         return replace(checked, address=gone)
     return checked
+
+
+def _sent_before(conn: Connection, send: SendRow, people: Sequence[str]) -> str | None:
+    """Return the key of the same message by an entry that was the person's too, before that was known."""
+    if len(people) < 2:
+        return None
+    asked = {"people": list(people), "entry": send.entry_id, "journey": send.journey, "send": send.send_id}
+    return conn.execute(_SENT_BY_ANOTHER, asked).scalar()
 
 
 def _chosen(

@@ -131,6 +131,7 @@ class GateFacts:
         purpose: what the person's consent must cover; `transactional` needs none.
         zone: the zone whose hours count: the person's, else the shop's, else UTC.
         ended: how the entry has ended or is about to, where it has.
+        sent_before: the same step's message to this person, by an entry that was merged with this one.
         consent: the latest word about the purpose; None where nothing was said.
         consent_needed: whether silence is a no.
         suppressed: why this address gets nothing, where it does not.
@@ -153,6 +154,7 @@ class GateFacts:
     purpose: str
     zone: ZoneInfo = UTC_ZONE
     ended: str | None = None
+    sent_before: str | None = None
     consent: ConsentFact | None = None
     consent_needed: bool = True
     suppressed: str | None = None
@@ -238,6 +240,8 @@ def _hold(check: Check, because: str, until: datetime) -> CheckResult:
 
 
 def _exit(facts: GateFacts) -> CheckResult:
+    if facts.ended is None and facts.sent_before is not None:
+        return _say(Check.EXIT, True, f"the person got it already, as {facts.sent_before}, before two profiles were found to be theirs", "")
     return _say(Check.EXIT, facts.ended is not None, f"the journey has ended: {facts.ended}", "the journey is under way")
 
 

@@ -134,7 +134,7 @@ def absorb(
         if found.merges and found.profile.settle(rules):  # of two histograms came one
             people.touch(found.profile)
         heard.append((row, words, found, bool(envelope.traits) or found.profile.traits != before_it))
-    people.flush()
+    people.flush(now)
     kept, consents, absorbed = [], [], []
     for row, words, resolved, told_traits in heard:
         envelope = row.envelope

@@ -15,12 +15,24 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from sojourn.clock import TimeScale, monotonic
-from sojourn.store.tables import entries, outbox
+from sojourn.customers.entry_merging import MERGED
+from sojourn.delivery import sending
+from sojourn.store.bulk import chunks
+from sojourn.store.tables import entries, outbox, sends
 from sojourn.travel.registry import Definition
+from sojourn.travel.state import MERGED as LEFT
 from sojourn.travel.state import Arrived
 
 BATCH = 500
+MERGED_PEOPLE = "People Merged"  # what the signal of such an ending is called
 CALLS_AT_ONCE = 32
+
+
+_WAITING = (
+    select(sends.c.key)
+    .where(sends.c.entry_id.in_(bindparam("entries", expanding=True)), sends.c.state.in_(["planned", "held"]))
+    .order_by(sends.c.key)
+)
 
 
 class StartCall(BaseModel):
@@ -40,6 +52,14 @@ class TerminateCall(BaseModel):
     """Ends an entry whose workflow has not begun to run."""
 
     reason: str
+
+
+class MergedCall(BaseModel):
+    """Ends an entry whose owner turned out to be one person with whoever walks the same journey."""
+
+    because: str
+    at: AwareDatetime
+    delayed_until: AwareDatetime | None = None
 
 
 class JourneyRunner(Protocol):
@@ -64,13 +84,31 @@ def pending(connection: Connection, limit: int = BATCH) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def answered(connection: Connection, seqs: Sequence[int], run_ids: Mapping[str, str]) -> None:
-    """Forget calls that were answered, and keep the run ids that came of them."""
+def answered(
+    connection: Connection, seqs: Sequence[int], run_ids: Mapping[str, str], merged: Sequence[str] = (), now: datetime | None = None
+) -> None:
+    """Forget calls that were answered, keep the run ids that came of them, and withdraw what merged entries had planned.
+
+    Args:
+        connection: of a writing transaction.
+        seqs: of the calls.
+        run_ids: by entry.
+        merged: entries that ended because their owner is one person with another.
+        now: the shop's moment.
+    """
+    if merged and now is not None:
+        _withdraw(connection, merged, now)
     if run_ids:
         statement = update(entries).where(entries.c.id == bindparam("entry")).values(run_id=bindparam("run"))
         connection.execute(statement, [{"entry": entry, "run": run} for entry, run in run_ids.items()])
     if seqs:
         connection.execute(delete(outbox).where(outbox.c.seq == bindparam("done")), [{"done": seq} for seq in seqs])
+
+
+def _withdraw(connection: Connection, merged: Sequence[str], now: datetime) -> None:
+    for some in chunks(merged):
+        for key in connection.execute(_WAITING, {"entries": some}).scalars().all():
+            sending.withdraw(connection, key, "exit: the person is on this journey already, by an entry that goes on", now)
 
 
 class Outcome(BaseModel):
@@ -79,6 +117,7 @@ class Outcome(BaseModel):
     done: list[int] = Field(default_factory=list)
     run_ids: dict[str, str] = Field(default_factory=dict)
     closed: list[str] = Field(default_factory=list)  # entries whose workflow was found closed
+    merged: list[str] = Field(default_factory=list)  # entries that were told that another one goes on
     failed: list[str] = Field(default_factory=list)  # what went wrong, by class name
 
 
@@ -131,7 +170,18 @@ async def _call(
     elif row.kind == "signal":
         if not await runner.signal(row.workflow_id, Arrived.model_validate(row.body)):
             outcome.closed.append(row.entry_id)
+    elif row.kind == MERGED:
+        merged = MergedCall.model_validate(row.body)
+        if merged.delayed_until is not None and now < merged.delayed_until:
+            await runner.terminate(row.workflow_id, outcome.run_ids.get(row.entry_id) or row.run_id, f"{MERGED}: {merged.because}")
+        else:
+            await runner.signal(row.workflow_id, _told(row.entry_id, merged))
+        outcome.merged.append(row.entry_id)
     else:
         run_id = outcome.run_ids.get(row.entry_id) or row.run_id
         if not await runner.terminate(row.workflow_id, run_id, TerminateCall.model_validate(row.body).reason):
             outcome.closed.append(row.entry_id)
+
+
+def _told(entry_id: str, call: MergedCall) -> Arrived:
+    return Arrived(id=f"merged:{entry_id}", entry_id=entry_id, event=MERGED_PEOPLE, time=call.at, meets=(LEFT,), because=call.because)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sojourn.customers import consent
 from sojourn.customers.computed import profile_facts
+from sojourn.customers.entry_merging import MERGED
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.identity import People, random_id
 from sojourn.customers.segments import Change
@@ -39,6 +40,7 @@ RESTARTED = "restarted"
 
 _POSITION = select(cursors.c.seq).where(cursors.c.name == ROUTER)
 _MOVE = update(cursors).where(cursors.c.name == ROUTER).values(seq=bindparam("to"))
+_MERGED_CALLS = select(func.count()).select_from(outbox).where(outbox.c.kind == MERGED)
 _RUNNING = (
     select(entries.c.id)
     .where(entries.c.profile_id.in_(bindparam("ids", expanding=True)), entries.c.state == "running")
@@ -113,6 +115,8 @@ def process_batch(
     connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
     result.events = len(rows)
+    if any(item.merges for item in happened):
+        result.calls += connection.execute(_MERGED_CALLS).scalar_one()
     result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     return result
 
@@ -166,9 +170,11 @@ class _Batch:
         self._load_entries(ids)
         messages = self._load_sends({str(key) for item in absorbed if (key := item.envelope.properties.get("send_key"))})
         for item in absorbed:
-            event = _happened(item, messages)
+            event = self._as_of_who_stays(_happened(item, messages))
             if item.merges:
-                for entry in list(self.entries.get(event.profile_id, [])):
+                theirs = self.entries.get(event.profile_id, [])
+                twice = routing.one_too_many(self.registry, theirs)
+                for entry in [entry for entry in theirs if entry.id not in twice]:
                     self._catch_up(entry, event.id)
             if not self._matters(event):
                 continue
@@ -217,10 +223,17 @@ class _Batch:
             found[row.profile_id].append(
                 Entry(
                     row.id, row.journey, row.version, row.profile_id, row.key, row.workflow_id,
-                    row.started_at, row.delayed_until, row.state == "running", row.goal_at,
+                    row.started_at, row.delayed_until, row.state == "running", row.goal_at, row.subject or row.profile_id, row.ended_at,
                 )
             )  # fmt: skip
         self.entries = dict(found)
+
+    def _as_of_who_stays(self, event: Happened) -> Happened:
+        """Take engagement with a message of an entry that was merged for one with the message of the entry that goes on."""
+        if event.send_entry_id is None:
+            return event
+        instead = routing.one_too_many(self.registry, self.entries.get(event.profile_id, []))
+        return replace(event, send_entry_id=instead.get(event.send_entry_id, event.send_entry_id))
 
     def _load_sends(self, keys: set[str]) -> dict[str, tuple[str, str]]:
         if not keys:
@@ -289,10 +302,16 @@ class _Batch:
         query = (
             select(events)
             .where(events.c.profile_id == entry.profile_id, events.c.time > entry.started_at, events.c.seq < this)
+            .where(events.c.seq > 0)  # what an import brought is history, and no journey hears of it
             .order_by(events.c.time, events.c.seq)
         )
-        for row in self.connection.execute(query).all():
-            later = Happened(row.id, row.name, row.profile_id, row.time, row.properties, machine=row.machine)
+        rows = self.connection.execute(query).all()
+        messages = self._load_sends({row.send_key for row in rows if row.send_key})
+        for row in rows:
+            of_entry, of_send = messages.get(row.send_key or "", (None, None))
+            later = self._as_of_who_stays(
+                Happened(row.id, row.name, row.profile_id, row.time, row.properties, of_entry, of_send, machine=row.machine)
+            )
             current = next(e for e in self.entries[entry.profile_id] if e.id == entry.id)
             for decision in routing.concern(later, self.registry, [current], self._ask):
                 self._apply(decision, later)
@@ -309,12 +328,17 @@ class _Batch:
     def _end(self, entry: Entry, outcome: str, because: str) -> None:
         self._change(entry, state="ended", outcome=outcome, because=because, ended_at=self.now)
         self.result.ended.append((entry.journey, outcome))
-        self._replace(replace(entry, running=False))
+        self._replace(replace(entry, running=False, ended_at=self.now))
 
     def _replace(self, entry: Entry) -> None:
         kept = self.entries[entry.profile_id]
         was = next(i for i, e in enumerate(kept) if e.id == entry.id)
-        kept[was] = replace(entry, running=entry.running and kept[was].running, goal_at=entry.goal_at or kept[was].goal_at)
+        kept[was] = replace(
+            entry,
+            running=entry.running and kept[was].running,
+            goal_at=entry.goal_at or kept[was].goal_at,
+            ended_at=kept[was].ended_at or entry.ended_at,
+        )
 
     # -- writing ---------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ class Router:
 
     def _answered(self, connection: Connection, made: outbox.Outcome) -> None:
         locks.lock_rows(connection, entries, [*made.run_ids, *made.closed])
-        outbox.answered(connection, made.done, made.run_ids)
+        outbox.answered(connection, made.done, made.run_ids, made.merged, self.clock.now())
         mark_ended(connection, [Ending(entry, CLOSED, "its workflow had closed", GUESS) for entry in made.closed], self.clock.now())
 
     # -- segments --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from sojourn.customers.entry_merging import Walk, superfluous
 from sojourn.customers.segments.causes import CAUSE, Cause, moves_nobody
 from sojourn.language.asked import SEGMENT_EVENTS, segments_awaited
 from sojourn.language.durations import format_duration, parse_duration
@@ -42,6 +43,8 @@ class Entry:
     delayed_until: datetime | None
     running: bool
     goal_at: datetime | None = None
+    subject: str = ""  # the profile that it began under
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,10 @@ def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: 
     found: list[Decision] = []
     if event.machine or _is_quiet(event):
         return found
+    twice = one_too_many(registry, entries)
     for entry in entries:
         definition = registry.versions[entry.version]
-        if not _concerns(definition.journey, entry, event):
+        if entry.id in twice or not _concerns(definition.journey, entry, event):
             continue
         goal = definition.journey.goal
         # The earliest in the window counts, in whatever order they come.
@@ -124,6 +128,26 @@ def concern(event: Happened, registry: Registry, entries: Sequence[Entry], ask: 
             found.append(Reached(entry, _number(event, goal.value)))
         if entry.running and (told := _tell(definition, entry, event, ask)) is not None:
             found.append(told)
+    return found
+
+
+def one_too_many(registry: Registry, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return which entries there would not be had their person always been one, each with the one in its place.
+
+    They tell nothing of when the journey may be entered again, and reach no goal a second time.
+    """
+    if len({entry.subject for entry in entries}) < 2:
+        return {}
+    groups: dict[tuple[str, str], list[Walk]] = {}
+    for entry in entries:
+        enter = registry.versions[entry.version].journey.enter
+        again = None if enter.again_after is None else parse_duration(enter.again_after)
+        ended = None if entry.running else entry.ended_at or entry.started_at
+        walk = Walk(entry.id, entry.subject, entry.started_at, ended, again, enter.while_running == "restart")
+        groups.setdefault((entry.journey, entry.key), []).append(walk)
+    found: dict[str, str] = {}
+    for walks in groups.values():
+        found.update(superfluous(walks))
     return found
 
 
@@ -164,6 +188,7 @@ def _is_dormant(entry: Entry, event: Happened) -> bool:
 def _enter(
     event: Happened, registry: Registry, entries: Sequence[Entry], ended: set[str], ask: Ask, consented: Callable[[str], bool]
 ) -> Iterable[Decision]:
+    twice = one_too_many(registry, entries)
     names = [] if event.machine else registry.triggers.get(event.name, [])
     if event.name == ENTER_REQUESTED:
         names = [str(event.properties.get("journey"))]
@@ -189,7 +214,7 @@ def _enter(
         if not consented(journey.purpose):
             yield Refused(name, f"no consent for {journey.purpose}")
             continue
-        same = [e for e in entries if e.journey == name and e.key == key]
+        same = [e for e in entries if e.journey == name and e.key == key and e.id not in twice]
         running = next((e for e in reversed(same) if e.running and e.id not in ended), None)
         last = same[-1] if same else None
         if running is not None and enter.while_running == "ignore":
@@ -235,6 +260,7 @@ def _begin(live: Definition, event: Happened, key: str, replaces: Entry | None) 
         started_at=event.time,
         delayed_until=event.time + delay if delay else None,
         running=True,
+        subject=event.profile_id,
     )
     return Begin(entry, event, delay, replaces)
 

@@ -161,6 +161,7 @@ class Engine:
         done = await self.store.write(identity.merge, goes, stays, because, self.clock.now(), rules=rules)
         if isinstance(done, identity.Refused):
             raise SojournError(f"not merged: {done.because}")
+        self._calls = len(await self.store.read(outbox.pending))
         await self.settle()
 
     async def unmerge(self, profile_id: str) -> None:
@@ -254,6 +255,9 @@ class Engine:
         if not self._calls:
             return False
         rows = await self.store.read(outbox.pending)
+        if not rows:
+            self._calls = 0
+            return False
         self._starts.update(row.workflow_id for row in rows if row.kind == "start")
         if any(count > MAX_STARTS for count in self._starts.values()):
             raise SojournError("journeys start each other without end at one moment; let a `wait` stand between")
@@ -262,8 +266,8 @@ class Engine:
         made = await outbox.call_all(rows, self.runner, self.registry.versions.__getitem__, self.clock.now(), REAL_TIME)
         if made.failed:
             raise SojournError(f"a call to the virtual runner failed: {made.failed[0]}")
-        await self.store.write(outbox.answered, made.done, made.run_ids)
-        self._calls -= len(rows)
+        await self.store.write(outbox.answered, made.done, made.run_ids, made.merged, self.clock.now())
+        self._calls = max(self._calls - len(rows), 0)
         return True
 
     async def _wake(self) -> bool:

@@ -28,7 +28,7 @@ from sojourn.language.model import (
     verb_of,
 )
 from sojourn.language.outline import send_id
-from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, WITHDRAWN
+from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, MERGED, MERGED_AWAY, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
 EFFECTS = (Send, Set, Enter, Call)
@@ -158,7 +158,8 @@ class Program:
 
     def outcome_of(self, handle: str) -> str:
         """Return the outcome of leaving by a handle."""
-        return CONSENT_WITHDRAWN if handle == WITHDRAWN else self.journey.leave[int(handle.removeprefix(LEAVE))].as_
+        said = {WITHDRAWN: CONSENT_WITHDRAWN, MERGED: MERGED_AWAY}.get(handle)
+        return said if said is not None else self.journey.leave[int(handle.removeprefix(LEAVE))].as_
 
     def listeners(self) -> list[Listener]:
         """Return all that a running entry of this journey may have to hear of."""

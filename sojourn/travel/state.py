@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 LEAVE = "leave/"  # how the handle of a `leave` line begins
 WITHDRAWN = f"{LEAVE}consent"  # met by a withdrawal of the consent that a journey needs, whatever its definition says
 CONSENT_WITHDRAWN = "consent_withdrawn"  # the outcome of it
+MERGED = f"{LEAVE}merged"  # met where the person turned out to be one with someone who is on the same journey
+MERGED_AWAY = "merged"  # the outcome of it
 HELD = "/held"
 MAX_ARRIVED = 500
 
