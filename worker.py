@@ -90,7 +90,7 @@ class House:
     @cached_property
     def registry(self) -> Registry:
         """The definitions."""
-        return Registry(load(self.settings.journeys_dir))
+        return Registry(load(self.settings.journeys_dir), self.settings.secret_key)
 
     @cached_property
     def links(self) -> Links:

@@ -40,7 +40,7 @@ def write_history(
     """
     base = _FIRST + import_id * _ROWS_OF_A_FILE
     rows = [InboundRow(base + position, envelope) for position, envelope in events]
-    absorbed = absorb(connection, rows, now, new_id, rules=policy.rules, identity=policy.identity)
+    absorbed = absorb(connection, rows, now, new_id, rules=policy.rules, identity=policy.identity, secret=policy.secret)
     note_violations(connection, [one.envelope for one in absorbed if one.is_new])
     written = Written(profile_ids=list(dict.fromkeys(one.profile_id for one in absorbed)))
     written.new = sum(one.is_new for one in absorbed)

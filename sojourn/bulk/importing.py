@@ -121,7 +121,7 @@ class Import:
 
     def rehearse(self, refused: Callable[[Row, str], None] = lambda row, reason: None) -> Told:
         """Read all of it, write nothing, and return what would happen."""
-        origin = Origin(self.content, self.order.as_of or self.now(), self.now())
+        origin = Origin(self.content, self.order.as_of or self.now(), self.now(), self.order.as_of is not None)
         reader = Reader(self.order, self.format, Place(), origin, self.policy)
         for page in _pages(iter(reader), lambda: LARGEST_PAGE):
             for row, reason in page.refused:
@@ -157,7 +157,7 @@ class Import:
         self.told = Told(rows=place.rows, errors=began.errors, resumed=place.rows, finished=began.finished_at is not None)
         if self.told.finished:
             return self.told
-        origin = Origin(self.content, began.as_of, began.started_at)
+        origin = Origin(self.content, began.as_of, began.started_at, self.order.as_of is not None)
         errors = ErrorsFile(self.order.errors_path, began.errors_size, self.order.error_rows)
         before, done = began.position, began.done
         reader = Reader(self.order, self.format, place, origin, self.policy)

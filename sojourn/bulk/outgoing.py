@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, literal, select, true, tuple_
 
 from sojourn.customers.computed import profile_facts
+from sojourn.customers.consent_standing import Consent, standing_of
 from sojourn.customers.history import StoredHistory
 from sojourn.customers.identifying import NOBODYS
 from sojourn.customers.place import GUESSED
@@ -154,7 +155,17 @@ def _full(row: Row[Any], known: Sequence[Row[Any]], agreed: Sequence[Row[Any]]) 
         "traits": {name: value for name, value in row.traits.items() if name not in observed} if observed else row.traits,
         "trait_times": {name: iso(from_micros(micros)) for name, micros in said.items() if name not in observed},
         "consents": [
-            {"id": one.id, "purpose": one.purpose, "granted": one.granted, "at": iso(one.at), "source": one.source, "wording": one.wording}
+            {
+                "id": one.id,
+                "purpose": one.purpose,
+                "granted": one.granted,
+                "at": iso(one.at),
+                "source": one.source,
+                "wording": one.wording,
+                "own": one.own,
+                "stream": one.stream,
+                "again_at": None if one.again_at is None else iso(one.again_at),
+            }
             for one in agreed
         ],
         "first_seen": iso(row.first_seen),
@@ -186,8 +197,19 @@ def flat(record: Record) -> Record:
     for group in ("observed", "computed"):
         shown.update({f"{group}.{name}": value for name, value in record.get(group, {}).items()})
     shown.update({f"traits.{name}": value for name, value in record["traits"].items()})
-    shown.update({f"consent.{one['purpose']}": one["granted"] for one in record["consents"]})
+    said: dict[str, list[Consent]] = defaultdict(list)
+    for one in record["consents"]:
+        said[one["purpose"]].append(_read(one))
+    shown.update({f"consent.{purpose}": standing_of(words).granted for purpose, words in said.items()})
     return {**record, **shown}
+
+
+def _read(one: Mapping[str, Any]) -> Consent:
+    until = one.get("again_at")
+    return Consent(
+        one["id"], one["purpose"], one["granted"], datetime.fromisoformat(one["at"]), one["source"], one["wording"], one["own"],
+        stream=one.get("stream"), until=None if until is None else datetime.fromisoformat(until),
+    )  # fmt: skip
 
 
 def flat_columns(people: PeopleOut) -> list[str]:

@@ -28,7 +28,7 @@ from sojourn.store.types import to_micros
 
 _PROFILE = ("id", "traits", "trait_times", "zone", "locale", "first_seen", "last_seen")
 _IDENTIFIER = ("kind", "value", "profile_id", "since")
-_CONSENT = ("id", "profile_id", "purpose", "granted", "wording", "source", "at")
+_CONSENT = ("id", "profile_id", "purpose", "granted", "wording", "source", "at", "own", "pending", "stream", "again_at")
 _DUE = ("profile", "at", "cause")
 _Key = tuple[str, str]
 
@@ -120,14 +120,16 @@ def _write_exactly(
     connection: Connection, rows: Sequence[PersonRow], now: datetime, policy: Policy, new_id: Callable[[], str], written: Written
 ) -> None:
     calls = [InboundRow(0, call) for row in rows for call in row.calls]
-    absorbed = iter(absorb(connection, calls, now, new_id, rules=policy.rules, identity=policy.identity, history=False))
+    absorbed = iter(
+        absorb(connection, calls, now, new_id, rules=policy.rules, identity=policy.identity, history=False, secret=policy.secret)
+    )
     agreed = []
     touched: dict[str, None] = {}
     for row in rows:
         told = [next(absorbed) for _ in row.calls]
         owner = told[-1].profile_id
         touched[owner] = None
-        agreed += [dated_row(owner, row, dated) for dated in row.consents]
+        agreed += [dated_row(owner, row, dated, policy.rules.confirmed) for dated in row.consents]
         is_new = any(one.new_profile for one in told)
         written.new += is_new
         written.known += not is_new

@@ -22,11 +22,13 @@ class Policy:
         profile: what is known of a person (profile.yaml).
         shop: the shop (shop.yaml); None where there is none.
         events: the declared events, by name.
+        secret: SOJOURN_SECRET_KEY, under which addresses are kept that refused.
     """
 
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     shop: ShopSettings | None = None
     events: Mapping[str, EventDefinition] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
 
     @cached_property
     def rules(self) -> Rules:

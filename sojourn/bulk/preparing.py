@@ -16,6 +16,7 @@ import orjson
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.records import Dated, Origin, PersonRow, agreed, is_plain, moment, person, place_of
 from sojourn.customers import consent
+from sojourn.customers.consent_standing import UNDATED
 from sojourn.customers.identifying import Key, keys_of
 from sojourn.customers.traits import Profile, as_zone
 from sojourn.intake.learning import learn
@@ -64,16 +65,17 @@ def prepare(record: dict[str, Any], line: int, position: int, origin: Origin, po
         BadRow: a field is not what it should be.
     """
     if policy.as_said and record.keys() <= _PLAIN:
-        found = _at_once(record, line, position, origin, policy.identity, new_id)
+        found = _at_once(record, line, position, origin, policy, new_id)
         if found is not None:
             return found
     return _by_learning(record, line, position, origin, policy, new_id)
 
 
 def _at_once(
-    record: dict[str, Any], line: int, position: int, origin: Origin, identity: IdentityRules, new_id: Callable[[], str]
+    record: dict[str, Any], line: int, position: int, origin: Origin, policy: Policy, new_id: Callable[[], str]
 ) -> Prepared | None:
     """Return the same as `_by_learning`, of what is plainly said; None of all else."""
+    identity, confirmed = policy.identity, policy.rules.confirmed
     user_id, anonymous_id, at = record.get(USER), record.get(ANONYMOUS), record.get("time")
     traits: dict[str, Any] = record.get("traits", {})
     if not (user_id or anonymous_id) or not is_plain(user_id) or not is_plain(anonymous_id) or not isinstance(at, str | None):
@@ -90,8 +92,10 @@ def _at_once(
         for purpose, value in given.items():
             yes = agreed(purpose, value)
             if purpose:
-                said = consent.Said(purpose, yes, _IDENTIFY)
-                agreements.append(_consent(consent.consent_row(id_, said, time, because_of)))
+                undated = yes and not (at or origin.dated)
+                said = consent.Said(purpose, yes, _IDENTIFY, stream=UNDATED if undated else consent.IMPORT)
+                waits = yes and not undated and purpose in confirmed
+                agreements.append(_consent(consent.consent_row(id_, said, time, because_of, pending=waits)))
     if traits or given:
         times["traits"] = dict.fromkeys(traits, micros)
     zone = locale = None
@@ -127,9 +131,11 @@ def _by_learning(record: dict[str, Any], line: int, position: int, origin: Origi
     for call in row.calls:
         refused |= bool(learn(profile, call, origin.now, policy.rules, is_new=True).refused)
         if consent.CONSENT_TRAIT in call.traits or "consent" in call.context:
-            words = consent.said_by(call.kind, call.name, call.traits, call.properties, call.context)
-            said += [consent.consent_row(profile.id, one, call.time, call.message_id) for one in words]
-    said += [dated_row(profile.id, row, dated) for dated in row.consents]
+            words = consent.said_by(call.kind, call.name, call.traits, call.properties, call.context, call.anonymous_id)
+            for one in words:
+                waits = one.granted and one.purpose in policy.rules.confirmed and one.stream != UNDATED
+                said.append(consent.consent_row(profile.id, one, call.time, call.message_id, pending=waits))
+    said += [dated_row(profile.id, row, dated, policy.rules.confirmed) for dated in row.consents]
     values = (
         profile.id, _json(profile.traits), _json(profile.times), profile.zone, profile.locale,
         to_micros(profile.first_seen), to_micros(profile.last_seen),
@@ -165,9 +171,13 @@ def _contested(keys: Mapping[Key, datetime], identity: IdentityRules) -> bool:
     return any(identity.blocks(kind, value) for kind, value in keys)
 
 
-def dated_row(profile_id: str, row: PersonRow, dated: Dated) -> dict[str, Any]:
-    """Return the row of a consent that bears a date of its own."""
-    kept = consent.consent_row(profile_id, dated.said, dated.at, f"{row.calls[0].message_id}:{dated.at.isoformat()}")
+def dated_row(profile_id: str, row: PersonRow, dated: Dated, confirmed: frozenset[str]) -> dict[str, Any]:
+    """Return the row of a consent that bears a date of its own; a state's yes to one of `confirmed` is none before it is confirmed."""
+    said = dated.said
+    waits = said.granted and not said.own and said.purpose in confirmed
+    kept = consent.consent_row(profile_id, said, dated.at, f"{row.calls[0].message_id}:{dated.at.isoformat()}", pending=waits)
+    if dated.until is not None:
+        kept["again_at"] = dated.until
     return kept if dated.id is None else {**kept, "id": dated.id}
 
 
@@ -176,4 +186,8 @@ def _json(value: Any) -> str:
 
 
 def _consent(row: dict[str, Any]) -> tuple[Any, ...]:
-    return (row["id"], row["profile_id"], row["purpose"], row["granted"], row["wording"], row["source"], to_micros(row["at"]))
+    until = row["again_at"]
+    return (
+        row["id"], row["profile_id"], row["purpose"], row["granted"], row["wording"], row["source"], to_micros(row["at"]),
+        row["own"], row["pending"], row["stream"], None if until is None else to_micros(until),
+    )  # fmt: skip

@@ -31,6 +31,7 @@ _DATED = frozenset({"trait_times", "zone_time", "locale_time", "first_seen", "la
 _PROFILE_CALL = {USER: "userId", ANONYMOUS: "anonymousId"}
 _ORDER = {USER: 0, ANONYMOUS: 1}
 EXTERNAL = "external_ids"
+MAX_STREAM = 64
 Pair = tuple[str, str]
 
 
@@ -48,6 +49,7 @@ class Dated:
     said: consent.Said
     at: datetime
     id: str | None
+    until: datetime | None = None  # of what was repeated
 
 
 @dataclass(slots=True)
@@ -73,11 +75,13 @@ class Origin:
         content: the SHA-256 of the file: rows without an id of their own get one from it and their position.
         as_of: the moment of rows that bear none.
         now: the shop's present moment; nothing is later.
+        dated: whether `as_of` is what someone said; else the moment of the import, at which nobody said anything.
     """
 
     content: str
     as_of: datetime
     now: datetime
+    dated: bool = False
 
     def message_id(self, position: int, part: int = 0) -> str:
         """Return the id of a row's call, the same however often the file is read."""
@@ -106,17 +110,23 @@ def person(record: dict[str, Any], line: int, position: int, origin: Origin) -> 
     context = place_of(record) if "zone" in record or "locale" in record else {}
     if named := _external_ids(record, traits):
         context[EXTERNAL_IDS] = named
+    imported = _column(bool(record.get("time")) or origin.dated) if "consent" in record else {}
     user_id, anonymous_id, message_id = record.get(USER), record.get(ANONYMOUS), origin.message_id(position)
     at = record.get("time")
     if not named and is_plain(user_id) and is_plain(anonymous_id) and (user_id or anonymous_id) and isinstance(at, str | None):
         time = min(origin.as_of if at is None else moment(at, "time"), origin.now)
         envelope = Envelope(
             message_id=message_id, kind="identify", name="identify", user_id=user_id, anonymous_id=anonymous_id,
-            traits=traits, context=context, keys=keys_of("identify", traits, context), time=time, received_at=origin.now,
+            traits=traits, context={**context, **imported}, keys=keys_of("identify", traits, context), time=time, received_at=origin.now,
         )  # fmt: skip
         return PersonRow(line, [envelope])
     call = {**_call(record, origin, position), "messageId": message_id, "traits": traits, "context": context}
-    return PersonRow(line, [_envelope(call, "identify", origin)])
+    return PersonRow(line, [_envelope(call, "identify", origin, imported)])
+
+
+def _column(dated: bool) -> dict[str, Any]:
+    """Return what the context of a call says that a column of consent made."""
+    return {consent.IMPORTED: {"column": True, "dated": dated}}
 
 
 def _external_ids(record: Mapping[str, Any], traits: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -168,7 +178,8 @@ def event(record: dict[str, Any], position: int, origin: Origin) -> Envelope:
             raise BadRow("context must be a JSON object")
         beside = context.get(EXTERNAL_IDS)
         call["context"] = {**context, EXTERNAL_IDS: [*named, *(beside if isinstance(beside, list) else ())]}
-    return _envelope(call, kind, origin)
+    dated = bool(record.get("time")) or origin.dated
+    return _envelope(call, kind, origin, {} if dated else {consent.IMPORTED: {"dated": False}})
 
 
 def _call(record: Mapping[str, Any], origin: Origin, position: int) -> dict[str, Any]:
@@ -180,13 +191,16 @@ def _call(record: Mapping[str, Any], origin: Origin, position: int) -> dict[str,
     return call
 
 
-def _envelope(call: dict[str, Any], kind: str, origin: Origin) -> Envelope:
+def _envelope(call: dict[str, Any], kind: str, origin: Origin, imported: Mapping[str, Any]) -> Envelope:
     try:
         envelope = read_event(call, kind, received_at=origin.now)
     except BadEvent as error:
         raise BadRow(_in_our_words(str(error))) from None
     keys = keys_of(envelope.kind, envelope.traits, envelope.context)
-    return envelope.model_copy(update={"keys": keys}) if keys else envelope
+    found: dict[str, Any] = {"keys": keys} if keys else {}
+    if imported:
+        found["context"] = {**envelope.context, **imported}
+    return envelope.model_copy(update=found) if found else envelope
 
 
 def _in_our_words(reason: str) -> str:
@@ -279,6 +293,9 @@ class _Parts:
         self._bridge: Pair | None = None  # joins two anonymous ids
         base = record.get("time") or record.get("last_seen")
         self.at = moment(base, "time") if base is not None else origin.as_of
+        times = record.get("trait_times")
+        said = isinstance(times, Mapping) and consent.CONSENT_TRAIT in times
+        self._dated = said or bool(record.get("time")) or origin.dated  # when a person was last seen says nothing of it
 
     def row(self) -> PersonRow:
         ids = sorted(self._ids(), key=lambda one: _ORDER.get(one[0], len(_ORDER)))
@@ -298,7 +315,8 @@ class _Parts:
     def _add(self, kind: str, at: datetime, call: dict[str, Any]) -> None:
         call["messageId"] = self.origin.message_id(self.position, len(self.calls))
         call["timestamp"] = at.isoformat()
-        self.calls.append(_envelope(call, kind, self.origin))
+        imported = _column(self._dated) if consent.CONSENT_TRAIT in call.get("traits", {}) else {}
+        self.calls.append(_envelope(call, kind, self.origin, imported))
 
     # -- whose it is ----------------------------------------------------------------------------
 
@@ -360,7 +378,7 @@ class _Parts:
 
 
 def _dated(one: Any) -> Dated:
-    keys = {"id", "purpose", "granted", "at", "source", "wording"}
+    keys = {"id", "purpose", "granted", "at", "source", "wording", "own", "stream", "again_at"}
     if not isinstance(one, Mapping) or not {"purpose", "granted", "at"} <= one.keys() <= keys:
         raise BadRow('each of consents must be an object with "purpose", "granted", "at", and may have "source", "wording" and "id"')
     purpose, wording, source, id_ = one["purpose"], one.get("wording"), one.get("source") or "import", one.get("id")
@@ -370,8 +388,14 @@ def _dated(one: Any) -> Dated:
         raise BadRow(f"the wording of a consent is the name of a version, of at most {consent.MAX_WORDING} characters")
     if id_ is not None and not _is_uuid(id_):
         raise BadRow("the id of a consent is a UUID that an export wrote; leave it out")
-    said = consent.Said(purpose, agreed(purpose, one["granted"]), source[: consent.MAX_SOURCE], wording)
-    return Dated(said, moment(one["at"], "at"), id_)
+    own, stream, until = one.get("own"), one.get("stream"), one.get("again_at")
+    if not isinstance(own, bool | None) or not isinstance(stream, str | None) or (stream is not None and len(stream) > MAX_STREAM):
+        raise BadRow("own of a consent must be true or false, and stream what an export wrote; leave them out")
+    granted = agreed(purpose, one["granted"])
+    if own is None:  # a yes is the reader's own where it names the words that were agreed to; a no is, unless a site repeated it
+        own = wording is not None if granted else source not in consent.STATES
+    said = consent.Said(purpose, granted, source[: consent.MAX_SOURCE], wording, own=own, stream=stream)
+    return Dated(said, moment(one["at"], "at"), id_, None if until is None else moment(until, "again_at"))
 
 
 def _is_uuid(value: Any) -> bool:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sojourn.commands.reading import DataDir, moment, reading
 from sojourn.console import queries
-from sojourn.console.views import ProfileView, TimelineItem
+from sojourn.console.views import ConsentView, ProfileView, TimelineItem
 from sojourn.language import email_address
 from sojourn.language.identity_rules import EMAIL
 
@@ -42,7 +42,7 @@ def _card(person: ProfileView) -> Table:
         "merged from": ", ".join(person.merged),
         "traits": ", ".join(f"{name}={_shown(name, value)}" for name, value in sorted(person.traits.items())),
         "zone, locale": " ".join(found for found in (person.zone, person.locale) if found),
-        "consent": ", ".join(f"{c.purpose}: {'given' if c.granted else 'withdrawn'} {moment(c.at)} ({c.source})" for c in person.consents),
+        "consent": "\n".join(_consent(one) for one in person.consents),
         "segments": ", ".join(f"{found.segment} (since {moment(found.since)})" for found in person.segments),
         "seen": f"{moment(person.first_seen)} to {moment(person.last_seen)}",
     }
@@ -54,6 +54,14 @@ def _card(person: ProfileView) -> Table:
 
 def _shown(name: str, value: Any) -> Any:
     return email_address.shown(value) if name == EMAIL and isinstance(value, str) else value
+
+
+def _consent(stands: ConsentView) -> str:
+    by = f"{stands.source}, {'own choice' if stands.own else 'as last repeated'}"
+    given = "given" if stands.granted else "waits for confirmation" if stands.waits_since == stands.at else "withdrawn"
+    later = stands.waits_since is not None and stands.waits_since != stands.at
+    waits = f"; a yes of {moment(stands.waits_since)} waits for confirmation" if later and stands.waits_since is not None else ""
+    return f"{stands.purpose}: {given} {moment(stands.at)} ({by}){waits}"
 
 
 def _story(items: list[TimelineItem]) -> Table:

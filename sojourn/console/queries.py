@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, false, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, func, or_, select
 
 from sojourn.console.paging import Cursor, older_than
 from sojourn.console.views import (
@@ -31,7 +31,7 @@ from sojourn.console.views import (
     TransitionView,
     VerdictView,
 )
-from sojourn.customers import identity_history
+from sojourn.customers import consent, identity_history
 from sojourn.customers.profiles import canonical, find
 from sojourn.customers.segments.guards import sizes
 from sojourn.customers.segments.people import called
@@ -111,10 +111,6 @@ def profile(connection: Connection, reference: str) -> ProfileView:
     row = connection.execute(select(profiles).where(profiles.c.id == profile_id)).one()
     people = _same_person(connection, profile_id)
     named = connection.execute(select(identifiers).where(identifiers.c.profile_id.in_(people)).order_by(identifiers.c.since))
-    latest: dict[str, ConsentView] = {}
-    said = select(consents).where(consents.c.profile_id.in_(people), consents.c.pending == false())
-    for consent in connection.execute(said.order_by(consents.c.at, consents.c.id)):
-        latest[consent.purpose] = ConsentView.model_validate(consent)
     mine = select(segment_members.c.segment, segment_members.c.since).where(segment_members.c.profile_id == profile_id)
     return ProfileView(
         id=row.id,
@@ -124,11 +120,22 @@ def profile(connection: Connection, reference: str) -> ProfileView:
         first_seen=row.first_seen,
         last_seen=row.last_seen,
         identifiers=[IdentifierView.model_validate(found) for found in named],
-        consents=[latest[purpose] for purpose in sorted(latest)],
+        consents=[_agreed(stands) for stands in consent.standings_of(connection, people).values()],
         segments=[MembershipView.model_validate(row) for row in connection.execute(mine.order_by(segment_members.c.segment))],
         merged=[other for other in people if other != profile_id],
         merges=[MergeView.model_validate(found) for found in identity_history.merges_of(connection, people)],
     )
+
+
+def _agreed(stands: consent.Standing) -> ConsentView:
+    """Return how a consent stands: by the word that does, or where there is none by the yes that waits."""
+    word = stands.word or stands.waits
+    assert word is not None  # something was said
+    waits = None if stands.waits is None else stands.waits.at
+    return ConsentView(
+        id=word.id, purpose=word.purpose, granted=stands.granted, wording=word.wording, source=word.source, at=word.at, own=word.own,
+        waits_since=waits,
+    )  # fmt: skip
 
 
 def segments(connection: Connection, checked_in: Mapping[str, Segment]) -> list[SegmentView]:
@@ -234,7 +241,7 @@ def send(connection: Connection, key: str) -> SendDetail:
     if row is None:
         raise NotFound("no send has this key; `sojourn profile ID` lists a person's sends")
     message = connection.execute(select(messages).where(messages.c.send_key == key)).first()
-    consent = connection.execute(select(consents).where(consents.c.id == row.consent_id)).first() if row.consent_id else None
+    word = connection.execute(select(consents).where(consents.c.id == row.consent_id)).first() if row.consent_id else None
     judged = connection.execute(select(decisions.c.answers).where(decisions.c.entry_id == row.entry_id).order_by(decisions.c.at)).scalars()
     replies = connection.execute(select(events).where(events.c.send_key == key).order_by(events.c.time, events.c.id))
     entry = connection.execute(select(entries).where(entries.c.id == row.entry_id)).one()
@@ -250,7 +257,7 @@ def send(connection: Connection, key: str) -> SendDetail:
         ],
         message=None if message is None else MessageView.model_validate(message),
         decisions=[DecisionView.model_validate(answer) for answers in judged for answer in answers["trail"]],
-        consent=None if consent is None else ConsentView.model_validate(consent),
+        consent=None if word is None else ConsentView.model_validate(word),
         engagement=[_event(found) for found in replies],
         entry=EntryView.model_validate(entry),
     )

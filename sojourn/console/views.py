@@ -58,6 +58,8 @@ class ConsentView(View):
     wording: str | None
     source: str
     at: datetime
+    own: bool = Field(default=False, description="a deed of the reader, which only a later one outweighs; else a state that is repeated")
+    waits_since: datetime | None = Field(default=None, description="since when a yes waits for the reader's confirmation")
 
 
 class MergeView(View):

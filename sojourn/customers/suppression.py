@@ -5,6 +5,9 @@ a complaint and an unsubscription stop all but transactional messages. Of severa
 
 An address is hashed in its canonical form. Rows of before there was one (`folded`) stand under the folded text as it came:
 they are looked for under every spelling that it may have come in, and mean no other address that folds alike.
+
+Beside the list stands which purposes were refused by whoever bore an address (`refuse`): a no to one purpose holds under every user id
+that the address is known under, now or later.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Update, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import Connection, Update, and_, bindparam, delete, func, or_, select, true, union, update
 
 from sojourn.language import email_address
 from sojourn.store.bulk import chunks, insert_new
-from sojourn.store.tables import suppressions
+from sojourn.store.tables import address_refusals, suppressions
 from sojourn.store.types import Moment
 
 Reason = Literal["unsubscribed", "complaint", "import", "manual", "hard_bounce"]
@@ -33,7 +36,22 @@ _LISTED = select(suppressions.c.reason, suppressions.c.at).where(suppressions.c.
 _FOLDED = select(suppressions.c.reason, suppressions.c.at).where(
     suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)), suppressions.c.folded == true()
 )
+_REFUSED = select(address_refusals.c.at).where(
+    address_refusals.c.address_hash == bindparam("hashed"), address_refusals.c.purpose == bindparam("about")
+)
+_REFUSED_LATER = (
+    update(address_refusals)
+    .where(
+        address_refusals.c.address_hash == bindparam("hashed"),
+        address_refusals.c.purpose == bindparam("about"),
+        address_refusals.c.at < bindparam("since", type_=Moment),
+    )
+    .values(at=bindparam("since", type_=Moment))
+)
 _KNOWN = select(suppressions.c.address_hash).where(suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)))
+_SAID_OF = union(
+    _KNOWN, select(address_refusals.c.address_hash).where(address_refusals.c.address_hash.in_(bindparam("hashes", expanding=True)))
+)
 _AGAIN = (
     update(suppressions)
     .where(suppressions.c.address_hash == bindparam("hashed"))
@@ -139,11 +157,11 @@ def _strongest(connection: Connection, secret: str, address: str, hashed: str) -
 
 
 def on_list(connection: Connection, secret: str, addresses: Iterable[str]) -> frozenset[str]:
-    """Return of which of some addresses the list may say anything; `suppressed` tells what."""
+    """Return of which of some addresses the list may say anything, or a purpose was refused; `suppressed` tells what."""
     hashed = {address: {_hash(secret, text) for text in (normalise(address), *_folded(address))} for address in addresses}
     there: set[str] = set()
     for some in chunks({one for each in hashed.values() for one in each}, PAGE):
-        there.update(connection.execute(_KNOWN, {"hashes": some}).scalars())
+        there.update(connection.execute(_SAID_OF, {"hashes": some}).scalars())
     return frozenset(address for address, each in hashed.items() if each & there)
 
 
@@ -161,19 +179,36 @@ def counts(connection: Connection) -> dict[str, int]:
     return {row.reason: row[1] for row in connection.execute(query)}
 
 
-def suppressed(connection: Connection, secret: str, address: str, agreed_at: datetime | None = None) -> str | None:
+def refuse(connection: Connection, secret: str, address: str, purpose: str, at: datetime) -> None:
+    """Keep that whoever bears an address said no to a purpose; of several the last counts."""
+    hashed = address_hash(secret, address)
+    insert_new(connection, address_refusals, [{"address_hash": hashed, "purpose": purpose, "at": at}])
+    connection.execute(_REFUSED_LATER, {"hashed": hashed, "about": purpose, "since": at})
+
+
+def suppressed(
+    connection: Connection, secret: str, address: str, agreed_at: datetime | None = None, purpose: str | None = None
+) -> str | None:
     """Return why an address must not be written to; None where it may.
 
     Args:
         connection: to the store.
         secret: the key of the list.
         address: the address.
-        agreed_at: when its owner last agreed to be written to; it outweighs an earlier unsubscription, and nothing else.
+        agreed_at: when its owner last agreed to be written to, by a deed; it outweighs what was refused before, and nothing else.
+        purpose: what the message needs consent to.
     """
-    row = _strongest(connection, secret, address, address_hash(secret, address))
-    if row is None or (row.reason == UNSUBSCRIBED and agreed_at is not None and row.at < agreed_at):
-        return None
-    return str(row.reason)
+    hashed = address_hash(secret, address)
+    row = _strongest(connection, secret, address, hashed)
+    if row is not None and (row.reason != UNSUBSCRIBED or agreed_at is None or row.at >= agreed_at):
+        return str(row.reason)
+    return UNSUBSCRIBED if purpose is not None and refused(connection, secret, address, purpose, agreed_at) else None
+
+
+def refused(connection: Connection, secret: str, address: str, purpose: str, agreed_at: datetime | None = None) -> bool:
+    """Tell whether whoever bore an address said no to a purpose, and its owner has not agreed since by a deed."""
+    at = connection.execute(_REFUSED, {"hashed": address_hash(secret, address), "about": purpose}).scalar_one_or_none()
+    return at is not None and (agreed_at is None or at >= agreed_at)
 
 
 def unsuppress(connection: Connection, secret: str, address: str) -> bool:

@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, exists, false, select
+from sqlalchemy import BindParameter, Connection, bindparam, exists, select
 
-from sojourn.customers.consent import Consent
+from sojourn.customers import consent
+from sojourn.customers.consent import Consent, Standing
 from sojourn.delivery import brakes
 from sojourn.delivery.gate import BrakeFact
 from sojourn.delivery.ledger import SendRow
-from sojourn.store.tables import consents, entries, preferences, profiles, sends
+from sojourn.store.tables import entries, preferences, profiles, sends
 
 _PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
 _MERGED = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.merged_into.in_(_PEOPLE))
@@ -29,18 +30,9 @@ _STANDING = (
     .join(profiles, profiles.c.id == entries.c.profile_id)
     .where(entries.c.id.in_(bindparam("entries", expanding=True)))
 )
-_WORDS = (
-    select(
-        consents.c.profile_id, consents.c.id, consents.c.purpose, consents.c.granted, consents.c.at, consents.c.source, consents.c.wording
-    )
-    .where(consents.c.profile_id.in_(_PEOPLE), consents.c.pending == false())
-    .order_by(consents.c.at, consents.c.granted.desc(), consents.c.id)  # the one that stands is last
-)
 _CHOOSING = select(preferences.c.profile_id).where(preferences.c.profile_id.in_(_PEOPLE)).distinct()
 _SENT_TO = (
-    select(sends.c.profile_id)
-    .where(sends.c.profile_id.in_(_PEOPLE), sends.c.key.not_in(bindparam("keys", expanding=True)))
-    .distinct()
+    select(sends.c.profile_id).where(sends.c.profile_id.in_(_PEOPLE), sends.c.key.not_in(bindparam("keys", expanding=True))).distinct()
 )
 _ELSEWHERE = (
     select(entries.c.profile_id)
@@ -60,7 +52,7 @@ class Ahead:
 
     Attributes:
         standing: of each entry, how it and its person stand.
-        words: of each person and purpose, the word that stands.
+        consents: of each person and purpose, how the consent stands.
         braked: of each journey, the brake on it.
         choosing: who ever chose how often to be written to.
         sent_to: who has any other message.
@@ -69,7 +61,7 @@ class Ahead:
     """
 
     standing: Mapping[str, Any]
-    words: Mapping[tuple[str, str], Consent]
+    consents: Mapping[tuple[str, str], Standing]
     braked: Mapping[str, BrakeFact | None]
     choosing: frozenset[str]
     sent_to: frozenset[str]
@@ -78,7 +70,8 @@ class Ahead:
 
     def word(self, person: str, purpose: str) -> Consent | None:
         """Return the word that stands about a purpose; None where none does."""
-        return self.words.get((person, purpose))
+        found = self.consents.get((person, purpose))
+        return None if found is None else found.word
 
 
 def single(connection: Connection, people: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -103,10 +96,7 @@ def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Co
     entry_ids, keys = [send.entry_id for send in planned], [send.key for send in planned]
     return Ahead(
         standing={row.id: row for row in connection.execute(_STANDING, {"entries": entry_ids})},
-        words={
-            (row.profile_id, row.purpose): Consent(row.id, row.purpose, row.granted, row.at, row.source, row.wording)
-            for row in connection.execute(_WORDS, asked)
-        },
+        consents=consent.standings(connection, asked["people"]),
         braked={journey: brakes.on(connection, journey) for journey in {send.journey for send in planned}},
         choosing=frozenset(connection.execute(_CHOOSING, asked).scalars()),
         sent_to=frozenset(connection.execute(_SENT_TO, {**asked, "keys": keys}).scalars()),

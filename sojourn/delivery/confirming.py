@@ -81,7 +81,7 @@ def confirm(conn: Connection, send_key: str, now: datetime, shop: ShopSettings, 
     rule = shop.consent.get(about.purpose)
     wording = waits.wording or (rule.wording if rule is not None else None)
     because = f"confirmed:{send_key}:{waits.id}"
-    said = Said(about.purpose, granted=True, source=CONFIRMED, wording=wording)
+    said = Said(about.purpose, granted=True, source=CONFIRMED, wording=wording, own=True)
     consent.record(conn, people[0], said, now, because, profiles.origin(conn, people[0], send.entry_id))
     told = {"purpose": about.purpose, "wording": wording, "asked_by": waits.source}
     emit(conn, engagement.engagement(conn, send_key, EVENT, because, now, {k: v for k, v in told.items() if v is not None}))

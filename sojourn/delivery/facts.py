@@ -69,8 +69,7 @@ _SENT_BY_ANOTHER = (  # of the person, on the same journey and key, begun under 
     .limit(1)
 )
 _NEWCOMERS = (  # other entries of the person that have just begun and sent nothing yet
-    select(entries.c.journey, entries.c.started_at)
-    .where(
+    select(entries.c.journey, entries.c.started_at).where(
         entries.c.profile_id.in_(bindparam("people", expanding=True)),
         entries.c.journey.in_(bindparam("journeys", expanding=True)),
         entries.c.state == "running",
@@ -179,8 +178,9 @@ def gather(
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
     if send.attempts and ended in rules.ends:  # the entry came past this message, and left by nothing that forbids it
         ended = None
-    word, topic = _words(conn, send, people, rules, ahead)
-    agreed_at = word.at if word is not None and word.granted else None
+    listed = bool(address) and (ahead is None or address in ahead.on_list)
+    word, topic = _words(conn, send, people, rules, ahead, address if listed else None)
+    agreed_at = word.at if word is not None and word.granted and word.own else None  # a state outweighs no no
     zone = _zone(entry.zone) or rules.zone
     facts = GateFacts(
         now=now,
@@ -190,7 +190,7 @@ def gather(
         sent_before=_sent_before(conn, send, people) if ahead is None else None,  # ahead is read of nobody who was merged
         consent=None if word is None else ConsentFact(word.id, word.granted, word.at, word.source, word.wording),
         consent_needed=rules.consent_needed,
-        suppressed=rules.suppressed(conn, address, agreed_at) if address and (ahead is None or address in ahead.on_list) else None,
+        suppressed=rules.suppressed(conn, address, agreed_at) if listed else None,
         address_problem=checked.address,
         message_problem=checked.message,
         goal_met=entry.goal_at is not None,
@@ -232,7 +232,7 @@ def _chosen(
 ) -> GateFacts:
     """Return the facts with what bears only on messages that the shop wants, not those that the person needs."""
     now = facts.now
-    waits = consent.pending(conn, people, send.purpose) if rules.confirmed and not (facts.consent and facts.consent.granted) else None
+    waits = consent.pending(conn, people, send.purpose) if not (facts.consent and facts.consent.granted) else None
     chose = ahead is None or people[0] in ahead.choosing
     rhythm = (preferences.rhythm(conn, list(people)) if chose else preferences.Rhythm()).at(now)
     caps = [cap for cap in rules.caps if cap.concerns(send.purpose, send.topic, send.journey)]
@@ -249,9 +249,9 @@ def _chosen(
 
 
 def _words(
-    conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules, ahead: Ahead | None
+    conn: Connection, send: SendRow, people: Sequence[str], rules: GateRules, ahead: Ahead | None, listed: str | None
 ) -> tuple[Consent | None, TopicFact | None]:
-    """Return what the person last said about the purpose, and whether they want the topic."""
+    """Return the person's word about the purpose, and whether they want the topic; `listed` is an address that may have refused it."""
     if rules.topic is None:
         return ahead.word(people[0], send.purpose) if ahead is not None else consent.latest(conn, people, send.purpose), None
     about = topic_purpose(rules.topic.name)
@@ -259,6 +259,9 @@ def _words(
         word, chosen = ahead.word(people[0], send.purpose), ahead.word(people[0], about)
     else:
         word, chosen = consent.latest_of_two(conn, people, send.purpose, about)
+    chosen_at = chosen.at if chosen is not None and chosen.own and chosen.granted else None
+    if listed is not None and rules.refused(conn, listed, about, chosen_at):
+        return word, TopicFact(rules.topic.name, wanted=False, chosen=True)
     return word, TopicFact(rules.topic.name, rules.topic.default if chosen is None else chosen.granted, chosen is not None)
 
 

@@ -253,7 +253,7 @@ def _consent(facts: GateFacts) -> CheckResult:
     if facts.consent is None:
         return _say(Check.CONSENT, facts.consent_needed, f"no consent to {facts.purpose}", "not refused, and the shop asks for no more")
     fine = f"{facts.purpose} was consented to{facts.consent}"
-    return _say(Check.CONSENT, not facts.consent.granted, f"{facts.purpose} was withdrawn", fine)
+    return _say(Check.CONSENT, not facts.consent.granted, f"{facts.purpose} was withdrawn{facts.consent}", fine)
 
 
 def _topic(facts: GateFacts) -> CheckResult:

@@ -101,32 +101,50 @@ def _agreed(conn: Connection, person: str, purpose: str, shop: ShopSettings) -> 
 class _Saving:
     """One saving of a page: what it was said by, and whose word it is."""
 
-    def __init__(self, conn: Connection, send_key: str, now: datetime, shop: ShopSettings, emit: Emit) -> None:
-        self.conn, self.send_key, self.now, self.shop, self.emit = conn, send_key, now, shop, emit
+    def __init__(self, conn: Connection, send_key: str, now: datetime, shop: ShopSettings, secret: str, emit: Emit) -> None:
+        self.conn, self.send_key, self.now, self.shop, self.secret, self.emit = conn, send_key, now, shop, secret, emit
+        self.address = conn.execute(_ADDRESS, {"key": send_key}).scalar_one_or_none()
         self.person = locks.lock_person(conn, ledger.look(conn, send_key).profile_id)[0]
         self.origin = profiles.origin(conn, self.person, ledger.look(conn, send_key).entry_id)
         self.id = f"preferences:{send_key}:{to_micros(now)}"
 
-    def say(self, purpose: str, granted: bool) -> None:
-        """Keep a word about a purpose; intake gives the event's own word the same source, so they are one row."""
+    def say(self, purpose: str, granted: bool, *, tell: bool = True) -> None:
+        """Keep a word about a purpose; intake gives the event's own word the same source, so they are one row.
+
+        Args:
+            purpose: the purpose.
+            granted: yes or no.
+            tell: whether it changes how the consent stands, and so is told as an event.
+        """
         name = SUBSCRIBED if granted else engagement.UNSUBSCRIBED
         because = f"{self.id}:{purpose}"
         rule = self.shop.consent.get(purpose)
         wording = rule.wording if rule is not None and granted else None
-        consent.record(self.conn, self.person, Said(purpose, granted, f"event {name}", wording), self.now, because, self.origin)
+        consent.record(self.conn, self.person, Said(purpose, granted, f"event {name}", wording, own=True), self.now, because, self.origin)
+        if not granted:
+            self.refuse(purpose)
+        if not tell:
+            return
         told = {"purpose": purpose, "source": SOURCE, **({"wording": wording} if wording else {})}
         self.emit(self.conn, engagement.engagement(self.conn, self.send_key, name, because, self.now, told))
 
     def choose(self, topic: str, wanted: bool) -> None:
         """Keep a word about a topic."""
-        said = Said(topic_purpose(topic), wanted, SOURCE)
+        purpose = topic_purpose(topic)
+        said = Said(purpose, wanted, SOURCE, own=True)
+        if not wanted:
+            self.refuse(purpose)
         consent.record(self.conn, self.person, said, self.now, f"{self.id}:{topic}", self.origin)
 
-    def suppress(self, secret: str) -> None:
+    def suppress(self) -> None:
         """Put the address on the list of those that want no more."""
-        address = self.conn.execute(_ADDRESS, {"key": self.send_key}).scalar_one_or_none()
-        if address:
-            suppression.suppress(self.conn, secret, address, "unsubscribed", self.now)
+        if self.address:
+            suppression.suppress(self.conn, self.secret, self.address, "unsubscribed", self.now)
+
+    def refuse(self, purpose: str) -> None:
+        """Keep that whoever bears the address said no to a purpose."""
+        if self.address:
+            suppression.refuse(self.conn, self.secret, self.address, purpose, self.now)
 
 
 def save(conn: Connection, send_key: str, choice: Choice, now: datetime, shop: ShopSettings, secret: str, emit: Emit) -> Page:
@@ -144,7 +162,7 @@ def save(conn: Connection, send_key: str, choice: Choice, now: datetime, shop: S
     Raises:
         NotFound: there is no such send.
     """
-    saving = _Saving(conn, send_key, now, shop, emit)
+    saving = _Saving(conn, send_key, now, shop, secret, emit)
     before = _page(conn, saving.person, shop, now)
     purposes = {purpose: _agreed(conn, saving.person, purpose, shop) for purpose in shop.consent if purpose != TRANSACTIONAL}
     wanted = {item.field for item in before.items if item.field in choice.on} if not choice.nothing else set()
@@ -152,8 +170,11 @@ def save(conn: Connection, send_key: str, choice: Choice, now: datetime, shop: S
     for purpose, agreed in purposes.items():
         turned_on = any(item.purpose == purpose for item in changed if item.field in wanted)
         turned_off = choice.nothing or any(not item.is_topic and item.purpose == purpose for item in changed if item.field not in wanted)
-        if agreed and turned_off:
-            saving.say(purpose, False)
+        deed = consent.stand(conn, [saving.person], purpose).deed
+        if turned_off and (agreed or deed is None or deed.granted):
+            saving.say(purpose, False, tell=agreed)  # also where nothing stood: a state that turns to yes later does not outweigh it
+        elif agreed and deed is None and any(item.purpose == purpose for item in before.items if item.field in wanted):
+            saving.say(purpose, True, tell=False)  # a state stood; now it is the reader's own choice
         elif turned_on and not agreed:
             saving.say(purpose, True)
             # Who agrees again agrees to what was ticked and to nothing beside it.
@@ -162,7 +183,7 @@ def save(conn: Connection, send_key: str, choice: Choice, now: datetime, shop: S
         if item.is_topic and not choice.nothing:
             saving.choose(item.name, item.field in wanted)
     if choice.nothing and any(purposes.values()):
-        saving.suppress(secret)
+        saving.suppress()
     rhythm = _rhythm(choice, before.rhythm, now)
     if rhythm != before.rhythm:
         preferences.choose(conn, saving.person, rhythm, now, SOURCE, saving.id, saving.origin)

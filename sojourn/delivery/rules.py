@@ -24,6 +24,9 @@ from sojourn.language.shop_checks import HOLD
 Suppression = Callable[[Connection, str, datetime | None], str | None]
 """Tells why an address whose owner agreed at a moment gets nothing; None where it may."""
 
+Refused = Callable[[Connection, str, str, datetime | None], bool]
+"""Tells whether whoever bore an address said no to a purpose after its owner agreed at a moment."""
+
 _JUST_BEFORE = timedelta(microseconds=1)  # a window is open at its beginning; a calendar day is not
 
 
@@ -39,6 +42,11 @@ def all_of_them(_conn: Connection, addresses: Collection[str]) -> Collection[str
 def nothing_suppressed(_conn: Connection, _address: str, _agreed_at: datetime | None) -> str | None:
     """Return None: a shop that keeps no suppression list."""
     return None
+
+
+def nothing_refused(_conn: Connection, _address: str, _purpose: str, _agreed_at: datetime | None) -> bool:
+    """Return False: a shop that keeps no suppression list."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,8 @@ class GateRules:
         hours: hours that must all be open.
         caps: how many messages a person may get.
         suppressed: tells why an address gets nothing.
-        on_list: tells of which addresses that is to be asked.
+        refused: tells whether an address refused a topic.
+        on_list: tells of which addresses these are to be asked.
         confirmed: whether a consent counts only once it was confirmed.
         topic: what the message is about.
         compete: within which time messages of other journeys go first, where their priority is higher.
@@ -126,6 +135,7 @@ class GateRules:
     hours: Sequence[NamedHours] = ()
     caps: Sequence[Cap] = ()
     suppressed: Suppression = nothing_suppressed
+    refused: Refused = nothing_refused
     on_list: OnList = all_of_them
     confirmed: bool = False
     topic: TopicRule | None = None
@@ -161,7 +171,8 @@ def rules_of(
         zone=zone_named(shop.zone),
         hours=tuple(hours),
         caps=tuple(_cap(cap, journey) for cap in shop.caps),
-        suppressed=lambda conn, address, agreed_at: suppression.suppressed(conn, secret, address, agreed_at),
+        suppressed=lambda conn, address, agreed_at: suppression.suppressed(conn, secret, address, agreed_at, journey.purpose),
+        refused=lambda conn, address, purpose, agreed_at: suppression.refused(conn, secret, address, purpose, agreed_at),
         on_list=lambda conn, addresses: suppression.on_list(conn, secret, addresses),
         confirmed=rule is not None and rule.double_opt_in,
         topic=None if about is None else TopicRule(about, known is None or known.default == "in"),

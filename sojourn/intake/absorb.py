@@ -17,10 +17,11 @@ from sojourn.customers.declared import DEFAULT, Rules
 from sojourn.customers.identifying import Key, read_keys
 from sojourn.customers.identity import DEFAULT_RULES, Merge, People, Resolved, random_id
 from sojourn.delivery.engagement import Emit
+from sojourn.intake.agreeing import Agreements
 from sojourn.intake.confirming import ask_to_confirm
 from sojourn.intake.envelope import Envelope
 from sojourn.intake.learning import Learnt, learn, tell_moves
-from sojourn.language.identity_rules import ANONYMOUS, USER, IdentityRules
+from sojourn.language.identity_rules import ANONYMOUS, EMAIL, USER, IdentityRules
 from sojourn.store.bulk import chunks, insert_new
 from sojourn.store.tables import events
 from sojourn.travel.listening import is_machine
@@ -74,7 +75,7 @@ class Absorbed:
         is_new: it was not absorbed before.
         new_profile: it is the first that is known of this person.
         seq: of its row in the log.
-        said: its words about consent.
+        withdrawn: purposes to which it said no and that stood at no by then.
         told: it spoke of the person's traits, or changed them in passing (a place, the usual hour).
     """
 
@@ -84,8 +85,20 @@ class Absorbed:
     is_new: bool
     new_profile: bool
     seq: int
-    said: tuple[consent.Said, ...] = ()
+    withdrawn: frozenset[str] = frozenset()
     told: bool = False
+
+
+@dataclass
+class _Heard:
+    """An event on its way: what it said, and whose it turned out to be."""
+
+    row: InboundRow
+    words: Sequence[consent.Said]
+    resolved: Resolved | None = None  # None: it was absorbed before
+    told: bool = False
+    moved: tuple[Any, str] | None = None  # the address before and now, where it changed
+    owner: str = ""
 
 
 def absorb(
@@ -98,6 +111,7 @@ def absorb(
     identity: IdentityRules = DEFAULT_RULES,
     emit: Emit | None = None,
     history: bool = True,
+    secret: str = "",
 ) -> list[Absorbed]:
     """Absorb events in order and return, for each, what routing needs.
 
@@ -110,16 +124,20 @@ def absorb(
         identity: how identifiers join profiles.
         emit: appends `Location Changed` to the log; without it nobody is told.
         history: whether the events are kept as the person's history; what a bulk import says of a person is no event.
+        secret: SOJOURN_SECRET_KEY, under which addresses that refused are kept; without it none is.
     """
     before = _absorbed_before(connection, rows)
     people = People(connection, [row.envelope for row in rows if row.envelope.message_id not in before], new_id, identity)
-    heard: list[tuple[InboundRow, tuple[consent.Said, ...], Resolved | None, bool]] = []
+    heard: list[_Heard] = []
     learnt: list[tuple[Learnt, str]] = []  # each beside the profile that it was told of
     for row in rows:
         envelope = row.envelope
-        words = tuple(consent.said_by(envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context))
+        inside, visitor = envelope.profile_id is not None, envelope.anonymous_id
+        words = consent.said_by(
+            envelope.kind, envelope.name, envelope.traits, envelope.properties, envelope.context, visitor, inside=inside
+        )
         if envelope.message_id in before:
-            heard.append((row, words, None, False))
+            heard.append(_Heard(row, words))
             continue
         found = people.resolve(envelope)
         before_it = dict(found.profile.traits)
@@ -133,26 +151,33 @@ def absorb(
                 learnt.append((told, found.origin_id))
         if found.merges and found.profile.settle(rules):  # of two histograms came one
             people.touch(found.profile)
-        heard.append((row, words, found, bool(envelope.traits) or found.profile.traits != before_it))
+        address = found.profile.traits.get(EMAIL)
+        moved = (before_it.get(EMAIL), address) if isinstance(address, str) and address != before_it.get(EMAIL) else None
+        heard.append(_Heard(row, words, found, bool(envelope.traits) or found.profile.traits != before_it, moved))
     people.flush(now)
-    kept, consents, absorbed = [], [], []
-    for row, words, resolved, told_traits in heard:
-        envelope = row.envelope
+    for one in heard:
+        one.owner = people.canonical(one.resolved.origin_id if one.resolved else before[one.row.envelope.message_id])
+    moves = [(one.owner, *one.moved) for one in heard if one.moved is not None]
+    spoken = [(one.owner, one.words) for one in heard]
+    agreements = Agreements(connection, rules.confirmed, spoken, [owner for owner, *_ in moves])
+    kept, absorbed = [], []
+    for one in heard:
+        row, resolved, owner, envelope = one.row, one.resolved, one.owner, one.row.envelope
         if resolved is None:
-            absorbed.append(Absorbed(envelope, people.canonical(before[envelope.message_id]), (), False, False, row.seq, words))
+            withdrawn = agreements.withdrawn(owner, one.words)
+            absorbed.append(Absorbed(envelope, owner, (), False, False, row.seq, withdrawn))
             continue
-        owner = people.canonical(resolved.origin_id)
         origin = None if owner == resolved.origin_id else resolved.origin_id
         kept.append(_event(row, owner, origin))
-        consents += [_word(one, owner, envelope, origin, rules) for one in words]
-        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, words, told_traits))
+        withdrawn = agreements.hear(envelope, owner, origin, one.words)
+        absorbed.append(Absorbed(envelope, owner, resolved.merges, True, resolved.is_new, row.seq, withdrawn, one.told))
     if history:
         insert_new(connection, events, kept)
-    consent.record_all(connection, consents)
+    agreements.write(moves, secret)
     owners = [(told, people.canonical(origin_id), origin_id) for told, origin_id in learnt]
     refused.record(connection, [row for told, owner, origin_id in owners for row in told.refusals(owner, origin_id)])
     if emit is not None:
-        ask_to_confirm(connection, emit, [row for row in consents if row["pending"]], now)
+        ask_to_confirm(connection, emit, agreements.asked, now)
         tell_moves(connection, emit, ((told, owner) for told, owner, _ in owners))
     return absorbed
 
@@ -163,12 +188,6 @@ def _absorbed_before(connection: Connection, rows: Sequence[InboundRow]) -> dict
     for some in chunks(row.envelope.message_id for row in rows):
         known.update({row.id: row.profile_id for row in connection.execute(_ABSORBED, {"ids": some})})
     return known
-
-
-def _word(said: consent.Said, owner: str, envelope: Envelope, origin: str | None, rules: Rules) -> dict[str, Any]:
-    """Return a word of consent as a row; a yes that has to be confirmed is none yet."""
-    waits = said.granted and said.purpose in rules.confirmed
-    return consent.consent_row(owner, said, envelope.time, envelope.message_id, origin, pending=waits)
 
 
 def _event(row: InboundRow, profile_id: str, origin_id: str | None) -> dict[str, Any]:

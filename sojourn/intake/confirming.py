@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, select, true
 
 from sojourn.customers import consent, profiles
 from sojourn.delivery.engagement import Emit, Engagement
+from sojourn.intake.agreeing import Asked
 from sojourn.store.tables import consents
 
 REQUESTED = "Consent Requested"
-AGAIN_AFTER = timedelta(days=1)  # a page that says yes with every visit asks once a day
+AGAIN_AFTER = timedelta(days=1)  # a form that is filled in again and again asks once a day
 _ASKED = select(
     exists().where(
         consents.c.profile_id == bindparam("person"),
@@ -26,35 +26,41 @@ _ASKED = select(
 )
 
 
-def ask_to_confirm(connection: Connection, emit: Emit, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
-    """Append `Consent Requested` for each pending yes that nothing outweighs and that was not asked about within a day.
+def ask_to_confirm(connection: Connection, emit: Emit, asked: Iterable[Asked], now: datetime) -> None:
+    """Append `Consent Requested` for each yes that waits: of a form once a day, of a state once and not again before the next deed.
 
     Args:
         connection: of a writing transaction in which the rows stand.
         emit: appends it; a row that was asked about before changes nothing.
-        rows: of `consents`, pending ones.
+        asked: what waits from now on.
         now: the shop's moment.
     """
-    for row in rows:
-        person, purpose = row["profile_id"], row["purpose"]
-        if consent.pending(connection, [person], purpose) is None:
+    for each in asked:
+        word, person = each.word, each.profile_id
+        if consent.pending(connection, [person], word.purpose) is None:
             continue
-        before = {"person": person, "purpose": purpose, "besides": row["id"], "since": row["at"] - AGAIN_AFTER, "until": row["at"]}
-        standing = consent.latest(connection, [person], purpose)
-        if standing is not None:  # a no begins anew: what was asked for before it is over
-            before["since"] = max(before["since"], standing.at)
-        if connection.execute(_ASKED, before).scalar_one():
+        if word.own and _asked_today(connection, each):
             continue
+        cause = word.id if word.own or each.deed is None else f"{word.id}:{each.deed.id}"
         user_id, anonymous_id = profiles.addressee(connection, person)
         emit(
             connection,
             Engagement(
-                message_id=f"consent-requested:{row['id']}",
+                message_id=f"consent-requested:{cause}",
                 name=REQUESTED,
-                time=min(row["at"], now),
-                profile_id=row["origin_id"] or person,
+                time=min(word.at, now),
+                profile_id=each.origin_id,
                 user_id=user_id,
                 anonymous_id=anonymous_id,
-                properties={"purpose": purpose, "source": row["source"]},
+                properties={"purpose": word.purpose, "source": word.source},
             ),
         )
+
+
+def _asked_today(connection: Connection, each: Asked) -> bool:
+    word = each.word
+    since = word.at - AGAIN_AFTER
+    if each.deed is not None:  # a no begins anew: what was asked for before it is over
+        since = max(since, each.deed.last)
+    before = {"person": each.profile_id, "purpose": word.purpose, "besides": word.id, "since": since, "until": word.at}
+    return bool(connection.execute(_ASKED, before).scalar_one())

@@ -106,7 +106,9 @@ def process_batch(
     identity = registry.loaded.profile.identity
     inbound_rows = [InboundRow.of(row) for row in rows]
     before = _bring_up_to_date(connection, registry, inbound_rows, now)
-    happened = absorb(connection, inbound_rows, now, new_id, rules=registry.rules, identity=identity, emit=emit)
+    happened = absorb(
+        connection, inbound_rows, now, new_id, rules=registry.rules, identity=identity, emit=emit, secret=registry.secret
+    )
     brakes.notice(connection, _answers(happened), registry.shop.brakes, now)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
@@ -388,6 +390,6 @@ def _happened(item: Absorbed, messages: dict[str, tuple[str, str]]) -> Happened:
         send_entry_id=entry_id,
         send_id=send_id,
         machine=is_machine(envelope.name, envelope.properties),
-        withdrawn=frozenset(said.purpose for said in item.said if not said.granted),
+        withdrawn=item.withdrawn,
         trace=envelope.context.get("traceparent"),
     )

@@ -28,6 +28,21 @@ class Answers(list[T], Answer, Generic[T]):
     """A list that is there already; awaiting it gives itself."""
 
 
+class Done(Answer):
+    """Nothing more to tell; awaiting it gives itself."""
+
+    __slots__ = ()
+
+
+class Truth(int, Answer):
+    """Yes or no, there already; it equals True or False, and awaiting it gives itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+
 class Word(str, Answer):
     """A text that is there already; awaiting it gives itself."""
 

@@ -24,6 +24,8 @@ from sojourn.delivery.providers.memory import Memory
 from sojourn.delivery.settling import SETTLING
 from sojourn.delivery.tokens import Links, Tokens
 from sojourn.delivery.tracking import Tracking
+from sojourn.delivery.webhooks import taking
+from sojourn.delivery.webhooks.base import Kind, Notice
 from sojourn.errors import BadEvent, SettingsError, SojournError
 from sojourn.intake import outbox
 from sojourn.intake.appender import append
@@ -63,7 +65,7 @@ class Engine:
     def __init__(self, checked: Checked, url: str, start: datetime) -> None:
         self.clock = VirtualClock(start)
         self.store = InlineDatabase(url)
-        self.registry = Registry(checked.definitions)
+        self.registry = Registry(checked.definitions, SECRET)
         self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
         tokens = Tokens(SECRET)
         self.provider = Memory()
@@ -111,7 +113,7 @@ class Engine:
 
     async def deploy(self, checked: Checked) -> None:
         """Let other definitions be in force from now on; who is on a journey stays on the one that they began."""
-        self.registry = Registry(checked.definitions)
+        self.registry = Registry(checked.definitions, SECRET)
         self.schemas = EventSchemas(checked.definitions.events, checked.definitions.shop.undeclared_events)
         self._web = self._pages()
         self.journeys = replace(self.journeys, registry=self.registry, contents=checked.contents, models=checked.models)
@@ -187,6 +189,13 @@ class Engine:
             self._calls += page.entries
             for broadcast in page.broadcasts:
                 await self.broadcasts.changed(broadcast)
+        await self.settle()
+
+    async def notice(self, kind: Kind, send_key: str) -> None:
+        """Take what the provider tells of a message at this moment, as its webhook would bring it."""
+        now = self.clock.now()
+        told = Notice(f"{kind}-{send_key}-{now.isoformat()}", kind, now, send_key)
+        await self.store.write(taking.take, self.provider.name, [told], now, SECRET, emit)
         await self.settle()
 
     async def request(self, method: str, url: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sojourn.errors import NotFound
 from sojourn.language.problems import unknown
 from sojourn.testing import reading
-from sojourn.testing.answers import Answers, Entry, Profile, Refusal, Send, Word
+from sojourn.testing.answers import Answers, Entry, Profile, Refusal, Send, Truth, Word
 from sojourn.testing.opened import Opened
 
 NEVER, RUNNING = "never entered", "running"
@@ -66,14 +66,14 @@ class Looking(Opened):
         found: Answers[str] = self._read(reading.members_of, segment)
         return found
 
-    def in_segment(self, user_id: str, segment: str) -> bool:
+    def in_segment(self, user_id: str, segment: str) -> Truth:
         """Tell whether a person is in a segment now.
 
         Raises:
             NotFound: there is no such segment or person.
         """
         self._known_segment(segment)
-        return segment in self.profile(user_id).segments
+        return Truth(segment in self.profile(user_id).segments)
 
     def _known_segment(self, segment: str) -> None:
         known = self._engine.registry.segments

@@ -13,7 +13,7 @@ from sojourn.errors import SojournError
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Journey, Segment
 from sojourn.language.shop import ShopSettings
-from sojourn.testing.answers import Passed
+from sojourn.testing.answers import Done, Passed
 from sojourn.testing.engine import Engine
 from sojourn.testing.folder import Given, read_definitions
 from sojourn.testing.services import Services
@@ -92,7 +92,7 @@ class Opened:
         segments: Sequence[str | Segment] = (),
         contents: Mapping[str, str] | None = None,
         settings: str | ShopSettings | None = None,
-    ) -> None:
+    ) -> Done:
         """Put other definitions in force, as a deployment does: arguments as of the shop itself.
 
         Left out, the folder is that of the shop; what was given beside it is given anew, or is gone. Who is on a journey
@@ -102,6 +102,7 @@ class Opened:
         self._given = Given(folder, tuple(journeys), tuple(segments), contents or {}, settings)
         self._checked = read_definitions(self._given)
         self._run(self._engine.deploy(self._checked))
+        return Done()
 
     # -- time ------------------------------------------------------------------------------------
 

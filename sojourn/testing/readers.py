@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from sojourn.customers.preferences import Frequency
+from sojourn.delivery import preferring
 from sojourn.delivery.machine import TOO_SOON
 from sojourn.delivery.settling import SETTLING
-from sojourn.errors import NotFound
+from sojourn.delivery.webhooks.base import Kind
+from sojourn.errors import NotFound, SojournError
+from sojourn.language.problems import unknown
 from sojourn.testing import reading
 from sojourn.testing.answers import Send
 from sojourn.testing.looking import Looking
@@ -46,31 +50,87 @@ class Readers(Looking):
             raise NotFound(f"{send.content} has no link {link!r}; it has {there}")
         return self._follow(send, found[0].tracked, agent)
 
-    def unsubscribe(self, send: Send) -> Send:
-        """Let the person unsubscribe with one click, as mail programs offer it, and return the send."""
+    def unsubscribe(self, send: Send | str) -> Send:
+        """Let the person unsubscribe with one click, as mail programs offer it, and return the send.
+
+        Args:
+            send: one that arrived; or a person, whose latest message that can be unsubscribed from it is.
+        """
+        if isinstance(send, str):
+            send = self._latest(send, "List-Unsubscribe")
         self._arrived(send, "unsubscribe from")
         address = send.headers.get("List-Unsubscribe", "").strip("<>")
         if not address:
             raise NotFound(f"{send.content} cannot be unsubscribed from: it is transactional")
-        self._run(self._engine.request("POST", address, {"User-Agent": PERSON}, {"List-Unsubscribe": "One-Click"}))
+        self._post(address, {"List-Unsubscribe": "One-Click"})
         return self.send(send.key)
 
-    def prefer(self, send: Send, **choice: str) -> Send:
+    def complain(self, send: Send | str) -> Send:
+        """Let the person mark a message as spam, as a provider tells of it, and return the send.
+
+        Args:
+            send: one that arrived; or a person, whose latest message it is.
+        """
+        if isinstance(send, str):
+            send = self._latest(send)
+        self._arrived(send, "complain of")
+        self._run(self._engine.notice(Kind.COMPLAINED, send.key))
+        return self.send(send.key)
+
+    def prefer(self, send: Send | str, **choice: str) -> Send:
         """Let the person choose on the preference page of a message, and return the send.
 
         `choice` is the page's form: `all="off"`; or `frequency="normal"`, `"weekly"` or `"paused"`, and `topic_NAME="on"` for each
-        topic that stays on (`purpose_NAME="on"` where the shop has no topics).
+        topic that stays on (`purpose_NAME="on"` where the shop has no topics); the others are off.
+
+        Args:
+            send: one that arrived; or a person, whose latest message it is.
+            **choice: the form.
+
+        Raises:
+            NotFound: the page has no such line.
+            SojournError: the page refuses the form; says what it takes.
         """
+        if isinstance(send, str):
+            send = self._latest(send)
         self._arrived(send, "choose by")
         fields = {name.replace("_", ".", 1) if name.startswith(("topic_", "purpose_")) else name: value for name, value in choice.items()}
-        self._run(self._engine.request("POST", self._engine.journeys.links.preferences(send.key), {"User-Agent": PERSON}, fields))
+        page = self._read(preferring.shown, send.key, self._engine.registry.shop, self.now)
+        there = ["all", "frequency", *(item.field for item in page.items)]
+        for name, value in fields.items():
+            if name not in there:
+                known = [one.replace(".", "_", 1) for one in there]
+                raise NotFound(unknown("line of the preference page", name.replace(".", "_", 1), known))
+            if value not in ("on", "off") and name != "frequency":
+                raise SojournError(f'{name.replace(".", "_", 1)} is "on" or "off", not {value!r}')
+        self._post(self._engine.journeys.links.preferences(send.key), fields)
         return self.send(send.key)
 
     def confirm(self, send: Send) -> Send:
         """Let the person confirm the consent that a message asks about, and return the send."""
         self._arrived(send, "confirm by")
-        self._run(self._engine.request("POST", self._engine.journeys.links.confirm(send.key), {"User-Agent": PERSON}))
+        self._post(self._engine.journeys.links.confirm(send.key))
         return self.send(send.key)
+
+    def _post(self, address: str, form: dict[str, str] | None = None) -> None:
+        """Send a page's form.
+
+        Raises:
+            SojournError: the page refuses it.
+        """
+        answer = self._run(self._engine.request("POST", address, {"User-Agent": PERSON}, form))
+        if answer.is_error:
+            frequencies = ", ".join(f'"{one.value}"' for one in Frequency)
+            raise SojournError(
+                f'the page refuses this form ({answer.status_code}); a choice says frequency= (one of {frequencies}) and each line that '
+                f'stays on, or all="off"' if form and "List-Unsubscribe" not in form else f"the page refuses this ({answer.status_code})"
+            )
+
+    def _latest(self, user_id: str, header: str | None = None) -> Send:
+        found = [send for send in self.inbox(user_id) if header is None or header in send.headers]
+        if not found:
+            raise NotFound(f"{user_id} got no message yet")
+        return found[-1]
 
     def _follow(self, send: Send, address: str, agent: str) -> Send:
         self._run(self._engine.pass_to(send.at + TOO_SOON))

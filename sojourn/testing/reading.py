@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, select
+from sqlalchemy import Connection, Row, select
 
 from sojourn.content.attributes import TAG, attributes_of
 from sojourn.content.links import link_of
-from sojourn.customers import profiles
+from sojourn.customers import consent, profiles
 from sojourn.customers.segments.live import members
 from sojourn.delivery.ledger import State as SendState
 from sojourn.errors import NotFound
 from sojourn.language.problems import unknown
 from sojourn.store.tables import (
-    consents,
     entries,
     events,
     identifiers,
@@ -56,7 +55,7 @@ def name_of(connection: Connection, profile_id: str) -> str:
 def profile(connection: Connection, reference: str) -> Profile:
     """Return a person."""
     found = profiles.load(connection, person(connection, reference))
-    said = select(consents.c.purpose, consents.c.granted).where(consents.c.profile_id == found.id, consents.c.pending == false())
+    agreed = consent.standings_of(connection, [found.id])
     member = select(segment_members.c.segment).where(segment_members.c.profile_id == found.id)
     return Profile(
         id=found.id,
@@ -66,7 +65,7 @@ def profile(connection: Connection, reference: str) -> Profile:
         first_seen=found.first_seen,
         last_seen=found.last_seen,
         identifiers=tuple(profiles.external_ids(connection, found.id)),
-        consents={row.purpose: row.granted for row in connection.execute(said.order_by(consents.c.at, consents.c.granted.desc()))},
+        consents={purpose: stands.word.granted for purpose, stands in agreed.items() if stands.word is not None},
         segments=frozenset(connection.execute(member).scalars()),
     )
 

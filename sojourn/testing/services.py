@@ -10,6 +10,7 @@ import orjson
 
 from sojourn.errors import Unanswerable, Unanswered
 from sojourn.outbound import Got, Question
+from sojourn.testing.answers import Done
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Services:
         self.posted: list[Posted] = []
         self._answers: list[tuple[str, Any]] = []
 
-    def answer(self, url: str, value: Any) -> None:
+    def answer(self, url: str, value: Any) -> Done:
         """Let all addresses that begin so be answered with this; the last word stands."""
         self._answers.insert(0, (url, value))
+        return Done()
 
     async def get_all(self, questions: Sequence[Question]) -> list[Got | Unanswerable | Unanswered]:
         """Return what was given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sojourn.testing.answers import Done
 from sojourn.testing.broadcast_verbs import BroadcastVerbs
 from sojourn.testing.people import People
 from sojourn.testing.readers import Readers
@@ -26,6 +27,7 @@ class Shop(People, Readers, BroadcastVerbs):
         DefinitionError: the definitions are wrong; with every problem.
     """
 
-    def release_brake(self, journey: str) -> None:
+    def release_brake(self, journey: str) -> Done:
         """Release a journey's brake by hand (`*`: the whole shop's), as `sojourn brakes release` does; NotFound where none is on."""
         self._run(self._engine.release_brake(journey))
+        return Done()

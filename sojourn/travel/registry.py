@@ -40,10 +40,16 @@ class Definition:
 
 
 class Registry:
-    """Definitions by name (those that let people in) and by version (those that entries stand on)."""
+    """Definitions by name (those that let people in) and by version (those that entries stand on).
 
-    def __init__(self, loaded: Definitions) -> None:
+    Args:
+        loaded: what the folder holds.
+        secret: SOJOURN_SECRET_KEY, under which addresses are kept that refused.
+    """
+
+    def __init__(self, loaded: Definitions, secret: str = "") -> None:
         self.loaded = loaded
+        self.secret = secret
         self.shop = loaded.shop
         self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
         self.segments: Mapping[str, Condition] = conditions_of(loaded.segments, loaded.profile.trees)

@@ -118,10 +118,16 @@ def _complaint(event: dict[str, Any]) -> list[Notice]:
 
 
 def _subscription(event: dict[str, Any]) -> list[Notice]:
-    """Only what the recipient did by hand: for a bounce or a complaint Postmark tells of those themselves."""
-    if event.get("SuppressSending") is not True or event.get("SuppressionReason") != "ManualSuppression":
+    """Only what the recipient did by hand: for a bounce or a complaint Postmark tells of those themselves.
+
+    What the shop or Postmark takes off its list (`Customer`, `Admin`) says nothing of the reader's wish.
+    """
+    if event.get("Origin") != "Recipient":
         return []
-    return [_notice(event, Kind.UNSUBSCRIBED, event.get("ChangedAt"))] if event.get("Origin") == "Recipient" else []
+    if event.get("SuppressSending") is False:
+        return [_notice(event, Kind.RESUBSCRIBED, event.get("ChangedAt"))]
+    unsubscribed = event.get("SuppressSending") is True and event.get("SuppressionReason") == "ManualSuppression"
+    return [_notice(event, Kind.UNSUBSCRIBED, event.get("ChangedAt"))] if unsubscribed else []
 
 
 def _make(given: Given) -> Postmark:

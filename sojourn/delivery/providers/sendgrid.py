@@ -52,6 +52,7 @@ KINDS = {
     "spamreport": Kind.COMPLAINED,
     "unsubscribe": Kind.UNSUBSCRIBED,
     "group_unsubscribe": Kind.UNSUBSCRIBED,
+    "group_resubscribe": Kind.RESUBSCRIBED,  # the reader did, on SendGrid's page of groups
 }
 OFF = {"enable": False}
 

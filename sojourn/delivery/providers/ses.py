@@ -214,6 +214,8 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
     status = mapping(recipients[0]).get("status") if isinstance(recipients, list) and recipients else None
     if about.get("complaintFeedbackType") in _NO_COMPLAINTS:
         kind = Kind.ACCEPTED  # whoever reports of it has it, and that is all
+    if kind is Kind.UNSUBSCRIBED and _opted_in(about):
+        kind = Kind.RESUBSCRIBED
     suppressed = about.get("bounceSubType") in _ON_A_LIST or about.get("complaintSubType") in _ON_A_LIST
     return Notice(
         id=sns_id,
@@ -226,6 +228,22 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
         url=str(about.get("link") or "") or None,
         code=word(status) or next((word(about[name]) for name in _CODES if about.get(name)), None),
     )
+
+
+def _opted_in(about: dict[str, Any]) -> bool:
+    """Tell whether a reader who had opted out chose to hear of it again, and opted out of nothing."""
+    new, old = _out_of(about.get("newTopicPreferences")), _out_of(about.get("oldTopicPreferences"))
+    return new is not None and old is not None and new < old
+
+
+def _out_of(preferences: Any) -> frozenset[str] | None:
+    """Return what a reader opted out of: topics by name, and the empty name for everything; None where it is not said."""
+    if not isinstance(preferences, dict):
+        return None
+    statuses = preferences.get("topicSubscriptionStatus")
+    topics = [mapping(one) for one in statuses] if isinstance(statuses, list) else []
+    out = {str(one.get("topicName")) for one in topics if str(one.get("subscriptionStatus")).lower() == "optout"}
+    return frozenset(out | ({""} if preferences.get("unsubscribeAll") else set()))
 
 
 def _make(given: Given) -> Ses:

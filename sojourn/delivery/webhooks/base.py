@@ -46,6 +46,7 @@ class Kind(StrEnum):
     CLICKED = "clicked"
     COMPLAINED = "complained"
     UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"  # by the reader, on a page of the provider
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sojourn.delivery import engagement, ledger, machine, sending, settling
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.ledger import SendRow, State
 from sojourn.delivery.outcomes import Accepted
-from sojourn.delivery.unsubscribing import unsubscribe
+from sojourn.delivery.unsubscribing import complain, resubscribe, unsubscribe
 from sojourn.delivery.webhooks.base import Kind, Notice, key_in
 from sojourn.errors import NotFound
 from sojourn.metrics import metrics
@@ -153,13 +153,18 @@ def _act(
         _suppress(conn, send.key, secret, "hard_bounce", now)
     if notice.kind is Kind.COMPLAINED:
         _suppress(conn, send.key, secret, "complaint", now)
+        complain(conn, send.key, at, f"{notice.kind}:{event_id}", secret)
     if notice.kind is Kind.UNSUBSCRIBED:
-        unsubscribe(conn, send.key, now, secret, emit)
+        unsubscribe(conn, send.key, at, secret, emit)
+    if notice.kind is Kind.RESUBSCRIBED:
+        resubscribe(conn, send.key, at, f"{notice.kind}:{event_id}", emit)
     if name is None:
         return
     properties = {"code": detail["code"]} if "code" in detail else {}
     if name == engagement.BOUNCED:
         properties["bounce"] = detail.get("bounce", "dropped")
+    if name == engagement.COMPLAINED:
+        properties["purpose"] = send.purpose
     message_id = f"delivered:{send.key}" if name == engagement.DELIVERED else f"{notice.kind}:{event_id}"
     emit(conn, engagement.engagement(conn, send.key, name, message_id, at, properties))
 

@@ -12,6 +12,7 @@ from sojourn.store.tables.journeys import calls, decisions, definitions, entries
 from sojourn.store.tables.log import cursors, inbound, quarantine
 from sojourn.store.tables.ourselves import doubts, heartbeats, leases, store_facts
 from sojourn.store.tables.people import (
+    address_refusals,
     consents,
     events,
     identifiers,
@@ -29,6 +30,7 @@ from sojourn.store.tables.sends import engagements, links, live_parts, messages,
 from sojourn.store.tables.violations import violations
 
 __all__ = [
+    "address_refusals",
     "brakes",
     "broadcast_recipients",
     "broadcasts",

@@ -116,6 +116,9 @@ consents = Table(
     Column("wording", String(64)),  # version of the text that was agreed to
     Column("source", String(200), nullable=False),
     Column("at", Moment, nullable=False),
+    Column("own", Boolean, nullable=False, server_default=text("false")),  # a deed of the reader; else a state that something repeats
+    Column("stream", String(64)),  # of a state: what repeats it, where that is not its source
+    Column("again_at", Moment),  # of a state: when it was said last
     Index("ix_consents_profile_purpose_at", "profile_id", "purpose", "at"),
 )
 
@@ -141,3 +144,11 @@ suppressions = Table(
     Column("folded", Boolean, nullable=False, server_default=text("false")),  # hashed before addresses had one form
     Index("ix_suppressions_at", "at", "address_hash"),
 )
+
+address_refusals = Table(
+    "address_refusals",
+    metadata,
+    Column("address_hash", String(64), primary_key=True),  # as in suppressions
+    Column("purpose", String(80), primary_key=True),
+    Column("at", Moment, nullable=False),
+)  # the last no of whoever bore an address, to one purpose; only a later yes of their own outweighs it

@@ -136,7 +136,7 @@ def test_withdrawn_consent_is_heeded_by_a_send_in_doubt(world: DeliveryWorld) ->
     world.plan()
     claim(world)
     world.write(consents, id="c2", profile_id=ANN, purpose="marketing", granted=False, source="link", at=NOON + timedelta(seconds=1))
-    assert claim(world) == AlreadySettled("abandoned", "consent: marketing was withdrawn")
+    assert claim(world) == AlreadySettled("abandoned", "consent: marketing was withdrawn (link) on 2026-03-02 12:00")
     assert world.states() == ["planned", "claimed", "unknown", "abandoned"]
 
 

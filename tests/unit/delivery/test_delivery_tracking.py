@@ -165,11 +165,14 @@ async def test_a_post_unsubscribes_at_once_and_once(reader: Reader, body: bytes)
     assert isinstance(reader.world.db.write_now(sending.claim, second, reader.clock.now(), GateRules(), Memory()), Suppressed)
 
 
+AGAIN = consent.Said("marketing", granted=True, source="form", own=True)
+
+
 async def test_a_consent_given_again_can_be_withdrawn_by_the_same_link(reader: Reader) -> None:
     url = reader.world.links.unsubscribe(reader.world.key)
     await reader.http.post(url)
     reader.clock.move_to(reader.clock.now() + timedelta(hours=1))
-    reader.world.db.write_now(consent.record, ANN, consent.Said("marketing", granted=True, source="form"), reader.clock.now(), "m-9")
+    reader.world.db.write_now(consent.record, ANN, AGAIN, reader.clock.now(), "m-9")
     assert reader.standing().granted
     reader.clock.move_to(reader.clock.now() + timedelta(hours=1))
     await reader.http.post(url)

@@ -126,7 +126,7 @@ def test_a_consent_that_waits_is_refused_and_a_later_no_outweighs_it(world: Deli
     assert outcome == Suppressed("consent: marketing is not confirmed yet: asked for on 2026-03-02 13:00")
     world.db.write_now(consent.record, ANN, Said("marketing", False, "form"), NOON + HOUR, "no again")
     assert world.db.read_now(consent.pending, [ANN], "marketing") is None
-    assert judge(gathered(world, rules)).reason == "consent: marketing was withdrawn"
+    assert judge(gathered(world, rules)).reason == "consent: marketing was withdrawn (form) on 2026-03-02 12:01"
 
 
 def test_a_pending_yes_takes_nothing_from_one_that_stands(world: DeliveryWorld) -> None:

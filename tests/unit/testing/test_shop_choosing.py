@@ -160,14 +160,17 @@ class TestDoubleOptIn:
             shop.advance("1h")
             assert shop.sends("ada")[-1].state == "accepted"
 
-    def test_it_asks_once_in_a_week_however_often_a_page_says_yes(self) -> None:
+    def test_it_asks_once_however_often_a_page_says_yes_and_again_when_a_form_is_filled_in(self) -> None:
         with opting_in() as shop:
             for _ in range(5):
                 shop.identify("ada", EMAIL, consent=["marketing"])
                 shop.advance("1h")
             assert len(shop.inbox("ada")) == 1
-            shop.advance("7d")
-            shop.identify("ada", EMAIL, consent=["marketing"])
+            for _ in range(3):
+                shop.advance("8d")
+                shop.identify("ada", EMAIL, consent=["marketing"])
+            assert len(shop.inbox("ada")) == 1
+            shop.track("ada", "Subscribed")
             assert len(shop.inbox("ada")) == 2
 
     def test_a_no_after_the_question_makes_its_link_worth_nothing(self) -> None:

@@ -236,7 +236,9 @@ class TestConsent:
             shop.advance("1h")
             assert shop.identify("ada", {"plan": "gold"}).consents == {"marketing": False}
             shop.advance("1h")
-            assert shop.identify("ada", consent=["marketing"]).consents == {"marketing": True}
+            assert shop.identify("ada", consent=["marketing"]).consents == {"marketing": False}  # a state is repeated, and no new word
+            shop.track("ada", "Subscribed")
+            assert shop.profile("ada").consents == {"marketing": True}
 
     def test_what_is_given_stands(self) -> None:
         with small_shop(SENDS) as shop:
