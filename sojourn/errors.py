@@ -59,7 +59,13 @@ class SettingsError(Terminal):
 
 
 class RenderError(Terminal):
-    """A content cannot be rendered for this person."""
+    """A content cannot be rendered for this person.
+
+    Attributes:
+        at: the template and the line in which it fails; None where that is not known.
+    """
+
+    at: tuple[str, int] | None = None
 
 
 class MissingFact(RenderError):

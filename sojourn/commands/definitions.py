@@ -10,6 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -119,7 +120,11 @@ def load_everything(folder: Path) -> Definitions:
 
 
 def _known_of(found: Definitions) -> Known:
-    return Known(segments=frozenset(found.segments), models=found.models, hosts=frozenset(found.shop.connected.hosts))
+    shop = found.shop
+    return Known(
+        segments=frozenset(found.segments), models=found.models, hosts=frozenset(shop.connected.hosts),
+        pictures=frozenset((*shop.connected.hosts, *shop.pictures.hosts)), home=urlsplit(shop.url or "").hostname or "",
+    )  # fmt: skip
 
 
 def tell_warnings(found: Definitions) -> None:

@@ -113,12 +113,13 @@ def as_given(value: Any, block: Block, name: str) -> Any:
     """Return what an input stands for: what is given where it is of its kind, else the default, else what is missing."""
     declared = block.inputs[name]
     blank = isinstance(value, str) and is_blank(value)
-    if not isinstance(value, Missing) and value is not None and not blank and fits(declared.type, value):
+    run = current()
+    given = not isinstance(value, Missing) and value is not None and not blank and fits(declared.type, value)
+    if given and (declared.type != "image" or run is None or run.shows(value.strip())):
         return value
     path = value.path if isinstance(value, Missing) else name
     if declared.default is None:
         return Missing(name=path)
-    run = current()
     if run is not None and isinstance(value, Missing) and not isinstance(declared.default, list):
         run.token(path, declared.default, "fallback")
     return declared.default

@@ -16,6 +16,8 @@ from typing import Any
 from sojourn.clock import processor_time
 from sojourn.content.answers import Answers
 from sojourn.content.live import MAX_PARTS, Spec
+from sojourn.content.pictures import SOURCE as PICTURE
+from sojourn.content.pictures import host_of
 from sojourn.content.speech import Speech
 from sojourn.errors import RenderError
 
@@ -50,6 +52,8 @@ class Run:
     live: list[Spec] = field(default_factory=list)  # what is shown as it is when the message is opened, by number
     live_url: Callable[[str, int], str] | None = None
     live_urls: list[str] = field(default_factory=list)
+    place: Callable[[str, int], str] = "{}:{}".format  # gives a line of a template as a line of its file
+    allows: Callable[[str], bool] | None = None  # whether a picture of a host may be shown; None: any
 
     def step(self, number: int = 1) -> None:
         """Use up steps.
@@ -105,6 +109,19 @@ class Run:
     def token(self, path: str, value: Any, source: str) -> None:
         """Keep a token's value and where it came from."""
         self.tokens[path] = {"value": value, "source": source}
+
+    def shows(self, url: str) -> bool:
+        """Tell whether a picture may be shown; keep that it may not."""
+        host = host_of(url)
+        if self.allows is None or self.allows(host):
+            return True
+        self.left_out(host)
+        return False
+
+    def left_out(self, host: str) -> None:
+        """Keep that pictures of a host are left out."""
+        because = f"{host} is no host that the shop named; name it in shop.yaml: `pictures: {{hosts: [{host}]}}`"
+        self.because(f"picture.{host}", "left out", PICTURE, because)
 
     def because(self, name: str, value: Any, source: str, because: str) -> None:
         """Keep what was decided, and why."""

@@ -14,10 +14,12 @@ from sojourn.content.facts import Rendered, RenderFacts
 from sojourn.content.header_text import MAX_SUBJECT, cleaned_differs
 from sojourn.content.legible import illegible
 from sojourn.content.markup import allowed_tags, faults, may_hold, misplaced, stray_texts
+from sojourn.content.pictures import SOURCE as PICTURE
+from sojourn.content.pictures import allowing
 from sojourn.content.reach import File, Reach
 from sojourn.content.sample import ROOTS as SAMPLED
 from sojourn.content.sample import everything
-from sojourn.content.sandbox import ROOTS
+from sojourn.content.sandbox import LINE, ROOTS
 from sojourn.content.source import Source
 from sojourn.content.styles import unsupported
 from sojourn.errors import RenderError
@@ -57,7 +59,7 @@ def check(contents: Contents, source: Source, known: Known) -> list[Problem]:
             problems.append(Problem(source.file, source.first_line, 1, "no link to {{ unsubscribe_url }}; a commercial message needs one"))
         if "shop.postal_address" not in used:
             problems.append(Problem(source.file, source.first_line, 1, "no {{ shop.postal_address }}; a commercial message needs it"))
-    return sorted({*problems, *(_rendered(contents, source, found) if not problems else [])})
+    return sorted({*problems, *(_rendered(contents, source, found, known) if not problems else [])})
 
 
 def _paths(tree: nodes.Node) -> Iterable[tuple[str, int]]:
@@ -236,7 +238,7 @@ def _condition_faults(text: str, known: Known) -> Iterable[str]:
         yield from (unknown("model", name, known.models) for name in sorted(condition.names.scores - known.models))
 
 
-def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Problem]:
+def _rendered(contents: Contents, source: Source, found: Reach, known: Known) -> Iterable[Problem]:
     line, column = source.places.get("sample", (1, 1))
     spoken = [None, *contents.library.languages(source.name)]
     problems: set[Problem] = set()
@@ -252,11 +254,15 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
                     problems.add(_where(contents, source, found, words, stays))
                 rendered = contents.render(source.name, facts, variant)
             except RenderError as error:
-                return [Problem(source.file, line, column, f"cannot be rendered with its `sample`: {error}")]
+                message = f"cannot be rendered with its `sample`: {error}"
+                if error.at is not None and error.at[0] != LINE:
+                    return [contents.place(*error.at, 1, message.rpartition(", in ")[0])]
+                return [Problem(source.file, line, column, message)]
             if source.front.commercial:
                 problems.update(_commercial(source, rendered))
             if rendered.amp is not None:
                 problems.update(_amp_rendered(contents, source, rendered.amp))
+            problems.update(_strangers(contents, source, rendered, known))
             size = len(rendered.html.encode())
             if size > GMAIL_CLIPS_AT:
                 limit = GMAIL_CLIPS_AT // 1024
@@ -265,6 +271,18 @@ def _rendered(contents: Contents, source: Source, found: Reach) -> Iterable[Prob
             for words, message in illegible(rendered.html):
                 problems.add(_where(contents, source, found, words, message))
     return problems
+
+
+def _strangers(contents: Contents, source: Source, rendered: Rendered, known: Known) -> Iterable[Problem]:
+    """Give the hosts of pictures that the sample brings in and the shop did not name: real events would bring none either."""
+    if known.pictures is None:
+        return
+    allows = allowing(known.home, known.pictures | contents.picture_hosts)
+    for name, token in rendered.tokens.items():
+        host = name.removeprefix(f"{PICTURE}.")
+        if token["source"] == PICTURE and not allows(host):
+            message = f"a picture of {host} is left out, as the shop did not name it; say in shop.yaml `pictures: {{hosts: [{host}]}}`"
+            yield Problem(source.file, *source.places.get("sample", (1, 1)), message)
 
 
 def _commercial(source: Source, rendered: Rendered) -> Iterable[Problem]:

@@ -42,7 +42,10 @@ def _spelt_out(tag: re.Match[str]) -> str:
     if tag["name"] is None:
         return tag[0]
     component = tag["name"].startswith("mj-") and tag["name"] != "mj-table"
-    return with_values(tag, lambda name, raw: _in_digits(_with_units(raw) if component and _is_length(name) else raw))
+    text = with_values(tag, lambda name, raw: _in_digits(_with_units(raw) if component and _is_length(name) else raw))
+    begins = len(tag["close"]) + 1
+    end = begins + len(tag["name"])
+    return f"{text[:begins]}{tag['name'].lower()}{text[end:]}"  # mrml takes `<IMG>` for one that has to be closed
 
 
 def _is_length(name: str) -> bool:

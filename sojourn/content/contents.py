@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sojourn.content.amp import SUFFIX as AMP_SUFFIX
 from sojourn.content.answers import Asks
 from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.attributes import with_plain_values
-from sojourn.content.budget import MAX_SECONDS, Run, running
+from sojourn.content.budget import MAX_SECONDS, Run, current, running
 from sojourn.content.calling import recommends
 from sojourn.content.facts import Rendered, RenderFacts, plain
 from sojourn.content.fetches import Wanted
@@ -24,14 +25,16 @@ from sojourn.content.holes import per_person
 from sojourn.content.library import Library, read_library
 from sojourn.content.links import refuse_schemes
 from sojourn.content.pages import Pages
+from sojourn.content.pictures import Allows, allowing, foreign, host_of, hosts_named, hosts_within, without
 from sojourn.content.reach import File, Reach, reach
 from sojourn.content.rendering import fetched_values, message_of, require, run_template, speech_for, subject_line
 from sojourn.content.sample import sample_of
-from sojourn.content.sandbox import ContentEnvironment, Words, roots
+from sojourn.content.sandbox import LINE, ContentEnvironment, Words, roots
 from sojourn.content.source import LANGUAGE, Source, Variant
 from sojourn.content.speech import Speech
 from sojourn.content.translations import Translation, chosen
 from sojourn.errors import NotFound, RenderError
+from sojourn.language.catalog import catalog_files
 from sojourn.language.finding import NOTHING_KNOWN, Known
 from sojourn.language.problems import DefinitionError, Problem, unknown
 
@@ -65,6 +68,8 @@ class Contents:
         self._compiled: dict[tuple[str, str | None], _Compiled] = {}
         self._traits: dict[str, frozenset[str] | None] = {}
         self._asks: dict[str, Asks] = {}
+        self._named: dict[str, frozenset[str]] = {}  # hosts that a content names, by its name
+        self.picture_hosts: frozenset[str] = frozenset()  # of the catalogue
         problems = list(self.library.problems)
         for name, source in self.sources.items():
             for language in (None, *self.library.languages(name)):
@@ -84,7 +89,9 @@ class Contents:
         Raises:
             DefinitionError: a content cannot be read; all problems of all files.
         """
-        return cls(folder, Library.load(folder))
+        made = cls(folder, Library.load(folder))
+        made.picture_hosts = hosts_named(" ".join(path.read_text("utf-8", "replace") for path in catalog_files(folder)))
+        return made
 
     def names(self) -> frozenset[str]:
         """Return the names that a `send` may bear."""
@@ -124,6 +131,7 @@ class Contents:
         source, compiled, values, speech, (language, why) = self._prepared(name, facts, variant)
         with running(name, seconds) as run:
             run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
+            run.allows, run.place = self._showing(name, facts), partial(self._said_place, source)
             values["fetched"] = fetched_values(source, facts, run)
             run.paths.update(roots(values))
             run.because("language", language or self._own_language(source, values["shop"]), "language", why)
@@ -139,11 +147,40 @@ class Contents:
             message = message_of(
                 compiled.body, compiled.pages, values, run, line_ahead, own.values(), text=written is None, ahead=ahead
             )
-            run.fits(len(message.html))
             amp = None if compiled.amp is None else self._amp(name, compiled.amp, values, run)
+            allows = allowing("", [*map(host_of, (*own.values(), *run.live_urls))])
+            html, amp = (None if part is None else self._own_pictures(part, run, allows) for part in (message.html, amp))
+            message = replace(message, html=html or "")
+            run.fits(len(message.html))
             run.tokens.update({token: {"value": url, "source": "link"} for token, url in own.items() if url in message.html})
             text = message.text or "" if written is None else written
             return Rendered(line, line_ahead, message.html, text, message.links, run.tokens, language, amp, tuple(run.live))
+
+    def _showing(self, name: str, facts: RenderFacts) -> Allows:
+        """Return what tells whose pictures a message may show: those that the shop named itself, not those that only an event names."""
+        if name not in self._named:
+            paths = [path for path in self.bodies if "/" in path or path.split(".")[0] == name]
+            said = self.source(name).front.model_dump(exclude={"sample", "fetches"})
+            theme = hosts_within(self.library.theme.model_dump())
+            texts = hosts_named(f"{self.library.catalogue.own} {self.library.catalogue.shared}")
+            self._named[name] = hosts_named(" ".join(self.bodies[path] for path in paths) + str(said)) | theme | texts | self.picture_hosts
+        shop = facts.shop
+        settings = [host for key in ("pictures", "connected") for host in (shop.get(key) or {}).get("hosts") or ()]
+        items = [item for item, _ in (facts.answers.recommended or ())] if facts.answers is not None else []
+        others = self._named[name] | hosts_within(facts.with_) | hosts_within(items) | hosts_within({**shop, "url": None})
+        return allowing(host_of(str(shop.get("url") or "")), others | frozenset(settings))
+
+    @staticmethod
+    def _own_pictures(html: str, run: Run, ours: Allows) -> str:
+        """Return a page without strangers' pictures, and keep whose were left out."""
+
+        def allows(host: str) -> bool:
+            return ours(host) or run.allows is None or run.allows(host)
+
+        refused = foreign(html, allows)
+        for host in sorted(refused):
+            run.left_out(host)
+        return without(html, allows) if refused else html
 
     def wanted(self, name: str, facts: RenderFacts) -> tuple[Wanted, ...]:
         """Return what a content asks of other services for a person; whoever renders asks them first and hands the answers over.
@@ -185,6 +222,7 @@ class Contents:
         _, compiled, values, speech, _ = self._prepared(name, facts, variant)
         with running(name) as run:
             run.speech, run.answers, run.live_url = speech, facts.answers, facts.live_url
+            run.allows, run.place = self._showing(name, facts), partial(self._said_place, self.source(name))
             values["fetched"] = fetched_values(self.source(name), facts, run)
             run.paths.update(roots(values))
             return run_template(compiled.body, {**values, "subject": name}, run)
@@ -281,6 +319,15 @@ class Contents:
     def place(self, path: str, line: int, column: int, message: str) -> Problem:
         """Return a problem at a line of a template's body, as a line of its file."""
         return self.library.place(path, line, column, message)
+
+    def _said_place(self, source: Source, path: str, line: int) -> str:
+        """Return a line of a template, as errors call it: that of the file, or of the key of the front matter."""
+        if path == LINE:
+            current_run = current()
+            key = "subject" if current_run is not None and current_run.header else "preheader"
+            return f"{source.file}:{source.places.get(key, (1, 1))[0]} (`{key}`)"
+        found = self.place(path, line, 1, "")
+        return f"{found.file}:{found.line}"
 
     def sample(self, name: str, shop: Mapping[str, Any] | None = None) -> RenderFacts:
         """Return the facts of a content's own `sample`, for a check or a preview; what they leave open does not hold."""

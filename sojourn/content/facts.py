@@ -15,6 +15,11 @@ from sojourn.errors import RenderError
 MAX_DEPTH = 8
 MAX_VALUES = 20_000
 MAX_DIGITS = 40
+# What contents call the types of values.
+KINDS = {
+    "str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "list": "a list", "tuple": "a list",
+    "dict": "a mapping", "NoneType": "nothing",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,12 @@ class Rendered:
     language: str | None = None
     amp: str | None = None
     live: tuple[dict[str, Any], ...] = ()
+
+
+def kind_of(value: Any) -> str:
+    """Return what contents call the type of a value."""
+    name = type(value).__name__
+    return KINDS.get(name, f"a {name}")
 
 
 def plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from jinja2 import filters as jinja
 
 from sojourn.content import speech
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
+from sojourn.content.facts import kind_of
 from sojourn.content.header_text import is_blank
 from sojourn.content.missing import Missing
 from sojourn.content.speech import Speech
@@ -137,7 +138,7 @@ def _text(value: Any) -> str:
         return str(value)
     if isinstance(value, Missing):
         value._fail_with_undefined_error()
-    raise RenderError("a text or number is needed where a list, a mapping or nothing stands")
+    raise RenderError(f"a text or number is needed where {kind_of(value)} stands")
 
 
 def _size(size: int) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jinja2 import Template
 
 from sojourn.content.budget import Run
-from sojourn.content.facts import RenderFacts, plain
+from sojourn.content.facts import KINDS, RenderFacts, plain
 from sojourn.content.fetches import stands_for
 from sojourn.content.header_text import subject_text
 from sojourn.content.holes import Unholed
 from sojourn.content.page import Message, afresh
 from sojourn.content.pages import Pages
+from sojourn.content.sandbox import LINE
 from sojourn.content.source import Source
 from sojourn.content.speech import Speech
 from sojourn.content.translations import base, code
 from sojourn.errors import MissingFact, RenderError, SojournError
+
+MAX_SAID = 150
+TEMPLATES = (".mjml", ".txt", ".html")
+_TYPE = re.compile(r"'?\b(str|int|float|bool|list|tuple|dict|NoneType)\b'?")
 
 
 def run_template(template: Template, values: Mapping[str, Any], run: Run) -> str:
@@ -34,13 +40,40 @@ def run_template(template: Template, values: Mapping[str, Any], run: Run) -> str
             size += len(part)
             run.fits(size)
             parts.append(part)
-    except (SojournError, Unholed):
+    except (MissingFact, Unholed):
+        raise
+    except RenderError as error:
+        raise _placed(error, run) from None
+    except SojournError:
         raise
     except RecursionError:
         raise RenderError(f"{run.content} is nested too deeply to render") from None
     except Exception as error:  # whatever else a template can cause; its words may hold a person's data, so they are not kept
-        raise RenderError(f"{run.content} cannot be rendered ({type(error).__name__})") from None
+        said = f"{type(error).__name__}: {_of_types(str(error))}" if isinstance(error, TypeError | AttributeError) else type(error).__name__
+        raise _placed(RenderError(f"{run.content} cannot be rendered ({said})").with_traceback(error.__traceback__), run) from None
     return "".join(parts)
+
+
+def _of_types(words: str) -> str:
+    """Return what Python says of types that do not fit, in the words of contents; it names no value."""
+    return _TYPE.sub(lambda found: KINDS.get(found[1], found[0]), words)[:MAX_SAID]
+
+
+def _placed(error: RenderError, run: Run) -> RenderError:
+    """Return an error that says in which line of which file it came about; the innermost one, of a block or layout too."""
+    if error.at is not None:
+        return error
+    at: tuple[str, int] | None = None
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename.endswith((*TEMPLATES, LINE)):
+            at = frame.tb_frame.f_code.co_filename, frame.tb_lineno
+        frame = frame.tb_next
+    if at is None:
+        return error
+    placed = RenderError(f"{error}, in {run.place(*at)}")
+    placed.at = at
+    return placed
 
 
 def message_of(

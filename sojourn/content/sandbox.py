@@ -21,6 +21,7 @@ from jinja2.visitor import NodeTransformer
 from sojourn.content.blocks import Block
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.calling import CALLABLE, RECOMMENDED
+from sojourn.content.facts import kind_of
 from sojourn.content.fetches import encoded
 from sojourn.content.filters import allowed
 from sojourn.content.header_text import value_text
@@ -45,6 +46,7 @@ MAX_RANGE = 100
 MAX_NUMBER = 10**15
 _LOOP = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "cycle", "changed"}
 _NO_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # MJML stops at the first of these
+LINE = "<line>"  # the file of a line of the front matter, as an error's traceback calls it
 _TOO_DEEP = "it is nested too deeply; say less in one expression, and include less within one block"
 
 
@@ -75,7 +77,7 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Missing):
         value._fail_with_undefined_error()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RenderError(f"a {type(value).__name__} cannot be shown; show a text or a number")
+        raise RenderError(f"{kind_of(value)} cannot be shown; show a text or a number")
     if isinstance(value, float) and not isfinite(value):
         raise RenderError("a number without end cannot be shown")
     if isinstance(value, float) and value.is_integer() and abs(value) < MAX_NUMBER:
@@ -98,7 +100,7 @@ def _items(context: Context, value: Any) -> Any:
     if isinstance(value, Missing):
         value._fail_with_undefined_error()
     if not isinstance(value, list | tuple | dict | range):
-        raise RenderError(f"cannot loop over a {type(value).__name__}")
+        raise RenderError(f"cannot loop over {kind_of(value)}; loop over a list")
     run = current()
     if run is not None:
         run.step(1 + len(value))
@@ -237,17 +239,17 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
 
     def line(self, source: str, content: str) -> Template:
         """Return a line of a content's front matter as a template."""
-        return Template.from_code(self, self.compile(source, f"{content}.mjml"), self.make_globals(None), None)
+        return Template.from_code(self, self.compile(source, f"{content}.mjml", LINE), self.make_globals(None), None)
 
     def address(self, source: str, content: str) -> Template:
         """Return an address of a content's front matter as a template that encodes each value."""
         tree = encoded(self.parse(source, f"{content}.mjml"))
-        return Template.from_code(self, self.compile(tree, f"{content}.mjml"), self.make_globals(None), None)
+        return Template.from_code(self, self.compile(tree, f"{content}.mjml", LINE), self.make_globals(None), None)
 
     def compile(self, source: Any, name: str | None = None, filename: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Return a template's code; one that Python cannot read to its end is refused as any other that is wrong."""
         try:
-            return super().compile(source, name, filename, *args, **kwargs)
+            return super().compile(source, name, filename or name, *args, **kwargs)
         except (RecursionError, MemoryError):  # the second is what Python's own compiler says of parentheses without end
             raise TemplateSyntaxError(_TOO_DEEP, 1, name, filename) from None
 
@@ -339,7 +341,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         if operator == "+" and isinstance(left, list) and isinstance(right, list):
             return _weigh(context, left + right)
         if operator == "**" or not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise RenderError(f"`{operator}` cannot be used with these values; it takes two numbers")
+            raise RenderError(f"`{operator}` cannot be used with {kind_of(left)} and {kind_of(right)}; it takes two numbers")
         if abs(left) > MAX_NUMBER or abs(right) > MAX_NUMBER:
             raise RenderError(f"a number beyond {MAX_NUMBER:g}")
         if operator in ("/", "//", "%") and right == 0:

@@ -15,6 +15,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_decimal, format_percent, get_currency_precision
 
+from sojourn.content.facts import kind_of
 from sojourn.errors import RenderError
 
 LENGTHS = ("short", "medium", "long", "full")
@@ -104,9 +105,9 @@ def number_of(value: Any, problem: str) -> Decimal:
     try:
         found = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")
     except InvalidOperation:
-        raise RenderError(problem) from None
+        raise RenderError(f"{problem}, not {_called(value)}") from None
     if not found.is_finite() or abs(found) >= _LARGEST:
-        raise RenderError(problem)
+        raise RenderError(f"{problem}, not {f'one beyond {_LARGEST:g}' if found.is_finite() else _called(value)}")
     return found
 
 
@@ -154,4 +155,9 @@ def _moment(value: Any, speech: Speech) -> datetime:
             return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(zone)
         except (ValueError, OverflowError):
             pass
-    raise RenderError("a day or moment is needed, such as 2026-01-05 or 2026-01-05T09:00:00Z")
+    raise RenderError(f"a day or moment is needed, such as 2026-01-05 or 2026-01-05T09:00:00Z, not {_called(value)}")
+
+
+def _called(value: Any) -> str:
+    kind = kind_of(value)
+    return f"{kind} that is none" if kind == "a text" else kind

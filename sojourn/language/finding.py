@@ -51,6 +51,8 @@ class Known:
     purposes: frozenset[str] | None = None
     topics: Mapping[str, str] | None = None  # each with its purpose
     hosts: frozenset[str] | None = None  # that may be asked
+    pictures: frozenset[str] | None = None  # hosts whose pictures an event may bring in, the shop's own first among them
+    home: str = ""  # the shop's own host
 
 
 NOTHING_KNOWN = Known()

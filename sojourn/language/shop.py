@@ -149,6 +149,14 @@ class Connected(Model):
     hosts: tuple[Host, ...] = Field(default=(), max_length=100, description="the hosts, each written out; no other is ever asked")
 
 
+class Pictures(Model):
+    """Whose pictures messages may show, beside the shop's own."""
+
+    hosts: tuple[Host, ...] = Field(
+        default=(), max_length=100, description="hosts of pictures that events and profiles may name, each written out"
+    )
+
+
 class ShopSettings(Model):
     """The shop: who it is, when it may write and how often."""
 
@@ -179,6 +187,9 @@ class ShopSettings(Model):
         description="the purposes that journeys may have, and which need consent; transactional never does",
     )
     connected: Connected = Field(default_factory=Connected, description="the hosts that `fetches` of contents and `call` steps may ask")
+    pictures: Pictures = Field(
+        default_factory=Pictures, description="whose pictures an event or a profile may bring into a message, beside those of `url`"
+    )
     undeclared_events: Undeclared = Field(
         default="accept", description="what becomes of an event that events/ does not declare: accept, flag or quarantine"
     )
