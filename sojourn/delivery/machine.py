@@ -23,12 +23,35 @@ MAX_AGENT = 512
 # Apple's Mail Privacy Protection says this and no more; Gmail's prefetcher says it once more at the end.
 _BARE = "Mozilla/5.0"
 _PROXIES = {"GmailImageProxy", "YahooMailProxy", "HeadlessChrome", "PhantomJS"}
-_MAIL_PROGRAMS = {"Outlook", "Windows Live Mail", "Thunderbird", "Apple Mail", "Lotus Notes", "Airmail", "Postbox", "BlackBerry"}
+# Mail programs and in-app browsers call themselves by names that hold a robot's word, or no system at all.
+_MAIL_PROGRAMS = re.compile(
+    r"\b(?:thunderbird|betterbird|seamonkey|postbox|eudora|(?:microsoft |ms-?)outlook|outlook(?:-|/| express)|"
+    r"windows ?live ?mail|windowsmail|"
+    r"apple mail|applemail|lotus-?notes|(?:ibm|hcl)[ -]notes|airmail|em[ _]?client|the bat!|spark(?:desktop)?/\d|fairemail|"
+    r"k-9 mail|mailspring|nylas|bluemail|bluetooth mail|newton ?mail|edison ?mail|canary ?mail|evolution/|kmail|claws mail|sylpheed|geary|"
+    r"aquamail|mailmate|mailbird|mailbutler|superhuman|shortwave|proton ?mail|tutanota|gyazmail|becky!|foxmail|dreammail|"
+    r"samsung ?email|yahoo ?mail|mymail|mail\.ru|zimbra|roundcube|rainloop|inbox by|notion mail|missive|polymail|myboxer|boxer)",
+    re.IGNORECASE,
+)
+# What readers say that holds a robot's word: a maker, a locale's calendar, a page of an app, a browser of a search engine.
+_READERS = re.compile(
+    r"\bCUBOT\w*|\bROBOT(?=_| Build)|\b[a-z]{2,3}[-_][A-Za-z-]{2,12}@[a-z]+(?:=[a-z]+)?|"
+    r"NAVER\([^()]*\)|\b(?:Daum|Kakao|Naver|Zum)\w*[\w./ ]*search\w*|"
+    r"\bYa(?:ndex)?Search(?:Browser|App)?/?[\w.]*|\bYaApp_\w+/?[\w.]*(?:_search)?|\bEcosia\b[^;()]*|\bGSA/[\d.]+|\bMicrosoftPreview\b|"
+    r"\bSearchCraft|\bBingSapphire\S*|\bbingweb\S*|\bSafari Technology Preview|\bbaiduboxapp\S*|\bquark\w*|\bSogou(?:MSE|Mobile|Search)\S*|"
+    r"\bSeznam\w*[ /]\S*|\bQwant\w*/\S*|\bDuckDuckGo/\d+(?!\S*bot)|\bNewsArticle\S*|\bJsSdk\S*|\bNetType/\S*|\bAgent/\d|"
+    r"\bMicroMessenger\S*|\bCheckers?\b(?= Build)|\bOPR/\S*",
+    re.IGNORECASE,
+)
+_CONSOLES = re.compile(r"PlayStation|Nintendo|Xbox|Web0S|SMART-TV|Roku|AppleTV|Kindle|KAIOS", re.IGNORECASE)  # of which no system is known
+_NO_PROGRAM = re.compile(r"https?:|bot\b|crawl|spider|proxy|preview|scan|fetch", re.IGNORECASE)
 # What no browser says of itself: an address to complain to, or one of these words.
 _ROBOT = re.compile(
-    r"https?:|www\.|@|\+http|bot\b|bot[/_ -]|crawl|spider|scan|preview|fetch|monitor|proxy|headless|lighthouse|prerender"
-    r"|check|valid|index|archiv|search|scrap|feed|rss|curl|wget|powershell|python|java/|httpclient|http-client|okhttp|phantom|synthetic"
-    r"|\bagent\b|analy",
+    r"https?:|\bwww\.|[\w.+-]+@[\w-]+\.[a-z]{2,}|\bat\b[^;)]{0,20}\bdot\b|bot\b|bot[/_ -]|bots"
+    r"|crawl|spider|scan|preview|fetch|monitor|proxy|headless|lighthouse"
+    r"|prerender|check|valid|index|archiv|search|scrap|feed|\brss|curl|wget|powershell|python|java/|httpclient|http-client|okhttp"
+    r"|phantom|synthetic|\bagent\b|[a-z]agent\b|analy|biglotron|httrack|appinsights|siteimprove|dareboost|playwright|selenium|puppeteer"
+    r"|cypress|collapsify|verify|hardenize|scope3|sindup|\bmanus-|optimizer|inspect|audit|probe|uptime|pingdom|gtmetrix|ptst/",
     re.IGNORECASE,
 )
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
@@ -60,6 +83,9 @@ def by_agent(agent: str) -> str | None:
         return "Apple's privacy proxy"
     if agent.endswith(" " + _BARE):
         return "Google's prefetcher"
+    if _MAIL_PROGRAMS.search(agent) and not _NO_PROGRAM.search(agent):
+        return None
+    agent = _READERS.sub("", agent)
     found = ua_parser.parse(agent)
     family = found.user_agent.family if found.user_agent else None
     if family in _PROXIES:
@@ -68,7 +94,7 @@ def by_agent(agent: str) -> str | None:
         return "a crawler"
     if _ROBOT.search(agent):
         return "it says that it is a robot"
-    if found.os is None and family not in _MAIL_PROGRAMS:
+    if found.os is None and not _CONSOLES.search(agent):
         return "no browser or mail program that is known"
     return None
 

@@ -63,6 +63,7 @@ def intake_routes(appender: Appender, settings: IntakeSettings, clock: Clock, sc
     door = _Door(appender, settings, clock, schemas)
     return [
         Route("/v1/{call}", door.take, methods=["POST", "OPTIONS"]),
+        Route("/beacon/v1/{call}", door.beacon, methods=["POST", "OPTIONS"]),
         Route("/v1/projects/{write_key}/settings", door.segment_settings, methods=["GET", "OPTIONS"]),
         Route("/sourceConfig/", door.rudder_settings, methods=["GET", "OPTIONS"]),
         Route("/sourceConfig", door.rudder_settings, methods=["GET", "OPTIONS"]),
@@ -90,8 +91,18 @@ class _Door:
         """Take a call of events."""
         if request.method == "OPTIONS":
             return _preflight(request)
+        return await self._answered(request, _key_of(request))
+
+    async def beacon(self, request: Request) -> Response:
+        """Take a call that a page makes as it goes away: `navigator.sendBeacon` sets no header, so the key stands in the query."""
+        if request.method == "OPTIONS":
+            return _preflight(request)
+        in_query = request.query_params.get("writeKey")
+        return await self._answered(request, _key_of(request) if in_query is None else in_query)
+
+    async def _answered(self, request: Request, key: str | None) -> Response:
         try:
-            return await self._take(request)
+            return await self._take(request, key)
         except _Refused as refused:
             return refused.response
         except ClientDisconnect:
@@ -100,16 +111,15 @@ class _Door:
             log.error("a call failed", error=type(error).__name__)
             return _Refused(503, "something went wrong here; send it again", **{"retry-after": "5"}).response
 
-    async def _take(self, request: Request) -> Response:
+    async def _take(self, request: Request, key: str | None) -> Response:
         name = request.path_params["call"]
         if name not in CALLS:
             raise _Refused(404, f"there is no such call; there are {', '.join(sorted(CALLS))}")
-        header = _key_of(request)
-        if header is not None and not self._knows(header):
+        if key is not None and not self._knows(key):
             raise _unauthorized()
         body = await _body(request)
         call = _read(name, body, self._clock, self._schemas)
-        if header is None and not (call.write_key and self._knows(call.write_key)):
+        if key is None and not (call.write_key and self._knows(call.write_key)):
             raise _unauthorized()
         try:
             with span("intake", events=len(call.envelopes)):

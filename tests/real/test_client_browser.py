@@ -39,6 +39,11 @@ RUDDERSTACK = """
 """
 
 
+RUDDERSTACK_BEACON = RUDDERSTACK.replace(
+    "{ configUrl: HOST }", "{ configUrl: HOST, useBeacon: true, beaconQueueOptions: { flushQueueInterval: 500 } }"
+)
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
@@ -57,7 +62,9 @@ def _website(folder):
 
 
 @pytest.mark.parametrize(
-    ("page", "zones"), [(SEGMENT, {"Europe/Berlin"}), (RUDDERSTACK, {"GMT+0100", "GMT+0200"})], ids=["segment", "rudderstack"]
+    ("page", "zones"),
+    [(SEGMENT, {"Europe/Berlin"}), (RUDDERSTACK, {"GMT+0100", "GMT+0200"}), (RUDDERSTACK_BEACON, {"GMT+0100", "GMT+0200"})],
+    ids=["segment", "rudderstack", "rudderstack by beacon"],
 )
 def test_page_identify_and_track_arrive_from_another_origin(tmp_path, page, zones):
     if not CHROMIUM.exists():

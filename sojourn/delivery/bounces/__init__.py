@@ -5,9 +5,9 @@ fault, by the tables of `phrases` and `status_codes`; `complaints` reads feedbac
 by the same tables.
 """
 
-from sojourn.delivery.bounces.classifying import Reason, classify
+from sojourn.delivery.bounces.classifying import Reason, classify, hard
 from sojourn.delivery.bounces.complaints import Complaint
 from sojourn.delivery.bounces.parts import MAX_MAIL_BYTES
 from sojourn.delivery.bounces.reading import MAX_RECIPIENTS, Bounce, notice, notices, read, read_all
 
-__all__ = ["MAX_MAIL_BYTES", "MAX_RECIPIENTS", "Bounce", "Complaint", "Reason", "classify", "notice", "notices", "read", "read_all"]
+__all__ = ["MAX_MAIL_BYTES", "MAX_RECIPIENTS", "Bounce", "Complaint", "Reason", "classify", "hard", "notice", "notices", "read", "read_all"]

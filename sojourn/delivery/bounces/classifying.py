@@ -19,7 +19,7 @@ from sojourn.delivery.bounces.phrases import ROWS
 from sojourn.delivery.bounces.reasons import Reason
 from sojourn.delivery.bounces.status_codes import STATUS, reason_of, vague
 
-__all__ = ["Reason", "Said", "classify", "said_in"]
+__all__ = ["Reason", "Said", "classify", "hard", "said_in"]
 MAX_TEXT = 4_000
 _CODE = r"(?P<{0}>[245]\.\d{{1,3}}\.\d{{1,3}})(?![\d.]*\d)"
 # Where a code stands that is about the recipient, and not a version, an address or a date: behind a reply, a # or a `status`,
@@ -71,6 +71,21 @@ def classify(status: str = "", diagnostic: str = "", words: str = "") -> tuple[R
     if reason is Reason.UNCLEAR and words:
         reason, code = _by_words(words, code)
     return reason, code or (f"{kind}.0.0" if kind else "")
+
+
+def hard(permanent: bool, *said: object) -> bool:
+    """Tell whether a bounce that a provider calls permanent is the address's fault.
+
+    Args:
+        permanent: whether the provider takes it for one of the address.
+        said: the codes and words of the recipient's server, as far as the provider passes them on: where they say what else
+            was wrong (our sender, our content, a full mailbox), that is believed and not the provider's sum of it.
+    """
+    if not permanent:
+        return False
+    words = " ".join(str(each) for each in said if each not in (None, ""))
+    reason, _ = classify(diagnostic=words)
+    return reason.hard or reason is Reason.UNCLEAR
 
 
 def _by_words(words: str, code: str) -> tuple[Reason, str]:

@@ -13,6 +13,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from sojourn.delivery.bounces import hard
 from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import Klass, Limits, Receipt, Together
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings, named, split_headers
@@ -113,7 +114,7 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
         at=unix(epoch) or unix(event.get("ts_event")),
         send_key=key_in(f"{custom}@") or key_in(message_id),
         message_id=message_id.strip("<>") or None,
-        hard=what in HARD,
+        hard=hard(what in HARD, event.get("reason")),
         robot="Brevo says that a proxy opened it" if "proxy" in what else None,
         agent=str(event.get("user_agent") or ""),
         url=str(event.get("link") or "") or None,

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from sojourn.delivery.bounces import hard
 from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought, Together
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings
@@ -131,7 +132,7 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
         at=unix(event.get("ts")),
         send_key=as_key(mapping(message.get("metadata")).get(KEY)),
         message_id=str(event.get("_id") or message.get("_id") or "") or None,
-        hard=event["event"] == "hard_bounce",
+        hard=hard(event["event"] == "hard_bounce", message.get("diag")),
         robot="Mailchimp says: Robot" if agent.get("type") == "Robot" else None,
         agent=str(event.get("user_agent") or ""),
         url=str(event.get("url") or "") or None,

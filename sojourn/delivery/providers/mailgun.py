@@ -15,6 +15,8 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from sojourn.delivery.bounces import classify
+from sojourn.delivery.bounces.status_codes import reason_of
 from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought, Together
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider
@@ -105,6 +107,7 @@ def _notice(event: dict[str, Any], token: str) -> Notice:
     # Without an enhanced-code of its own the server's words may begin with one: a plain 550 would say "no such mailbox" for it.
     enhanced = _ENHANCED.match(str(status.get("message") or ""))
     code = status.get("enhanced-code") or (enhanced[0] if enhanced else status.get("code"))
+    words = str(status.get("message") or status.get("description") or "")
     client_type = str(client.get("client-type") or "")
     return Notice(
         id=f"{event['id']} {event.get('timestamp')}" if event.get("id") else digest(event),
@@ -113,7 +116,7 @@ def _notice(event: dict[str, Any], token: str) -> Notice:
         at=unix(event.get("timestamp")),
         send_key=as_key(mapping(event.get("user-variables")).get(KEY)),
         message_id=str(mapping(mapping(event.get("message")).get("headers")).get("message-id") or "") or None,
-        hard=kind is Kind.BOUNCED and not refused_here and _of_the_address(code),
+        hard=kind is Kind.BOUNCED and not refused_here and _of_the_address(code, words),
         robot=f"Mailgun says: {word(client_type)}" if client.get("bot") or (client_type and client_type not in PEOPLES) else None,
         agent=str(client.get("user-agent") or ""),
         url=str(event.get("url") or "") or None,
@@ -121,10 +124,12 @@ def _notice(event: dict[str, Any], token: str) -> Notice:
     )
 
 
-def _of_the_address(code: Any) -> bool:
-    """Tell whether a permanent failure is the address's: 5.1.x, 5.2.1 and plain 550, 551, 553; 605 is Mailgun's own list."""
+def _of_the_address(code: Any, words: str) -> bool:
+    """Tell whether a permanent failure is the address's: by the words as mails are, without any by the code; 605 is its own list."""
     text = str(code or "")
-    return text.startswith("5.1.") or text in ("5.2.1", "550", "551", "553", "605")
+    if words and text != "605":
+        return classify(text, f"{text} {words}")[0].hard
+    return (text.startswith("5.1.") and reason_of(text).hard) or text in ("5.2.1", "550", "551", "553", "605")
 
 
 def _make(given: Given) -> Mailgun:

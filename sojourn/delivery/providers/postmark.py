@@ -13,6 +13,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from sojourn.delivery.bounces import hard
 from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings, mailbox, split_headers
@@ -92,8 +93,10 @@ class PostmarkHook:
 
 
 def _notice(event: dict[str, Any], kind: Kind, at: Any, **more: Any) -> Notice:
-    key = as_key(mapping(event.get("Metadata")).get(KEY))
-    return Notice(digest(event), kind, iso(at), key, str(event.get("MessageID") or "") or None, **more)
+    key, message_id = as_key(mapping(event.get("Metadata")).get(KEY)), str(event.get("MessageID") or "") or None
+    # Told once by a webhook of its own and once by that of suppressions: by one name it counts once.
+    once = message_id and (kind is Kind.COMPLAINED or more.get("hard"))
+    return Notice(digest([message_id, kind]) if once else digest(event), kind, iso(at), key, message_id, **more)
 
 
 def _delivery(event: dict[str, Any]) -> list[Notice]:
@@ -110,7 +113,7 @@ def _bounce(event: dict[str, Any]) -> list[Notice]:
         return [_notice(event, Kind.DROPPED, event.get("BouncedAt"), code=word(what))]
     if what in NO_BOUNCE:
         return [_notice(event, Kind.DEFERRED, event.get("BouncedAt"), code=word(what))]
-    return [_notice(event, Kind.BOUNCED, event.get("BouncedAt"), hard=what in HARD, code=word(what))]
+    return [_notice(event, Kind.BOUNCED, event.get("BouncedAt"), hard=hard(what in HARD, event.get("Details")), code=word(what))]
 
 
 def _complaint(event: dict[str, Any]) -> list[Notice]:
@@ -118,16 +121,20 @@ def _complaint(event: dict[str, Any]) -> list[Notice]:
 
 
 def _subscription(event: dict[str, Any]) -> list[Notice]:
-    """Only what the recipient did by hand: for a bounce or a complaint Postmark tells of those themselves.
+    """Why Postmark sends no more, or does again: a bounce or a complaint, whose own webhook may not be set up, or what the reader did.
 
-    What the shop or Postmark takes off its list (`Customer`, `Admin`) says nothing of the reader's wish.
+    What the shop or Postmark puts on its list or takes off it (`Customer`, `Admin`) says nothing of the reader's wish.
     """
+    stops, why, at = event.get("SuppressSending"), event.get("SuppressionReason"), event.get("ChangedAt")
+    if stops is True and why == "HardBounce":
+        return [_notice(event, Kind.BOUNCED, at, hard=True, code=word(why))]
+    if stops is True and why == "SpamComplaint":
+        return [_notice(event, Kind.COMPLAINED, at, code=word(why))]
     if event.get("Origin") != "Recipient":
         return []
-    if event.get("SuppressSending") is False:
-        return [_notice(event, Kind.RESUBSCRIBED, event.get("ChangedAt"))]
-    unsubscribed = event.get("SuppressSending") is True and event.get("SuppressionReason") == "ManualSuppression"
-    return [_notice(event, Kind.UNSUBSCRIBED, event.get("ChangedAt"))] if unsubscribed else []
+    if stops is False:
+        return [_notice(event, Kind.RESUBSCRIBED, at)]
+    return [_notice(event, Kind.UNSUBSCRIBED, at)] if stops is True and why == "ManualSuppression" else []
 
 
 def _make(given: Given) -> Postmark:

@@ -12,6 +12,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from sojourn.delivery.bounces import classify, hard
 from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import KEY, Klass, Limits, Receipt, Together
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, Meanings, mailbox, split_headers
@@ -122,11 +123,20 @@ def _notice(event: dict[str, Any], kind: Kind, event_id: str) -> Notice:
         at=iso(event.get("created_at")),
         send_key=as_key(mapping(data.get("tags")).get(KEY)),
         message_id=str(data.get("email_id") or "") or None,
-        hard=kind is Kind.BOUNCED and bounce.get("type") == "Permanent" and bounce.get("subType") != "Suppressed",
+        hard=kind is Kind.BOUNCED and _hard(bounce),
         agent=str(click.get("userAgent") or opened.get("userAgent") or ""),
         url=str(click.get("link") or "") or None,
         code=word(bounce.get("subType")) or word(bounce.get("type")) or word(mapping(data.get("failed")).get("reason")),
     )
+
+
+def _hard(bounce: dict[str, Any]) -> bool:
+    """Tell whether a bounce is the address's fault; an older form has a sentence and no type."""
+    words = " ".join(str(bounce.get(name) or "") for name in ("message", "diagnosticCode"))
+    if str(bounce.get("subType") or "").endswith("Suppressed") or "suppression list" in words:
+        return False  # it was not tried
+    permanent = bounce.get("type") == "Permanent" if bounce.get("type") else "hard bounce" in words.lower()
+    return hard(permanent, words) or (not bounce.get("type") and classify(diagnostic=words)[0].hard)
 
 
 def _make(given: Given) -> Resend:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from sojourn.delivery.bounces import hard
 from sojourn.delivery.message import Message
 from sojourn.delivery.providers.base import KEY, Limits, Receipt, Sought, Together
 from sojourn.delivery.providers.http import TOTAL_SECONDS, HttpProvider, named, split_headers
@@ -145,7 +146,7 @@ def _notice(event: dict[str, Any], kind: Kind) -> Notice:
         at=unix(event.get("timestamp")),
         send_key=as_key(event.get(KEY)) or key_in(event.get("smtp-id")),  # our Message-ID, where the domain is verified
         message_id=str(event.get("sg_message_id") or "").strip().partition(".")[0] or None,
-        hard=kind is Kind.BOUNCED and not blocked and str(event.get("status") or "5").startswith("5"),
+        hard=not blocked and hard(kind is Kind.BOUNCED, event.get("status"), event.get("reason")),
         robot="SendGrid says that a machine opened it" if event.get("sg_machine_open") is True else None,
         agent=str(event.get("useragent") or ""),
         url=str(event.get("url") or "") or None,

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from sojourn.delivery.bounces import hard
 from sojourn.delivery.message import Message, to_bytes
 from sojourn.delivery.providers.answers import AnswerWindow
 from sojourn.delivery.providers.base import KEY, UNKEYED, Klass, Limits, Receipt
@@ -211,7 +212,8 @@ class SesHook:
 def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], key: Any, sns_id: str) -> Notice:
     about = mapping(event.get(_PLACES.get(what, "")))
     recipients = about.get("bouncedRecipients")
-    status = mapping(recipients[0]).get("status") if isinstance(recipients, list) and recipients else None
+    first = mapping(recipients[0]) if isinstance(recipients, list) and recipients else {}
+    status = first.get("status")
     if about.get("complaintFeedbackType") in _NO_COMPLAINTS:
         kind = Kind.ACCEPTED  # whoever reports of it has it, and that is all
     if kind is Kind.UNSUBSCRIBED and _opted_in(about):
@@ -223,7 +225,7 @@ def _notice(event: dict[str, Any], what: str, kind: Kind, mail: dict[str, Any], 
         at=iso(about.get("timestamp")) or iso(mail.get("timestamp")),
         send_key=as_key(key),
         message_id=str(mail.get("messageId") or "") or None,
-        hard=kind is Kind.BOUNCED and about.get("bounceType") == "Permanent" and not suppressed,
+        hard=not suppressed and hard(kind is Kind.BOUNCED and about.get("bounceType") == "Permanent", status, first.get("diagnosticCode")),
         agent=str(about.get("userAgent") or ""),
         url=str(about.get("link") or "") or None,
         code=word(status) or next((word(about[name]) for name in _CODES if about.get(name)), None),

@@ -124,7 +124,8 @@ def _accept(conn: Connection, send: SendRow, notice: Notice, at: datetime) -> No
 
 def _engaged(conn: Connection, send: SendRow, notice: Notice, at: datetime) -> None:
     """Keep an open or a click among those that we hear of ourselves: a burst of robots shows across both."""
-    because = notice.robot or machine.by_agent((notice.agent or "")[: machine.MAX_AGENT])
+    agent = (notice.agent or "")[: machine.MAX_AGENT].strip()
+    because = notice.robot or (machine.by_agent(agent) if agent else None)  # a provider that passes none on says nothing by it
     kind = settling.CLICK if notice.kind is Kind.CLICKED else settling.OPEN
     position = None
     if notice.url:

@@ -9,6 +9,7 @@ from delivery_world import NOON, DeliveryWorld
 from httpx import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from starlette.applications import Starlette
 
 from sojourn.clock import VirtualClock
@@ -18,9 +19,11 @@ from sojourn.delivery.engagement import Engagement
 from sojourn.delivery.ledger import State
 from sojourn.delivery.outcomes import Accepted, Unclear
 from sojourn.delivery.providers.memory import Memory
-from sojourn.delivery.webhooks.base import Kind
+from sojourn.delivery.webhooks.base import Kind, Notice
 from sojourn.delivery.webhooks.bounce_mail import BounceMail
 from sojourn.delivery.webhooks.door import WebhookDoor
+from sojourn.delivery.webhooks.taking import take
+from sojourn.store.tables import engagements
 
 SECRET = "the secret of the shop, which is long enough"
 TOKEN = "a token of many letters"
@@ -178,3 +181,12 @@ async def test_a_forged_bounce_changes_nothing(town: DeliveryWorld) -> None:
     assert await post(town, report(town.key, address="someone@else.example")) == (200, [])
     assert listed(town) is None
     assert town.db.write_now(ledger.load, town.key).state is State.CLAIMED
+
+
+@pytest.mark.parametrize(("agent", "robot"), [(None, False), ("", False), ("  ", False), ("Googlebot/2.1", True)])
+def test_an_open_whose_provider_passes_on_no_agent_is_not_a_robots_for_that(town: DeliveryWorld, agent: str | None, robot: bool) -> None:
+    town.db.write_now(sending.settle, town.key, Accepted("id"), NOON, 1)
+    opened = Notice("1", Kind.OPENED, NOON + timedelta(minutes=1), town.key, agent=agent)
+    town.db.write_now(take, Memory().name, [opened], NOON + timedelta(minutes=2), SECRET, lambda _conn, _event: None)
+    because = town.db.read_now(lambda conn: conn.execute(select(engagements.c.machine)).scalar_one())
+    assert (because is not None) is robot

@@ -166,3 +166,77 @@ async def test_a_delay_is_told_with_its_own_moment_and_not_the_mails() -> None:
     event["mail"]["timestamp"] = "2026-03-02T11:00:00.000Z"
     notice = await from_sns(event)
     assert (notice.kind, notice.at, notice.code) == (Kind.DEFERRED, NOON, "MailboxFull")
+
+
+# -- One classification for all of them ----------------------------------------------------------
+
+# What a recipient's server said, and whether it says that the address does not exist.
+SERVERS_WORDS = [
+    ("550 5.1.1 The email account that you tried to reach does not exist.", True),
+    ("550 no such user here", True),
+    ("550 5.7.1 Message rejected due to poor reputation", False),
+    ("552 5.2.2 The email account that you tried to reach is over quota", False),
+    ("550 5.1.8 Sender address rejected: Domain not found", False),
+    ("550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy", False),
+    ("550 Sender verify failed", False),
+]
+
+
+def says(name: str, words: str) -> Any:
+    """Return what puts a server's words where a provider passes them on."""
+    status = words.split(" ")[1] if words[4:5].isdigit() and words[5:6] == "." else ""
+    return {
+        "sendgrid": lambda event: event.update({"reason": words, "status": status or "5.0.0", "type": "bounce"}),
+        "mailgun": lambda event: event.update({"delivery-status": {"code": 550, "message": words}, "severity": "permanent"}),
+        "postmark": lambda event: event.update({"Details": f"smtp;{words}"}),
+        "resend": lambda event: event["data"].update({"bounce": {"type": "Permanent", "diagnosticCode": [f"smtp; {words}"]}}),
+        "brevo": lambda event: event.update({"reason": words}),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["sendgrid", "mailgun", "postmark", "resend", "brevo"])
+async def test_what_the_recipients_server_said_decides_whoever_passes_it_on(name: str) -> None:
+    found = {words: (await read(name, HARD, says(name, words))).hard for words, _ in SERVERS_WORDS}
+    assert found == dict(SERVERS_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("why", "kind", "hard"),
+    [("HardBounce", Kind.BOUNCED, True), ("SpamComplaint", Kind.COMPLAINED, False), ("ManualSuppression", Kind.UNSUBSCRIBED, False)],
+)
+async def test_why_postmark_sends_no_more_is_heard(why: str, kind: Kind, hard: bool) -> None:
+    signer = SIGNERS["postmark"]
+    said = {
+        "RecordType": "SubscriptionChange", "MessageID": "00000000-0000-0000-0000-000000000001", "ServerID": 1, "MessageStream": "outbound",
+        "ChangedAt": "2026-03-02T12:00:00Z", "Recipient": "ann@example.com", "Origin": "Recipient", "SuppressSending": True,
+        "SuppressionReason": why, "Tag": "", "Metadata": {"send_key": KEY},
+    }  # fmt: skip
+    body = json.dumps(said).encode()
+    (notice,) = await signer.hook().read(Posted("", signer.sign(body, NOON), body), NOON)
+    assert (notice.kind, notice.hard, notice.send_key) == (kind, hard, KEY)
+    lifted = json.dumps(said | {"SuppressSending": False, "Origin": "Admin"}).encode()
+    assert await signer.hook().read(Posted("", signer.sign(lifted, NOON), lifted), NOON) == []
+
+
+async def test_a_hard_bounce_that_postmark_tells_twice_is_one() -> None:
+    bounce = await read("postmark", HARD)
+    signer = SIGNERS["postmark"]
+    event = json.loads(signer.body(HARD, KEY, NOON, 1))
+    said = {"RecordType": "SubscriptionChange", "MessageID": event["MessageID"], "SuppressSending": True, "SuppressionReason": "HardBounce"}
+    body = json.dumps(said).encode()
+    (change,) = await signer.hook().read(Posted("", signer.sign(body, NOON), body), NOON)
+    assert change.id == bounce.id
+
+
+@pytest.mark.parametrize(
+    ("bounce", "hard"),
+    [
+        ({"message": "The recipient's email provider sent a hard bounce message, but didn't specify the reason."}, True),
+        ({"message": "550 5.1.1 user unknown"}, True), ({"message": "The mailbox is full"}, False), ({"message": "It bounced."}, False),
+        ({"message": "On the suppression list, for it has a recent history of producing hard bounces."}, False), ({}, False),
+        ({"type": "Transient", "message": "550 5.1.1 user unknown"}, False), ({"type": "Permanent", "subType": "Suppressed"}, False),
+    ],
+)  # fmt: skip
+async def test_a_bounce_of_resends_without_a_type_is_told_by_its_words(bounce: dict[str, Any], hard: bool) -> None:
+    notice = await read("resend", HARD, lambda event: event["data"].update({"bounce": bounce}))
+    assert (notice.kind, notice.hard) == (Kind.BOUNCED, hard)

@@ -176,3 +176,37 @@ async def test_rudderstacks_browser_library_is_told_its_source_is_enabled(door):
     assert answer.json()["source"]["enabled"] is True
     assert (await door.client.get("/sourceConfig/", params={"writeKey": "nobody"})).status_code == 401
     assert (await door.client.get("/sourceConfig/", headers=basic(KEY))).status_code == 200
+
+
+async def beacon(door, content, query=f"writeKey={KEY}", headers=None, call="batch"):
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return await door.client.post(f"/beacon/v1/{call}?{query}", content=body, headers={"content-type": "text/plain", **(headers or {})})
+
+
+async def test_what_a_page_sends_as_it_goes_away_is_taken_with_the_key_in_the_query(door):
+    answer = await beacon(door, {"batch": [{**TRACK, "type": "track"}]}, headers={"origin": "https://shop.example"})
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert door.log() == ["m1"]
+    preflight = await door.client.options("/beacon/v1/batch", headers={"access-control-request-headers": "content-type"})
+    assert (preflight.status_code, preflight.headers["access-control-allow-headers"]) == (204, "content-type")
+
+
+@pytest.mark.parametrize("query", ["writeKey=wrong_key_123", "writeKey=", "", "write_key=" + KEY])
+async def test_a_beacon_without_a_known_key_is_401_and_leaves_nothing(door, query):
+    assert (await beacon(door, {"batch": [{**TRACK, "type": "track"}]}, query)).status_code == 401
+    assert door.log() == []
+
+
+async def test_a_beacon_has_the_bounds_of_every_call(door):
+    assert (await beacon(door, b"x" * (MAX_BODY_BYTES + 1))).status_code == 413
+    assert (await beacon(door, b"no json")).status_code == 400
+    assert (await beacon(door, TRACK, call="nothing")).status_code == 404
+    assert (await beacon(door, {"batch": [{**TRACK, "type": "track"}], "writeKey": "wrong_key_123"})).status_code == 200
+    assert (await door.client.get(f"/beacon/v1/batch?writeKey={KEY}")).status_code == 405
+
+
+async def test_only_a_beacons_key_is_read_from_the_query(door):
+    answer = await door.client.post(f"/v1/track?writeKey={KEY}", content=json.dumps(TRACK).encode())
+    assert answer.status_code == 401
+    assert door.log() == []
