@@ -39,12 +39,13 @@ def write_history(
         new_id: gives the ids of new profiles.
     """
     base = _FIRST + import_id * _ROWS_OF_A_FILE
-    rows = [InboundRow(base + position, envelope) for position, envelope in events]
+    once = {envelope.message_id: (position, envelope) for position, envelope in reversed(events)}  # the first of those with one id
+    rows = [InboundRow(base + position, envelope) for position, envelope in sorted(once.values(), key=lambda one: one[0])]
     absorbed = absorb(connection, rows, now, new_id, rules=policy.rules, identity=policy.identity, secret=policy.secret)
     note_violations(connection, [one.envelope for one in absorbed if one.is_new])
     written = Written(profile_ids=list(dict.fromkeys(one.profile_id for one in absorbed)))
     written.new = sum(one.is_new for one in absorbed)
-    written.known = len(absorbed) - written.new
+    written.known = len(events) - written.new
     return written
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,12 +24,13 @@ from sojourn.bulk.files import fingerprint, format_of
 from sojourn.bulk.history import write_history, write_live
 from sojourn.bulk.mapping import Kind, Layout
 from sojourn.bulk.ordering import Order
-from sojourn.bulk.people import Written, known_keys, write_people
+from sojourn.bulk.people import Written, write_people
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.preparing import Prepared
 from sojourn.bulk.problems import UnreadableFile
 from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
 from sojourn.bulk.records import Origin
+from sojourn.bulk.rehearsing import Rehearsal
 from sojourn.bulk.rows import Place, Row
 from sojourn.clock import monotonic
 from sojourn.customers.segments import due
@@ -63,6 +65,7 @@ class Told:
         resumed: rows that an earlier run had settled.
         finished: whether all of it is done.
         read: bytes of the file read.
+        refused: how often each trait of the people of this run was not taken, such as an e-mail that is none.
     """
 
     rows: int = 0
@@ -72,6 +75,7 @@ class Told:
     resumed: int = 0
     finished: bool = False
     read: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 class Import:
@@ -123,17 +127,18 @@ class Import:
         """Read all of it, write nothing, and return what would happen."""
         origin = Origin(self.content, self.order.as_of or self.now(), self.now(), self.order.as_of is not None)
         reader = Reader(self.order, self.format, Place(), origin, self.policy)
+        rehearsal = Rehearsal(self.policy.identity)
         for page in _pages(iter(reader), lambda: LARGEST_PAGE):
             for row, reason in page.refused:
                 refused(row, reason)
-            if page.people:
-                known = self.database.read_now(known_keys, [key for one in page.people for key in one.keys])
-                self.told.known += sum(not known.isdisjoint(one.keys) for one in page.people)
-            self.told.new += len(page.good)
+            new = self.database.read_now(rehearsal.new_people, page.people) if page.people else 0
+            new += self.database.read_now(rehearsal.new_events, [envelope for _, envelope in page.events]) if page.events else 0
+            self.told.new += new
+            self.told.known += len(page.good) - new
+            self.told.refused.update(page.values_refused)
             self.told.errors += len(page.refused)
             self.told.rows, self.told.read = page.place.rows, reader.read
             self._advanced(self.told)
-        self.told.new -= self.told.known
         return self.told
 
     # -- with ----------------------------------------------------------------------------------------
@@ -186,6 +191,7 @@ class Import:
         self._size = _next_size(self._size, len(came.page.good), came.seconds)
         self._hopeful = came.written.known == 0
         self.told.rows, self.told.read = came.page.place.rows, came.read
+        self.told.refused.update(came.page.values_refused)
         self.told.new += came.written.new
         self.told.known += came.written.known
         self._advanced(self.told)
@@ -306,6 +312,11 @@ class _Page:
     def people(self) -> list[Prepared]:
         """The people among the rows."""
         return [item for item in self.good if isinstance(item, Prepared)]
+
+    @property
+    def values_refused(self) -> Counter[str]:
+        """How often each trait of the people among the rows is not taken."""
+        return Counter(trait for one in self.people for trait in one.refused)
 
     @property
     def events(self) -> list[tuple[int, Envelope]]:

@@ -39,6 +39,7 @@ class Prepared(NamedTuple):
         contested: something of it can be refused, or is more than its own person's: intake itself must see to it.
         profile: the row of `profiles`.
         consents: the rows of `consents`.
+        refused: the traits that are not taken.
     """
 
     record: dict[str, Any]
@@ -48,6 +49,7 @@ class Prepared(NamedTuple):
     contested: bool
     profile: tuple[Any, ...]
     consents: list[tuple[Any, ...]]
+    refused: tuple[str, ...] = ()
 
 
 def prepare(record: dict[str, Any], line: int, position: int, origin: Origin, policy: Policy, new_id: Callable[[], str]) -> Prepared:
@@ -127,9 +129,9 @@ def _by_learning(record: dict[str, Any], line: int, position: int, origin: Origi
     first = row.calls[0].time
     profile = Profile(new_id(), first, first)
     said: list[dict[str, Any]] = []
-    refused = False
+    refused: dict[str, None] = {}
     for call in row.calls:
-        refused |= bool(learn(profile, call, origin.now, policy.rules, is_new=True).refused)
+        refused.update(dict.fromkeys(trait for trait, _ in learn(profile, call, origin.now, policy.rules, is_new=True).refused))
         if consent.CONSENT_TRAIT in call.traits or "consent" in call.context:
             words = consent.said_by(call.kind, call.name, call.traits, call.properties, call.context, call.anonymous_id)
             for one in words:
@@ -141,9 +143,10 @@ def _by_learning(record: dict[str, Any], line: int, position: int, origin: Origi
         to_micros(profile.first_seen), to_micros(profile.last_seen),
     )  # fmt: skip
     keys = named_by(row)
-    contested = refused or bool(profile.tallies) or any(call.kind == "alias" for call in row.calls) or _contested(keys, policy.identity)
+    aliased = any(call.kind == "alias" for call in row.calls)
+    contested = bool(refused) or bool(profile.tallies) or aliased or _contested(keys, policy.identity)
     micros = {key: to_micros(since) for key, since in keys.items()}
-    return Prepared(record, line, position, micros, contested, values, [_consent(one) for one in said])
+    return Prepared(record, line, position, micros, contested, values, [_consent(one) for one in said], tuple(refused))
 
 
 def named_by(row: PersonRow) -> dict[Key, datetime]:

@@ -5,10 +5,9 @@ Memory stays bounded: one row of CSV or JSONL, one batch of a Parquet file.
 
 from __future__ import annotations
 
-import csv
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import Any, NamedTuple, Protocol
 
 from sojourn.bulk.files import Format, Source
 from sojourn.bulk.problems import BadRow, UnreadableFile
+from sojourn.csv_reader import BOM, CsvReader, NotCsv, any_line_end, refuse_wide
 from sojourn.errors import BadEvent
 from sojourn.intake.envelope import MAX_EVENT_BYTES
 from sojourn.intake.strict import fault, read_json
 
 _BATCH = 2_000
 _LONGEST_LINE = MAX_EVENT_BYTES * 4  # more than a cell of the csv module may have; longer than any row that is taken
-_DELIMITERS = ",;\t|"
 _TOO_LONG = f"longer than {MAX_EVENT_BYTES} bytes; an event or a profile has at most so many"
 
 
@@ -86,26 +85,22 @@ class _Lines:
     def __init__(self, path: Path, place: Place) -> None:
         self.path, self.place = path, place
         self.source = Source(path, place.offset)
-        self.fault = ""  # of the lines since it was last emptied
+        self._stream = any_line_end(self.source.stream)
+        self.left_out = 0  # bytes of lines far too long
 
-    def __iter__(self) -> Iterator[str]:
-        while line := self.take():
-            if b"\0" in line:
-                self.fault = "holds a NUL character"
-            try:
-                yield line.decode()
-            except UnicodeDecodeError:
-                self.fault = "is not UTF-8"
-                yield line.decode(errors="replace")
+    def raw(self) -> Iterator[bytes]:
+        """Return the lines as they stand there, each with its end."""
+        return iter(self.take, b"")
 
     def take(self) -> bytes:
         """Return the next line; empty at the end. One far too long is cut, and its rest left out."""
         try:
-            line = part = self.source.stream.readline(_LONGEST_LINE)
+            line = part = self._stream.readline(_LONGEST_LINE)
             self.place.offset += len(part)
             while len(part) == _LONGEST_LINE and not part.endswith(b"\n"):
-                part = self.source.stream.readline(_LONGEST_LINE)
+                part = self._stream.readline(_LONGEST_LINE)
                 self.place.offset += len(part)
+                self.left_out += len(part)
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableFile(f"{self.path.name} cannot be read past line {self.place.line}: {error}") from None
         self.place.line += bool(line)
@@ -134,6 +129,9 @@ class _JsonRows:
 
     def _row(self, line: bytes) -> Row:
         number = self.place.line
+        if number == 1:
+            _refuse_wide(line, self._lines.path)
+            line = line.removeprefix(BOM)
         if len(line) > MAX_EVENT_BYTES:
             return Row(number, None, _TOO_LONG)
         try:
@@ -149,27 +147,29 @@ class _JsonRows:
         return Row(number, value)
 
 
+def _refuse_wide(begin: bytes, path: Path) -> None:
+    try:
+        refuse_wide(begin)
+    except NotCsv as error:
+        raise UnreadableFile(f"{path.name}: {error}") from None
+
+
 class _CsvRows:
     textual, regular = True, True
 
     def __init__(self, path: Path, place: Place, delimiter: str | None) -> None:
         self.place = place
-        begin = Place()
-        head = _Lines(path, begin)
+        head = _Lines(path, Place())
         with head.source:
-            first = head.take()
+            reader = CsvReader(head.raw(), delimiter, limit=MAX_EVENT_BYTES)
             try:
-                text = first.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                raise UnreadableFile(f"{path.name}: its header is not UTF-8; save the file as UTF-8") from None
-            if not text.strip():
-                raise UnreadableFile(f"{path.name}: its first line must name the columns")
-            self._delimiter = delimiter or max(_DELIMITERS, key=text.count)
-            more = (line for line in head)
-            self._header = next(csv.reader(_chain(text, more), delimiter=self._delimiter, strict=True))
-        if place.offset < begin.offset:
-            place.offset, place.line = begin.offset, begin.line
-        self._lines = _Lines(path, place)
+                begin = reader.header()
+            except NotCsv as error:
+                raise UnreadableFile(f"{path.name}: {error}") from None
+        self._delimiter, self._header = reader.delimiter, begin.cells or []
+        if place.offset < begin.size:
+            place.offset, place.line = begin.size, begin.lines
+        self._lines = _Lines(path, replace(place))
         twice = next((name for i, name in enumerate(self._header) if name in self._header[:i]), None)
         if twice is not None:
             raise UnreadableFile(f"{path.name}: two columns have the name {twice!r}; rename one")
@@ -181,32 +181,19 @@ class _CsvRows:
         return self._lines.source.read_of_file()
 
     def __iter__(self) -> Iterator[Row]:
-        header, width, lines = self._header, len(self._header), self._lines
-        reader = csv.reader(iter(lines), delimiter=self._delimiter, strict=True)
-        while True:
-            began, at = self.place.line + 1, self.place.offset
-            reason = ""
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                cells, reason = [""], f"is not CSV: {error}"
-            if not cells:
-                continue
-            self.place.rows += 1
-            if lines.fault:
-                lines.fault, reason = "", reason or lines.fault
-            elif self.place.offset - at > MAX_EVENT_BYTES:
-                reason = reason or _TOO_LONG
-            elif not reason and len(cells) != width:
-                reason = f"has {len(cells)} cells; the header has {width}"
-            yield Row(began, None, reason) if reason else Row(began, dict(zip(header, cells, strict=True)))
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+        header, place, left_out = self._header, self.place, 0
+        for record in CsvReader(self._lines.raw(), self._delimiter, len(header), place.line, MAX_EVENT_BYTES):
+            place.offset += record.size + self._lines.left_out - left_out
+            left_out = self._lines.left_out
+            place.line += record.lines
+            if record.cells is not None and not record.cells:
+                continue  # a blank line
+            place.rows += 1
+            reason = _TOO_LONG if record.size > MAX_EVENT_BYTES else record.reason
+            if reason or record.cells is None:
+                yield Row(record.line, None, reason)
+            else:
+                yield Row(record.line, dict(zip(header, record.cells, strict=True)))
 
 
 class _ParquetRows:

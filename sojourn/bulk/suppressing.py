@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from sojourn.csv_reader import NotCsv, read_table
 from sojourn.customers.suppression import PAGE, STRENGTH, Reason, suppress_all
 from sojourn.errors import SojournError
 from sojourn.language import email_address
@@ -94,23 +95,24 @@ def import_file(
 
 def _rows(path: Path, now: datetime) -> Iterator[tuple[str, Reason, datetime] | _Wrong]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(line[:MAX_LINE] for line in file)
-            first = next(reader, None)
-            if first is None:
-                return
-            names = [name.strip().lower() for name in first]
+        with path.open("rb") as raw:
+            columns, records = read_table(raw, limit=MAX_LINE)
+            names = [name.strip().lower() for name in columns]
             column = next((names.index(name) for name in ADDRESS_COLUMNS if name in names), None)
             if column is None and (len(names) > 1 or "@" not in names[0]):
                 raise SojournError(f"{path.name} has no column of addresses; its first line has to name one: {', '.join(ADDRESS_COLUMNS)}")
             places = {name: i for i, name in enumerate(names)} if column is not None else {}
             if column is None:
-                yield _read(first, 0, places, 1, now)
-            for row in reader:
-                if row:
-                    yield _read(row, column or 0, places, reader.line_num, now)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SojournError(f"{path.name} cannot be read ({type(error).__name__}); write a CSV in UTF-8") from None
+                yield _read(columns, 0, places, 1, now)
+            for record in records:
+                if record.cells is None:
+                    yield _Wrong(record.line, record.reason, "")
+                else:
+                    yield _read(record.cells, column or 0, places, record.line, now)
+    except NotCsv as error:
+        raise SojournError(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise SojournError(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def check_address(text: str) -> None:

@@ -143,6 +143,11 @@ def _import(
             console.print("Stopped. What was read is kept; the same command goes on from there.", highlight=False)
             raise typer.Exit(130) from None
     console.print(_sentence(order, told, monotonic() - began, dry_run), highlight=False)
+    if told.refused:
+        what = ", ".join(f"{trait} {count:,}" for trait, count in told.refused.most_common())
+        shown = "" if dry_run else "; `sojourn profile ID` says of each person which and why"
+        text = f"{told.refused.total():,} values {'would not be' if dry_run else 'were not'} taken: {what}{shown}"
+        console.print(text, style="yellow", highlight=False, markup=False)
     if told.errors and not dry_run:
         console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
 

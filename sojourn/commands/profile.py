@@ -41,6 +41,7 @@ def _card(person: ProfileView) -> Table:
         "known as": ", ".join(f"{found.value} ({found.kind})" for found in person.identifiers),
         "merged from": ", ".join(person.merged),
         "traits": ", ".join(f"{name}={_shown(name, value)}" for name, value in sorted(person.traits.items())),
+        "not taken": ", ".join(f"{found.trait}: {found.reason} ({moment(found.at)})" for found in person.refused),
         "zone, locale": " ".join(found for found in (person.zone, person.locale) if found),
         "consent": "\n".join(_consent(one) for one in person.consents),
         "segments": ", ".join(f"{found.segment} (since {moment(found.since)})" for found in person.segments),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from sqlalchemy import Connection
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.reading import DataDir, moment
 from sojourn.commands.segment_shop import AT_ONCE, Mistake, Name, Segments, opened, person, progress
+from sojourn.csv_reader import NotCsv, read_table
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments import lists, live
 from sojourn.customers.segments.lists import Listed
@@ -30,7 +30,7 @@ from sojourn.language.loader import load_segment
 from sojourn.language.problems import listed, unknown
 from sojourn.store.bulk import chunks
 
-EMPTY, UNKNOWN, NOT_TEXT = "empty", "nobody is known by this", "not UTF-8"
+EMPTY, UNKNOWN = "empty", "nobody is known by this"
 PREFERRED = ("user_id", "email", "phone", "anonymous_id", "profile_id")  # which column is taken where none is named
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -94,7 +94,7 @@ def upload_command(
         _tell(name, found.result)
         where = errors or file.with_suffix(".errors.csv")
         if found.failed:
-            _write_errors(where, found.failed)
+            _write_errors(where, sorted(found.failed))
             Console(stderr=True, soft_wrap=True).print(
                 f"{len(found.failed):,} lines were left out; {where} says which and why", style="yellow", highlight=False, markup=False
             )
@@ -201,24 +201,19 @@ class _Upload:
     wanted: set[str] = field(default_factory=set)
 
     def rows(self, raw: BinaryIO) -> Iterator[_Row]:
-        """Yield what the file says of whom."""
-        lines = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.DictReader(lines)
-        try:
-            for row in reader:
-                yield _Row(reader.line_num, (row.get(self.column) or "").strip())
-        except csv.Error as error:
-            raise Mistake(f"line {reader.line_num}: this is no CSV: {error}") from None
-        finally:
-            lines.detach()
+        """Yield what the file says of whom; a line that is no row is told as one that could not be taken."""
+        columns, records = read_table(raw)
+        place = columns.index(self.column)
+        for record in records:
+            if record.cells is None:
+                self.failed.append((record.line, record.reason))
+            else:
+                yield _Row(record.line, record.cells[place].strip())
 
     def put(self, some: Sequence[_Row]) -> None:
         """Put some of them on the list."""
-        readable = [row for row in some if row.value and not _broken(row.value)]
-        known = self.shop.database.read_now(known_by, self.column, sorted({row.value for row in readable}))
-        for row in some:
-            if row.value not in known:
-                self.failed.append((row.line, EMPTY if not row.value else NOT_TEXT if _broken(row.value) else UNKNOWN))
+        known = self.shop.database.read_now(known_by, self.column, sorted({row.value for row in some if row.value}))
+        self.failed += [(row.line, UNKNOWN if row.value else EMPTY) for row in some if row.value not in known]
         new = set(known.values()) - self.wanted
         self.wanted |= new
         if new:
@@ -230,10 +225,6 @@ class _Upload:
             raise Mistake("the file names nobody who is known; the list was left as it is")
         left = sorted(set(self.shop.database.read_now(live.members, self.name)) - self.wanted)
         self.result = _sum(self.result, _changed(self.shop, self.name, left, lists.remove))
-
-
-def _broken(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _in_chunks(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
@@ -249,8 +240,11 @@ def _in_chunks(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
 
 def _column(shop: Segments, file: Path, column: str | None) -> str:
     """Return the column that says who; its name is the kind of identifier."""
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        header = next(csv.reader(lines), [])
+    try:
+        with file.open("rb") as raw:
+            header = read_table(raw).columns
+    except NotCsv as error:
+        raise Mistake(f"{file}: {error}") from None
     there = shop.database.read_now(kinds)
     if column is None:
         usable = [name for name in (*PREFERRED, *there) if name in header and name in there]

@@ -28,10 +28,11 @@ from sojourn.console.views import (
     SendDetail,
     SendView,
     TimelineItem,
+    TraitRefusalView,
     TransitionView,
     VerdictView,
 )
-from sojourn.customers import consent, identity_history
+from sojourn.customers import consent, identity_history, refused
 from sojourn.customers.profiles import canonical, find
 from sojourn.customers.segments.guards import sizes
 from sojourn.customers.segments.people import called
@@ -55,6 +56,7 @@ from sojourn.store.tables import (
     verdicts,
 )
 
+SHOWN_REFUSALS = 20
 
 def profile_id_of(connection: Connection, reference: str) -> str:
     """Return the canonical profile of a profile id or of any of a person's external ids.
@@ -124,6 +126,9 @@ def profile(connection: Connection, reference: str) -> ProfileView:
         segments=[MembershipView.model_validate(row) for row in connection.execute(mine.order_by(segment_members.c.segment))],
         merged=[other for other in people if other != profile_id],
         merges=[MergeView.model_validate(found) for found in identity_history.merges_of(connection, people)],
+        refused=[
+            TraitRefusalView(trait=trait, reason=why, at=at) for trait, why, at in refused.of_person(connection, people, SHOWN_REFUSALS)
+        ],
     )
 
 

@@ -82,6 +82,14 @@ class MembershipView(View):
     since: datetime
 
 
+class TraitRefusalView(View):
+    """A value that was not taken for a trait; the value itself is not kept."""
+
+    trait: str
+    reason: str
+    at: datetime
+
+
 class ProfileView(View):
     """A person."""
 
@@ -96,6 +104,7 @@ class ProfileView(View):
     segments: list[MembershipView]
     merged: list[str] = Field(description="ids of the profiles that were found to be the same person")
     merges: list[MergeView] = Field(description="how they were found to be, oldest first, and what was undone")
+    refused: list[TraitRefusalView] = Field(description="the latest values that were not taken, newest first")
 
 
 class BrakeView(View):

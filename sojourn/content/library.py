@@ -53,14 +53,23 @@ class Library:
         """Return the files of `<folder>/content`, by their paths within it.
 
         Raises:
-            DefinitionError: one is too large.
+            DefinitionError: one is too large, or is not UTF-8.
         """
         root = folder / "content"
         paths = [path for path in sorted(root.rglob("*")) if path.name.endswith(SUFFIXES) and path.is_file()]
         large = [path for path in paths if path.stat().st_size > MAX_FILE]
         if large:
             raise DefinitionError(Problem(p.as_posix(), 1, 1, f"larger than {MAX_FILE // 1024} kB") for p in large)
-        return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+        found, broken = {}, []
+        for path in paths:
+            try:
+                found[path.relative_to(root).as_posix()] = path.read_text("utf-8-sig")
+            except UnicodeDecodeError as error:
+                line = error.object.count(b"\n", 0, error.start) + 1
+                broken.append(Problem(path.as_posix(), line, 1, "not UTF-8; save the file as UTF-8"))
+        if broken:
+            raise DefinitionError(broken)
+        return found
 
     def file(self, path: str) -> str:
         """Return a file as problems call it."""

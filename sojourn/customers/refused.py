@@ -25,7 +25,7 @@ def record(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     insert_new(connection, trait_refusals, rows)
 
 
-def of_profile(connection: Connection, profile_id: str, limit: int = 100) -> list[tuple[str, str, datetime]]:
-    """Return trait, reason and moment of what was refused of a profile, the latest first."""
-    query = select(trait_refusals.c.trait, trait_refusals.c.reason, trait_refusals.c.at).where(trait_refusals.c.profile_id == profile_id)
+def of_person(connection: Connection, profile_ids: Sequence[str], limit: int = 100) -> list[tuple[str, str, datetime]]:
+    """Return trait, reason and moment of what was refused of a person's profiles, the latest first."""
+    query = select(trait_refusals.c.trait, trait_refusals.c.reason, trait_refusals.c.at).where(trait_refusals.c.profile_id.in_(profile_ids))
     return [(found.trait, found.reason, found.at) for found in connection.execute(query.order_by(trait_refusals.c.at.desc()).limit(limit))]

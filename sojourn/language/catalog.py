@@ -5,7 +5,6 @@ A catalogue is one file: `catalog.yaml` for a handful of items, `catalog.csv` or
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sojourn.csv_reader import NotCsv, read_table
 from sojourn.language.catalog_model import Catalog, CatalogFile, Item, Match, RecommendationSettings
 from sojourn.language.finding import Finding, Findings
 from sojourn.language.outline import Way
@@ -147,29 +147,30 @@ def _jsonl(source: bytes, file: str, problems: list[Problem]) -> Iterator[_Place
 
 
 def _csv(source: bytes, file: str, problems: list[Problem]) -> Iterator[_Placed]:
-    rows = csv.reader(io.StringIO(_text(source, file), newline=""), strict=True)
     try:
-        header = [name.strip() for name in next(rows, [])]
-        for name in header:
-            if name not in Item.model_fields:
-                problems.append(Problem(file, 1, 1, unknown("column", name, Item.model_fields)))
-        if len(set(header)) < len(header) or not header:
-            problems.append(Problem(file, 1, 1, "the first line names each column once, such as id,name,url,price,in_stock,category"))
-        if problems:
-            return
-        for row in rows:
-            line = rows.line_num
-            if not any(row):
-                continue
-            if len(row) != len(header):
-                problems.append(Problem(file, line, 1, f"{len(row)} values where the first line names {len(header)} columns"))
-                continue
-            cells = {name: Node(line, 1, _cell(name, cell.strip())) for name, cell in zip(header, row, strict=True) if cell.strip()}
-            item = _item(Node(line, 1, cells, keys=dict.fromkeys(cells, (line, 1))), file, problems)
-            if item is not None:
-                yield item, line, 1
-    except csv.Error as error:
-        problems.append(Problem(file, rows.line_num, 1, f"not CSV: {error}"))
+        columns, records = read_table(io.BytesIO(source))
+    except NotCsv as error:
+        problems.append(Problem(file, 1, 1, f"{error}, such as id,name,url,price,in_stock,category"))
+        return
+    header = [name.strip() for name in columns]
+    for name in header:
+        if name not in Item.model_fields:
+            problems.append(Problem(file, 1, 1, unknown("column", name, Item.model_fields)))
+    if len(set(header)) < len(header):
+        problems.append(Problem(file, 1, 1, "the first line names each column once, such as id,name,url,price,in_stock,category"))
+    if problems:
+        return
+    for record in records:
+        line = record.line
+        if record.cells is None:
+            problems.append(Problem(file, line, 1, record.reason))
+            continue
+        if not any(record.cells):
+            continue
+        cells = {name: Node(line, 1, _cell(name, cell.strip())) for name, cell in zip(header, record.cells, strict=True) if cell.strip()}
+        item = _item(Node(line, 1, cells, keys=dict.fromkeys(cells, (line, 1))), file, problems)
+        if item is not None:
+            yield item, line, 1
 
 
 def _cell(name: str, text: str) -> str | int | bool:

@@ -128,7 +128,7 @@ def _seeds(given: str) -> list[Seed]:
         return list(load_seeds(path.read_bytes(), str(path)).all())
     if not path.is_file():
         return [_seed(given, GIVEN, 1)]
-    lines = enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1)
+    lines = enumerate(path.read_text("utf-8-sig", errors="replace").splitlines(), 1)
     return [_seed(text, str(path), number) for number, line in lines if (text := line.partition("#")[0].strip())]
 
 

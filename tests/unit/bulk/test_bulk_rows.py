@@ -165,3 +165,66 @@ def test_a_row_of_parquet_keeps_its_types(tmp_path) -> None:
 def test_kind_tells_people_from_events(tmp_path) -> None:
     path = jsonl(tmp_path / "p.jsonl", [{"id": "ann"}])
     assert work(store(), path, Kind.profiles).fingerprint != work(store(), path, Kind.events).fingerprint
+
+
+# -- nothing of a file is lost in silence ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_the_rows_of_a_file_with_a_stray_quotation_mark_add_up(tmp_path, end: str) -> None:
+    lines = [f"u{i},Ann {i},u{i}@shop.example" for i in range(300)]
+    lines[9], lines[150], lines[299] = 'u9,"Ann,u9@shop.example', 'u150,"A"nn,u150@shop.example', 'u299,Ann,"u299@shop.example'
+    path = tmp_path / "p.csv"
+    path.write_text(end.join(["id,name,email", *lines]), newline="")
+    database = store()
+    rehearsed = work(database, path).rehearse()
+    told = run(database, path)
+    assert (told.new, told.errors, told.rows) == (297, 3, 300)
+    assert (rehearsed.new, rehearsed.errors, rehearsed.rows) == (297, 3, 300)
+    errors = list(csv.reader((tmp_path / "p.csv.errors.csv").open()))
+    assert [int(line) for line, _ in errors[1:]] == [11, 152, 301]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"id": "u1"}\r\n{"id": "u2"}\r\n')
+    assert (run(store(), path).new, people(store())) == (2, [])
+    for name, text in (("w.jsonl", '{"id": "u1"}\n'), ("w.csv", "id,name\nu1,Ann\n")):
+        (tmp_path / name).write_bytes(text.encode("utf-16"))
+        with pytest.raises(UnreadableFile, match="save the file as UTF-8"):
+            run(store(), tmp_path / name)
+
+
+def test_a_rehearsal_counts_as_the_import_then_does(tmp_path) -> None:
+    database = store()
+    run(database, jsonl(tmp_path / "before.jsonl", [{"id": "u1", "email": "ann@shop.example"}, {"email": "bob@shop.example"}]))
+    said = [
+        {"id": "u1", "city": "Rome"},  # known
+        {"id": "u2", "email": "ann@shop.example"},  # a user of their own, whatever the address
+        {"id": "u3", "email": "bob@shop.example"},  # whoever had only that address
+        {"id": "u4", "email": "eve@shop.example"},
+        {"id": "u4", "email": "eve@shop.example"},  # the row before
+        {"email": "eve@shop.example"},
+        {"id": "u5", "email": "no address", "phone": "12"},
+        {"anonymous_id": "a1"},
+        {"anonymous_id": "a1", "id": "u6"},
+        {"id": "u7", "anonymous_id": "a1"},
+    ]
+    path = jsonl(tmp_path / "p.jsonl", said)
+    rehearsed = work(database, path).rehearse()
+    told = run(database, path)
+    assert (rehearsed.new, rehearsed.known, rehearsed.errors) == (told.new, told.known, told.errors)
+    assert told.refused == rehearsed.refused
+
+
+def test_an_event_whose_id_comes_again_is_counted_once(tmp_path) -> None:
+    rows = [{"user_id": "u1", "event": "Order Completed", "time": "2026-01-05T09:00:00Z", "message_id": f"m{i % 3}"} for i in range(7)]
+    path = jsonl(tmp_path / "e.jsonl", rows)
+    database = store()
+    rehearsed = work(database, path, Kind.events).rehearse()
+    told = run(database, path, Kind.events)
+    assert (told.new, told.known) == (rehearsed.new, rehearsed.known) == (3, 4)
+    again = jsonl(tmp_path / "again.jsonl", [*rows, {**rows[0], "message_id": "m9"}])
+    rehearsed = work(database, again, Kind.events).rehearse()
+    told = run(database, again, Kind.events)
+    assert (told.new, told.known) == (rehearsed.new, rehearsed.known) == (1, 7)

@@ -59,3 +59,19 @@ def test_a_condition_that_cannot_be_asked_is_refused(sojourn, where, said) -> No
     assert result.exit_code == 1
     assert said in result.output
     assert not Path("out.csv").exists()
+
+
+def test_a_value_that_is_refused_is_counted_named_and_shown(sojourn) -> None:
+    Path("journeys").mkdir()
+    Path("journeys/profile.yaml").write_text(
+        "traits:\n  email: {type: text, normalise: email, personal: contact, description: Where mail goes.}\n"
+    )
+    Path("p.csv").write_text("id,email\nu1,no address\nu2,bob@example.com\nu3,x@\n")
+    for words in (("--dry-run",), ()):
+        done = sojourn("import", "profiles", "p.csv", *words)
+        assert done.exit_code == 0, done.output
+        assert "2 values" in done.output
+        assert "email 2" in done.output
+    shown = " ".join(sojourn("profile", "u1").output.split())
+    assert "not taken email: not an e-mail address" in shown
+    assert "not taken" not in sojourn("profile", "u2").output

@@ -164,3 +164,14 @@ def test_an_address_is_found_under_every_spelling_by_every_command(data: Path) -
     assert "not on the list" in run("suppress", "show", "ann@exämple.de").output
     for nonsense in ("ann@xn--a.de", "ann@shop.example.", "a" * 65 + "@shop.example"):
         assert run("suppress", "add", nonsense).exit_code == 1
+
+
+def test_a_list_is_read_as_any_spreadsheet_saves_it_and_one_stray_mark_swallows_no_line(data: Path, tmp_path: Path) -> None:
+    for at, end in enumerate(("\n", "\r\n", "\r")):
+        file = tmp_path / f"list{at}.csv"
+        rows = [f"a{at}-{i}@example.com;bounce" for i in range(40)]
+        rows[7] = f'"a{at}-7@example.com;bounce'
+        file.write_text("\ufeff" + end.join(["e-mail;reason", *rows]), encoding="utf-8", newline="")
+        done = run("suppress", "import", str(file))
+        assert "40 lines: 39 new on the list, 1 not taken" in done.output
+        assert (tmp_path / f"list{at}.csv.errors.csv").read_text().splitlines()[1].startswith('9,"opens a quotation mark')

@@ -284,7 +284,7 @@ def test_upload_adds_whoever_is_known_and_names_the_lines_of_the_others_without_
     assert "fair: 2 added, 0 removed, 0 unchanged" in result.stdout
     assert world.members("fair") == ids(world, "ann", "cat")
     with (tmp_path / "visitors.errors.csv").open() as errors:
-        assert list(csv.reader(errors)) == [["line", "reason"], ["4", "nobody is known by this"], ["5", "empty"], ["8", "not UTF-8"]]
+        assert list(csv.reader(errors)) == [["line", "reason"], ["4", "nobody is known by this"], ["5", "empty"], ["8", "is not UTF-8"]]
     assert "secret@example.com" not in result.output + (tmp_path / "visitors.errors.csv").read_text()
     assert "3 lines were left out" in result.stderr
 
@@ -386,3 +386,12 @@ def test_every_command_teaches(command: str) -> None:
     said = CliRunner().invoke(app, ["segment", command, "--help"], env={"COLUMNS": "120"})
     assert said.exit_code == 0
     assert len(said.stdout) > 400
+
+
+def test_upload_reads_semicolons_and_one_stray_mark_swallows_no_line(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "visitors.csv"
+    file.write_bytes(b'"name; first";user_id\r"Ann;ann\rBob;bob\rCat;cat\r')
+    result = world.run("upload", "fair", str(file))
+    assert "fair: 2 added" in result.stdout
+    assert world.members("fair") == ids(world, "bob", "cat")
+    assert "1 lines were left out" in result.stderr

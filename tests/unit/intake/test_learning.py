@@ -72,7 +72,7 @@ class People:
         ]
 
     def refused(self, external_id="u"):
-        return [(trait, why) for trait, why, _ in self.db.read_now(lambda c: refused.of_profile(c, profiles.find(c, external_id)))]
+        return [(trait, why) for trait, why, _ in self.db.read_now(lambda c: refused.of_person(c, [str(profiles.find(c, external_id))]))]
 
     def row(self, external_id="u"):
         return self.db.read_now(

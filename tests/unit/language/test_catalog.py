@@ -45,7 +45,7 @@ def test_a_catalogue_is_the_same_in_each_of_its_forms() -> None:
         (CSV.replace(b"yes", b"perhaps"), "c.csv", "c.csv:2:", "in_stock"),
         (CSV.replace(b"https://shop.example/comb", b"javascript:x"), "c.csv", "c.csv:3:", "url"),
         (CSV.replace(b"category\n", b"kategory\n"), "c.csv", "c.csv:1:", "`category`"),
-        (CSV.replace(b",care", b",care,more"), "c.csv", "c.csv:3:", "9 values"),
+        (CSV.replace(b",care", b",care,more"), "c.csv", "c.csv:3:", "9 cells"),
         (CSV + b'"open', "c.csv", "c.csv:4:", "CSV"),
         (CSV + b"throw,Another,https://shop.example/x,,,,,\n", "c.csv", "c.csv:4:", "second item"),
         (JSONL.replace(b'"name": "Wool comb", ', b""), "c.jsonl", "c.jsonl:3:", "name"),
