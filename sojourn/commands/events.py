@@ -123,7 +123,12 @@ def _write(
         track = found[name]
         path = known[name][0] if name in known else folder / f"{stem(name, taken)}.yaml"
         taken.add(path.stem)
-        text = _text(name, track, closed=closed, min_samples=min_samples)
+        drafted = draft(track.seen, min_samples=min_samples, closed=closed)
+        text = _text(name, track, drafted)
+        for property_, shares in drafted.mixed.items():
+            console.print(
+                f"{name}: `{property_}` is {shares}; mend the sender and take the rare type out, or keep both", style="yellow", markup=False
+            )
         old = path.read_text("utf-8") if path.exists() else None
         if old is not None and not force:
             console.print(f"kept {path}: it is there already; --force overwrites it and shows what changes", highlight=False)
@@ -138,12 +143,12 @@ def _write(
     console.print(f"{written} written. Read them, say what each event means, then: sojourn check", style="green", highlight=False)
 
 
-def _text(name: str, track: _Track, *, closed: bool, min_samples: int) -> str:
+def _text(name: str, track: _Track, drafted: Draft) -> str:
     count = track.seen.count
     span = f"{track.first:%Y-%m-%d} to {track.last:%Y-%m-%d}"
     text = write_event(
         name,
-        draft(track.seen, min_samples=min_samples, closed=closed),
+        drafted,
         f"Seen {count} time{'' if count == 1 else 's'}, {span}. Say here what happened when it comes.",
         f"A first version, by `sojourn events infer` from {count} event{'' if count == 1 else 's'}. Correct it, then check it in.",
     )

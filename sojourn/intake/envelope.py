@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -25,6 +25,8 @@ Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in ("track", "identify", "page", "screen", "group", "alias")}
 CALLS = {**{kind: kind for kind in KINDS}, **{kind[0]: kind for kind in KINDS}, "batch": "batch", "b": "batch"}
 
+CLOCKS_DIFFER = timedelta(minutes=10)  # by so much a sender's clock may be ahead and nothing is said
+IN_FUTURE = Fault("timestamp", "lies in the future; the event was taken as of when it came")
 MAX_EVENT_BYTES = 32 * 1024
 MAX_CALL_BYTES = 500 * 1024
 MAX_ID = 255
@@ -185,7 +187,7 @@ def judged(envelope: Envelope, schemas: EventSchemas) -> Envelope:
         return envelope
     if verdict.quarantine:
         raise NotAsDeclared(verdict.sentence(), envelope)
-    return envelope.model_copy(update={"faults": verdict.faults})
+    return envelope.model_copy(update={"faults": (*envelope.faults, *verdict.faults)})
 
 
 def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at: datetime) -> Envelope:
@@ -223,6 +225,7 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
     elif user_id is None and anonymous_id is None:
         beside = ", or a readable id in context.externalIds" if context.get(EXTERNAL_IDS) else ""
         raise BadEvent(f"needs a userId or an anonymousId{beside}")
+    time = _time(raw, call, received_at)
     return Envelope(
         message_id=_message_id(raw),
         kind=KINDS[kind],
@@ -233,8 +236,9 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
         traits=traits,
         properties=properties,
         context=used,
-        time=_time(raw, call, received_at),
+        time=min(time, received_at),
         received_at=received_at,
+        faults=(IN_FUTURE,) if kind == "track" and time - received_at > CLOCKS_DIFFER else (),
     )
 
 
@@ -297,19 +301,19 @@ def _time(raw: dict[str, Any], call: dict[str, Any], received_at: datetime) -> d
 
     time = received_at - (sentAt - originalTimestamp). Clients that send only `timestamp` mean their
     own clock by it. One that sends a `timestamp` beside a different `originalTimestamp` has corrected
-    it already, and it stands. What would lie in the future happened now.
+    it already, and it stands. It may lie in the future; such an event is taken as of now, and the fault is kept.
     """
     original, stamped = _moment(raw, "originalTimestamp"), _moment(raw, "timestamp")
     if original is not None and stamped is not None and original != stamped:
-        return min(stamped, received_at)
+        return stamped
     happened = original or stamped
     if happened is None:
         return received_at
     sent = _moment(raw, "sentAt") or _moment(call, "sentAt")
     if sent is None:
-        return min(happened, received_at)
+        return happened
     try:
-        return min(received_at - (sent - happened), received_at)
+        return received_at - (sent - happened)
     except OverflowError:
         raise BadEvent("timestamp lies outside of all calendars") from None
 

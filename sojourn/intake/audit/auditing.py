@@ -8,14 +8,16 @@ from datetime import datetime
 
 from sojourn.intake.audit.declared import note_declared
 from sojourn.intake.audit.drift import halves, note_drift
-from sojourn.intake.audit.duplicates import note_duplicates
+from sojourn.intake.audit.duplicates import note_duplicates, note_orders_twice
 from sojourn.intake.audit.noted import Note, Period
 from sojourn.intake.audit.recorded import note_quarantine, note_refused_merges, note_violations
 from sojourn.intake.audit.rhythm import Heard, heard, note_gaps, note_late
+from sojourn.intake.audit.zones import note_shifted_hours, note_whole_hours_late
 from sojourn.language.definitions import Definitions
+from sojourn.language.moments import zone_named
 from sojourn.store.database import Database
 
-STEPS = 6
+STEPS = 7
 
 
 @dataclass
@@ -47,10 +49,13 @@ def audit(database: Database, definitions: Definitions, period: Period, result: 
     result.events = sum(one.count for one in found.values())
     result.newest = max((one.last for one in found.values()), default=None)
     result.notes += note_gaps(found, period) + note_late(found)
+    yield "zones"
+    result.notes += database.read_now(note_whole_hours_late, period, found)
+    result.notes += note_shifted_hours(found, zone_named(definitions.shop.zone))
     yield "definitions"
     result.notes += note_declared(definitions, found, period)
     yield "duplicates"
-    result.notes += database.read_now(note_duplicates, period)
+    result.notes += database.read_now(note_duplicates, period) + database.read_now(note_orders_twice, period)
     yield "drift"
     counts = {name: one.count for name, one in found.items() if one.count}
     result.notes += note_drift(database.read_now(halves, period, counts))

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
+from sojourn.intake.audit.logged import IMPORTED_BELOW
 from sojourn.intake.audit.noted import Note, Period, percent
 from sojourn.intake.audit.statistics import PSI_SHIFTED, ks, ks_by_chance, psi, psi_by_chance, shares_differ
 from sojourn.language.events.wording import path_text
-from sojourn.store.tables import inbound
+from sojourn.store.tables import events, inbound
 
 SAMPLE = 4_000  # of each event, of both halves together
 MIN_EACH = 50  # events in each half
@@ -97,12 +98,18 @@ def halves(connection: Connection, period: Period, counts: Mapping[str, int]) ->
     found = {name: (Half(), Half()) for name in names}
     if not names:
         return found
-    i = inbound.c
-    chosen = or_(*(and_(i.name.in_(group), i.seq % stride == 0) for stride, group in strides.items()))
-    where = i.kind == "track", i.profile_id.is_(None), i.time >= period.since, i.time < period.until
+    i, e = inbound.c, events.c
     middle: datetime = period.middle
-    for row in connection.execute(select(i.name, i.time, i.body).where(*where, chosen)):
+
+    def chosen(name: Column[Any], seq: Column[Any]) -> ColumnElement[bool]:
+        return or_(*(and_(name.in_(group), seq % stride == 0) for stride, group in strides.items()))
+
+    log = i.kind == "track", i.profile_id.is_(None), i.time >= period.since, i.time < period.until
+    for row in connection.execute(select(i.name, i.time, i.body).where(*log, chosen(i.name, i.seq))):
         found[row.name][row.time >= middle].observe(row.body.get("properties") or {})
+    history = e.kind == "track", e.seq < IMPORTED_BELOW, e.time >= period.since, e.time < period.until
+    for row in connection.execute(select(e.name, e.time, e.properties).where(*history, chosen(e.name, e.seq))):
+        found[row.name][row.time >= middle].observe(row.properties)
     return found
 
 

@@ -7,12 +7,14 @@ from datetime import timedelta
 from sqlalchemy import BigInteger, Connection, Text, and_, cast, distinct, func, or_, select, type_coerce
 
 from sojourn.intake.audit.noted import Note, Period, percent
+from sojourn.language.conditions.sqljson import JsonNumber, JsonText, path_literal
 from sojourn.store.tables import events
 from sojourn.store.types import to_micros
 
 NEAR = timedelta(seconds=10)
 SHARE = 0.001  # of an event, below which it is chance
 MIN = 5
+ONE_AN_ORDER = ("Order Completed", "Order Cancelled")  # by Segment's specification; an order is refunded in parts
 
 
 def note_duplicates(connection: Connection, period: Period) -> list[Note]:
@@ -52,6 +54,28 @@ def note_duplicates(connection: Connection, period: Period) -> list[Note]:
     ]
 
 
+def note_orders_twice(connection: Connection, period: Period) -> list[Note]:
+    """Return how many orders came more than once under one order id, whenever and whatever else they said, as notes."""
+    e = events.c
+    path = path_literal(("order_id",))
+    number = func.coalesce(JsonText(e.properties, path), cast(JsonNumber(e.properties, path), Text))
+    within = and_(e.time >= period.since, e.time < period.until, e.kind == "track", e.name.in_(ONE_AN_ORDER))
+    orders = select(e.name, number.label("number"), func.count().label("times")).where(within, number.is_not(None))
+    counted = orders.group_by(e.name, number).having(func.count() > 1).subquery().c
+    query = select(counted.name, func.count().label("orders"), func.sum(counted.times).label("events")).group_by(counted.name)
+    return [
+        Note(
+            "duplicates", row.name, f"{row.orders} came more than once, in {row.events} events", _ORDER_ADVICE, "order_id", int(row.events)
+        )
+        for row in connection.execute(query.order_by(counted.name))
+    ]
+
+
+def _more_than_once(orders: int, events: int) -> str:
+    return f"{orders} came more than once, in {events} events"
+
+
+_ORDER_ADVICE = "send an order once; a change of it is another event, such as Order Updated. Sums and counts take each for an order"
 _ADVICE = "send it once, or under one messageId. Look for a tag that is installed twice, or a retry that makes new ids"
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["duplicates", "gap", "drift", "stale", "undeclared", "deprecated", "late", "violation", "quarantine", "refused merge"]
+Kind = Literal[
+    "duplicates", "gap", "drift", "stale", "undeclared", "deprecated", "late", "future", "zone", "violation", "quarantine", "refused merge"
+]
 
 
 @dataclass(frozen=True)

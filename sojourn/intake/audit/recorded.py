@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
 
 from sojourn.intake.audit.noted import Note, Period
+from sojourn.intake.envelope import IN_FUTURE
 from sojourn.store.tables import metadata, quarantine, violations
 
 MOST = 50  # of each
@@ -15,10 +18,14 @@ def note_violations(connection: Connection, period: Period) -> list[Note]:
     v = violations.c
     columns, count = (v.event, v.path, v.reason), func.count().label("events")
     query = select(*columns, count).where(v.at >= period.since, v.at < period.until).group_by(*columns).order_by(count.desc(), *columns)
-    return [
-        Note("violation", row.event, row.reason, "mend the sender, or the definition in journeys/events/", row.path or None, row.events)
-        for row in connection.execute(query.limit(MOST))
-    ]
+    return [_violation(row) for row in connection.execute(query.limit(MOST))]
+
+
+def _violation(row: Row[Any]) -> Note:
+    if (row.path, row.reason) == IN_FUTURE:
+        what = f"{row.events} were dated in the future, and were taken as of when they came"
+        return Note("future", row.event, what, "check the sender's clock, and the zone of what it sends as its time", count=row.events)
+    return Note("violation", row.event, row.reason, "mend the sender, or the definition in journeys/events/", row.path or None, row.events)
 
 
 def note_quarantine(connection: Connection, period: Period) -> list[Note]:

@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, case, func, select, type_coerce
+from sqlalchemy import Connection, case, func, select
 
+from sojourn.intake.audit.logged import logged
 from sojourn.intake.audit.noted import Note, Period, percent
-from sojourn.store.tables import inbound
 from sojourn.store.types import EPOCH, from_micros, to_micros
 
 HOUR = 3_600_000_000  # microseconds
 DAY_HOURS, WEEK_HOURS = 24, 168
 MIN_DAYS, MIN_WEEKS = 3, 2  # of data, before a rhythm by the day, by the week is known
-UNLIKELY = 12.0  # events expected in empty hours; exp(-12) is 1 in 160,000
-PRIOR = 0.5  # occurrences of an hour at the event's mean rate, added to what was counted
+UNLIKELY = 9.0  # events expected in empty hours; exp(-9) is 1 in 8,000
+PRIOR = 0.5  # occurrences of an hour with nothing, added to those that were counted: an hour that is always empty expects nothing
 LATE_SHARE = 0.05
 LATE_MIN = 20
 COVERED = 0.8  # of a gap lies in one of all events: it is not the event's own
@@ -75,18 +75,16 @@ class Gap:
 
 def heard(connection: Connection, period: Period) -> dict[str, Heard]:
     """Return how often each track event from outside came, by its name."""
-    i = inbound.c
-    time, received = type_coerce(i.time, BigInteger), type_coerce(i.received_at, BigInteger)
+    each = logged(period).c
+    late = each.received - each.time
     rows = (
         select(
-            i.name,
-            time.label("time"),
-            case((time >= to_micros(period.since), time // HOUR), else_=_BEFORE).label("hour"),
-            case((received - time > HOUR, 1), else_=0).label("late"),
-            case((received - time > DAY_HOURS * HOUR, 1), else_=0).label("very_late"),
-        )
-        .where(i.kind == "track", i.profile_id.is_(None), time < to_micros(period.until))
-        .subquery()
+            each.name,
+            each.time,
+            case((each.time >= to_micros(period.since), each.time // HOUR), else_=_BEFORE).label("hour"),
+            case((late > HOUR, 1), else_=0).label("late"),
+            case((late > DAY_HOURS * HOUR, 1), else_=0).label("very_late"),
+        ).subquery()
     ).c
     sums = func.sum(rows.late).label("late"), func.sum(rows.very_late).label("very_late"), func.max(rows.time).label("last")
     counted = select(rows.name, rows.hour, func.count().label("events"), *sums).group_by(rows.name, rows.hour)
@@ -120,19 +118,18 @@ def gaps(hours: Mapping[int, int], begin: int, end: int) -> list[Gap]:
     for hour, count in hours.items():
         if begin <= hour < end:
             counts[hour % cycle] += count
-    mean = sum(counts) / (end - begin)
-    rates = [(count + PRIOR * mean) / (times + PRIOR) for count, times in zip(counts, occurrences, strict=True)]
+    rates = [count / (times + PRIOR) for count, times in zip(counts, occurrences, strict=True)]
     dispersion = _dispersion(hours, rates, begin, end)
     found = []
     for first, after in _empty(hours, begin, end):
-        expected = sum(_rate_without(hour, first, after, counts, occurrences, mean) for hour in range(first, after))
+        expected = sum(_rate_without(hour, first, after, counts, occurrences) for hour in range(first, after))
         if expected / dispersion >= UNLIKELY:
             found.append(Gap(first, after, expected, after == end))
     return found
 
 
 def _cycle(hours: int) -> int | None:
-    if hours >= MIN_WEEKS * WEEK_HOURS:
+    if hours >= MIN_WEEKS * WEEK_HOURS - DAY_HOURS:
         return WEEK_HOURS
     return DAY_HOURS if hours >= MIN_DAYS * DAY_HOURS else None
 
@@ -157,12 +154,12 @@ def _empty(hours: Mapping[int, int], begin: int, end: int) -> list[tuple[int, in
     return found
 
 
-def _rate_without(hour: int, first: int, after: int, counts: list[int], occurrences: list[int], mean: float) -> float:
+def _rate_without(hour: int, first: int, after: int, counts: list[int], occurrences: list[int]) -> float:
     """Return the rate at an hour by all but a run of empty hours, which must not vouch for itself."""
     cycle, slot = len(counts), hour % len(counts)
     within = (after - 1 - slot) // cycle - (first - 1 - slot) // cycle  # how often this hour of the cycle lies in the run
     others = occurrences[slot] - within
-    return (counts[slot] + PRIOR * mean) / (others + PRIOR)
+    return counts[slot] / (others + PRIOR)
 
 
 def note_gaps(found: Mapping[str, Heard], period: Period) -> list[Note]:

@@ -39,11 +39,13 @@ class Draft:
         schema: of the properties.
         personal: properties that look like personal data.
         comments: what is worth saying of a place in the schema, by its way.
+        mixed: the properties of several types, each with how often each came.
     """
 
     schema: dict[str, Any]
     personal: dict[str, str] = field(default_factory=dict)
     comments: dict[tuple[str, ...], str] = field(default_factory=dict)
+    mixed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -112,7 +114,11 @@ def _value(seen: Seen, name: str, way: tuple[str, ...], path: tuple[str, ...], d
         schema["items"] = _value(seen.items, name, (*way, "items"), path, d)
     if "object" in types:
         schema |= _object(seen, way, path, d)
-    remark = _range(seen) if kind is None else f"looks like personal data ({kind})"
+    mixture = _mixture(seen)
+    if mixture:
+        d.draft.mixed[".".join(path)] = mixture
+        mixture = f"types differ: {mixture}"
+    remark = "; ".join(filter(None, [mixture, _range(seen) if kind is None else f"looks like personal data ({kind})"]))
     if remark:
         d.draft.comments.setdefault(way, remark)
     return schema
@@ -153,6 +159,22 @@ def _range(seen: Seen) -> str:
     if seen.types["array"]:
         parts.append(f"at most {seen.longest} items")
     return ", ".join(parts) + " seen" if parts else ""
+
+
+def _mixture(seen: Seen) -> str:
+    """Return how often each type came where several did: mostly a sender that writes one of them by mistake."""
+    counts = {name: sum(seen.types[kind] for kind in kinds) for name, kinds in _TYPE_NAMES.items()}
+    came = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
+    if len(came) < 2:
+        return ""
+    total = sum(count for count, _ in came)
+    shares = ", ".join(f"{name} in {count / total:.1%}".replace(".0%", "%") for count, name in came)
+    return shares
+
+
+_TYPE_NAMES = {
+    "a text": ("string",), "true or false": ("boolean",), "a list": ("array",), "an object": ("object",), "a number": ("integer", "number"),
+}  # fmt: skip
 
 
 def _personal_kind(seen: Seen, name: str) -> str | None:

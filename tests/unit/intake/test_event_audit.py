@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
+from sojourn.bulk.history import write_history
+from sojourn.bulk.policy import Policy
 from sojourn.intake.appender import append
-from sojourn.intake.audit.auditing import Audit, audit
+from sojourn.intake.audit.auditing import STEPS, Audit, audit
 from sojourn.intake.audit.noted import Note, Period
 from sojourn.intake.audit.rhythm import UNLIKELY, gaps
 from sojourn.intake.audit.statistics import PSI_SHIFTED, ks, ks_by_chance, psi, psi_by_chance
-from sojourn.intake.envelope import Envelope
+from sojourn.intake.envelope import Envelope, read_event
 from sojourn.intake.process import process_batch
 from sojourn.language.definitions import Definitions
 from sojourn.language.loader import load
@@ -72,7 +74,7 @@ def found_in(tmp_path: Path, envelopes: Iterable[Envelope], **files: str) -> lis
 
     database.write_now(fill)
     result = Audit()
-    assert len(list(audit(database, loaded, PERIOD, result))) == 6
+    assert len(list(audit(database, loaded, PERIOD, result))) == STEPS
     return result.notes
 
 
@@ -145,9 +147,8 @@ def test_what_is_declared_asked_for_and_seen_is_compared(tmp_path: Path) -> None
 
 
 def test_events_that_arrive_long_after_they_happened_are_late(tmp_path: Path) -> None:
-    late = [
-        each.model_copy(update={"received_at": each.time + timedelta(hours=5 if i % 10 == 0 else 0)}) for i, each in enumerate(traffic())
-    ]
+    by = [timedelta(minutes=300 + i % 47 if i % 10 == 0 else 0) for i in range(len(traffic()))]
+    late = [each.model_copy(update={"received_at": each.time + later}) for each, later in zip(traffic(), by, strict=True)]
     (note,) = found_in(tmp_path, late)
     assert (note.kind, note.what) == ("late", "10% came more than an hour after they happened, 0.0% more than a day")
 
@@ -203,3 +204,74 @@ def test_samples_of_one_population_stay_below_what_chance_allows_and_a_known_exa
         assert psi(*counts) < max(PSI_SHIFTED, psi_by_chance(8, 150, 250))
     assert psi({"a": 9000, "b": 1000}, {"a": 8000, "b": 2000}) == pytest.approx(0.0811, abs=5e-4)  # (.8-.9)ln(.8/.9)+(.2-.1)ln(2)
     assert ks_by_chance(100, 100) == pytest.approx(0.2758, abs=1e-3)
+
+
+# -- what people tried, and it did not find ----------------------------------------------------
+
+
+def test_what_an_import_brought_is_looked_at_too(tmp_path: Path) -> None:
+    stopped = END - timedelta(hours=15)
+    rows = [(i, one) for i, one in enumerate(traffic(lambda i, at: {"price": 1 if at < PERIOD.middle else 90} if at < stopped else None))]
+    database = Database("sqlite://")
+    defined = definitions(tmp_path)
+    database.write_now(lambda connection: write_history(connection, rows, END, 1, Policy()))
+    result = Audit()
+    list(audit(database, defined, PERIOD, result))
+    assert result.events == len(rows)
+    assert {(note.kind, note.event) for note in result.notes} == {("gap", "*"), ("drift", "Product Viewed")}
+
+
+def test_an_outage_of_business_hours_is_a_gap_and_a_weekend_is_none(tmp_path: Path) -> None:
+    out = range(8 + 24, 18 + 24)  # the last Tuesday's, of hours since the last Monday
+    monday = (END - timedelta(days=7)).replace(hour=0)
+
+    def working(i: int, at: datetime) -> dict[str, Any] | None:
+        silent = (at - monday) // timedelta(hours=1) in out
+        return {} if at.weekday() < 5 and 9 <= at.hour < 17 and not silent else None
+
+    notes = found_in(tmp_path, traffic(working, each_hour=1))
+    (gap,) = [note for note in notes if note.kind == "gap"]
+    assert f"from {monday:%Y-%m-%d} 17:00 to {monday + timedelta(days=2):%Y-%m-%d} 09:00" in gap.what
+
+
+def test_dates_in_the_future_are_told(tmp_path: Path) -> None:
+    said = {"messageId": "f", "userId": "u1", "event": "Product Viewed"}
+    ahead = [
+        read_event(
+            {**said, "messageId": f"f{i}", "timestamp": (END + timedelta(days=i % 3)).isoformat()},
+            "track",
+            received_at=END - timedelta(hours=1),
+        )
+        for i in range(6)
+    ]
+    assert all(one.time == END - timedelta(hours=1) for one in ahead)
+    (note,) = [note for note in found_in(tmp_path, traffic() + ahead) if note.kind == "future"]
+    assert (note.event, note.count) == ("Product Viewed", 6)
+
+
+def test_a_zone_that_is_wrong_is_told_by_whole_hours_and_by_a_day_that_moved(tmp_path: Path) -> None:
+    late = [each.model_copy(update={"received_at": each.time + timedelta(hours=2, seconds=i % 60)}) for i, each in enumerate(traffic())]
+    assert any(note.kind == "zone" and "exactly 2 hours" in note.what for note in found_in(tmp_path / "late", late))
+    since = PERIOD.since + timedelta(days=17)
+    moved = [
+        each.model_copy(update={"time": each.time + timedelta(hours=5), "received_at": each.time + timedelta(hours=5)})
+        if each.time >= since
+        else each
+        for each in traffic()
+        if each.time < END - timedelta(hours=5)
+    ]
+    (note,) = [note for note in found_in(tmp_path / "moved", moved) if note.kind == "zone"]
+    assert "moved by +5 h" in note.what
+    days = [since + timedelta(days=day) for day in (0, 1)]
+    assert note.what in [f"its hours of the day moved by +5 h from about {day:%Y-%m-%d}" for day in days]
+
+
+def test_one_order_id_twice_is_told_however_far_apart(tmp_path: Path) -> None:
+    at = PERIOD.since + timedelta(days=3)
+    orders = [
+        envelope(200_000 + i, at + timedelta(hours=i), "Order Completed", order_id=f"o{i % 9}", revenue=i, who=f"u{i}") for i in range(12)
+    ]
+    orders += [envelope(300_000 + i, at + timedelta(hours=i), "Order Completed", order_id=i % 2, revenue=i) for i in range(2, 5)]
+    notes = found_in(tmp_path, traffic() + orders, **{"events/order": "event: Order Completed\ndescription: d\n"})
+    (note,) = [note for note in notes if note.kind == "duplicates"]
+    assert (note.path, note.count, note.what) == ("order_id", 8, "4 came more than once, in 8 events")
