@@ -37,7 +37,8 @@ def audit_command(
     Duplicates have the content of another event of the same person within seconds. Gaps are hours without an event
     whose own rhythm, by hour of the week, expects some. Drift compares the two halves of the period on a sample: new and vanished
     properties, types, nulls, shares (PSI), numbers (KS). Zone is a day whose hours moved, or events that come whole hours late; future is
-    what was dated ahead of its receipt. An order id that comes twice is a duplicate, whatever else differs. Stale is what is declared or asked for and does not come.
+    what was dated ahead of its receipt. An order id that comes twice is a duplicate, whatever else differs.
+    Stale is what is declared or asked for and does not come.
     Reads only, changes nothing, and shows no value of anybody's. Each line says what to do.
     """
     console = Console(stderr=True)

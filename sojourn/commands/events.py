@@ -22,7 +22,7 @@ from sojourn.commands.recording import read_recording
 from sojourn.errors import NotFound
 from sojourn.intake import logged, setaside
 from sojourn.intake.envelope import read_call
-from sojourn.language.events.infer import MIN_SAMPLES, draft
+from sojourn.language.events.infer import MIN_SAMPLES, Draft, draft
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.events.schemas import EventSchemas
 from sojourn.language.events.seen import Seen
