@@ -50,6 +50,7 @@ from sojourn.outbound import WebClient
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
 from sojourn.settings import INBOX, Settings, load_settings
+from sojourn.store.bulk import chunks
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import keep_beating
 from sojourn.store.outlast import outlast, repeat
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = UUID("8f14e45f-ceea-5e7a-9b6d-736f6a6f7572")
 ENDINGS_EVERY = 0.05  # seconds; how often seen endings are written
+ENDINGS_AT_ONCE = 500  # written in one transaction
 CLOSED_EVERY = 20.0  # seconds; how often missed endings are looked for
 CLOSED_RETRY = 1.0  # seconds; where Temporal did not answer
 CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
@@ -287,7 +289,9 @@ async def run_worker(house: House) -> None:
             log.warning("cannot look for entries whose end no worker had seen", error=error.status.name)
             await asyncio.sleep(CLOSED_RETRY)
             return
-        missed = await house.database.write(mark_ended, endings, house.clock.now()) if endings else 0
+        missed = 0
+        for some in chunks(endings, ENDINGS_AT_ONCE):
+            missed += await house.database.write(mark_ended, some, house.clock.now())
         if missed:
             log.info("found entries whose end no worker had seen", count=missed)
         window = CLOSED_WINDOW

@@ -43,12 +43,12 @@ DRAINED = 20_000  # events at the most
 
 
 @contextmanager
-def api(data: Path, journeys: Path) -> Iterator[tuple[str, int]]:
+def api(data: Path, journeys: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
     """Run the API alone and give its URL and process id."""
     port = free_port()
     settings = {
         "DATA_DIR": data, "JOURNEYS_DIR": journeys, "PORT": port, "WRITE_KEY": WRITE_KEY, "LOG_LEVEL": "error",
-        "DATABASE_URL": f"sqlite:///{data / 'sojourn.db'}",
+        "DATABASE_URL": database_url or f"sqlite:///{data / 'sojourn.db'}",
     }  # fmt: skip
     environment = os.environ | ONE_THREAD | {f"SOJOURN_{name}": str(value) for name, value in settings.items()}
     with (data / "api.log").open("wb") as log:

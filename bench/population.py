@@ -28,7 +28,7 @@ def profile_id(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-000000000000"
 
 
-def populate(connection: Connection, first: int, people: int, events_each: int, now: datetime) -> None:
+def populate(connection: Connection, first: int, people: int, events_each: int, now: datetime, *, orders_only: bool = False) -> None:
     """Write customers `first` to `first + people - 1`, known by user ids `u<number>`, with their events of the past year."""
     dialect = connection.dialect.name
     series, now_, year = _SERIES[dialect], "CAST(:now AS bigint)", "CAST(:year AS bigint)"
@@ -55,7 +55,7 @@ def populate(connection: Connection, first: int, people: int, events_each: int, 
     whose = _ID[dialect].format(n="(n / CAST(:each AS bigint))")
     limits = zip((6, 14, 17, 18), NAMES, strict=False)  # of twenty events; the others are orders
     cases = " ".join(f"WHEN n % 20 < {limit} THEN '{name}'" for limit, name in limits)
-    name = f"CASE {cases} ELSE '{NAMES[-1]}' END"
+    name = f"'{NAMES[-1]}'" if orders_only else f"CASE {cases} ELSE '{NAMES[-1]}' END"
     properties = json(value="""'{"price":' || (n % 97) || ',"revenue":' || (n % 193) || ',"category":"c' || (n % 11) || '"}'""")
     machine = {"sqlite": "0", "postgresql": "false"}[dialect]
     connection.execute(

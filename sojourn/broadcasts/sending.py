@@ -12,14 +12,17 @@ import structlog
 from sqlalchemy import Connection
 
 from sojourn.broadcasts.gathering import LANES, gather_page
+from sojourn.broadcasts.gathering import PAGE as GATHERED
 from sojourn.broadcasts.recipients import Came, Taken, settle, soon, take
 from sojourn.broadcasts.standing import NotRunning, State, begin_gathering, finish, hold_running, look, state_of
 from sojourn.clock import monotonic
 from sojourn.errors import NotCaughtUp, Transient
 from sojourn.language.moments import zone_named
+from sojourn.store.pacing import Pace
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
 
+FIRST_GATHERED, SMALLEST_GATHERED = 1_000, 250  # people looked at in one transaction of gathering
 PAGE = 50  # recipients of a lane taken at once; a pause is heeded between two pages
 PACED_SECONDS = 10.0  # of a throttled lane: what it may send in these goes out together
 LOOK_SECONDS = 0.3  # real; between two looks whether it is paused
@@ -61,9 +64,11 @@ class Broadcasting:
         deadline, registry = monotonic() + seconds, self.journeys.registry
         state = await self.journeys.store.write(begin_gathering, broadcast_id, self.journeys.clock.now())
         zone, computed = zone_named(registry.shop.zone), registry.loaded.profile.trees
+        pace = Pace(FIRST_GATHERED, SMALLEST_GATHERED, GATHERED)
         while state is State.GATHERING and monotonic() < deadline:
             now = self.journeys.clock.now()
-            await self.journeys.store.write(gather_page, broadcast_id, registry.segments, computed, zone, now)
+            work = pace.timed(gather_page)
+            pace.ended(await self.journeys.store.write(work, broadcast_id, registry.segments, computed, zone, now, pace.size))
             state = await self.journeys.store.read(state_of, broadcast_id)
         return state, state is State.RUNNING
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -32,7 +33,6 @@ from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
 from sojourn.bulk.records import Origin
 from sojourn.bulk.rehearsing import Rehearsal
 from sojourn.bulk.rows import Place, Row
-from sojourn.clock import monotonic
 from sojourn.customers.segments import due
 from sojourn.customers.segments.causes import Cause
 from sojourn.errors import Transient
@@ -41,9 +41,11 @@ from sojourn.store import locks
 from sojourn.store.bulk import insert_if_new
 from sojourn.store.database import Database
 from sojourn.store.ids import OrderedIds
+from sojourn.store.outlast import outlast_now
+from sojourn.store.pacing import Pace
 from sojourn.store.tables import imports
 
-FIRST_PAGE = 500
+FIRST_PAGE = 200
 SMALLEST_PAGE, LARGEST_PAGE = 100, 5_000
 PAGE_SECONDS = 0.08  # what a transaction is aimed to take; others wait for it
 MAX_TRIES = 5
@@ -111,6 +113,7 @@ class Import:
         self.told = Told()
         self._new_id = OrderedIds()
         self._size = FIRST_PAGE
+        self._pace = Pace(FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE, PAGE_SECONDS)
         self._hopeful = False  # the page before was of people who are new, all of them: so may the next be
 
     # -- what the columns are ----------------------------------------------------------------------
@@ -207,13 +210,21 @@ class Import:
         insert_if_new(connection, imports, row)
         return connection.execute(select(imports).where(imports.c.fingerprint == self.fingerprint)).one()
 
-    def _write(self, page: _Page, import_id: int, before: int, values: dict[str, Any], origin: Origin) -> Written:
+    def _write(self, page: _Page, import_id: int, before: int, values: dict[str, Any], origin: Origin) -> tuple[Written, float]:
+        """Write a page, however long others keep the store busy, and return how long it kept them from it itself."""
+
+        def attempt(*, again: bool) -> tuple[Written, float]:
+            write = self._pace.timed(self._write_page)
+            written = self.database.write_now(write, import_id, before, values, page, origin, again=again)
+            self._pace.ended(len(page.good))
+            return written, self._pace.took
+
         for number in range(MAX_TRIES - 1):
             try:
-                return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=number > 0)
+                return outlast_now(partial(attempt, again=number > 0))
             except IntegrityError:
                 continue  # one of these people, or a word about consent, is known since we looked
-        return self.database.write_now(self._write_page, import_id, before, values, page, origin, again=True)
+        return outlast_now(partial(attempt, again=True))
 
     def _write_page(
         self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin, *, again: bool
@@ -266,7 +277,7 @@ class _Writing:
         beside: in a thread, which waits for a server.
     """
 
-    def __init__(self, write: Callable[..., Written], *, beside: bool) -> None:
+    def __init__(self, write: Callable[..., tuple[Written, float]], *, beside: bool) -> None:
         self._write = write
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="import-writer") if beside else None
         self._begun: Future[_Came] | None = None
@@ -282,9 +293,8 @@ class _Writing:
         """Begin to write a page; what the one before came to has been asked for."""
 
         def timed() -> _Came:
-            started = monotonic()
-            written = self._write(page, *args)
-            return _Came(page, written, monotonic() - started, read)
+            written, seconds = self._write(page, *args)
+            return _Came(page, written, seconds, read)
 
         if self._thread is not None:
             self._begun = self._thread.submit(timed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,23 +12,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from sqlalchemy import Connection
 
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir, told
 from sojourn.commands.reading import DataDir, moment, reading
+from sojourn.commands.segment_shop import AT_ONCE
 from sojourn.commands.stages import AsOf, Yes, members, moment_of, people, progress, write
 from sojourn.customers.clustering import grouping
 from sojourn.customers.clustering.files import cluster_files
-from sojourn.customers.clustering.grouping import Clustering, Replace
+from sojourn.customers.clustering.grouping import Clustering
 from sojourn.customers.clustering.report import report as page_of
 from sojourn.customers.clustering.vectors import Behaviour, behaviour
-from sojourn.customers.segments import lists
+from sojourn.customers.segments import lists, live
 from sojourn.customers.stages.files import changes
 from sojourn.errors import NotFound
 from sojourn.intake.emit import tell
 from sojourn.language.clusters_model import CLUSTER, ClustersModel
 from sojourn.language.loader import CLUSTERS_FILE, SHOP_FILE, load_clusters, load_shop
+from sojourn.store.bulk import chunks
 from sojourn.store.database import Database
+from sojourn.store.outlast import outlast_now
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -70,7 +73,7 @@ def cluster_command(
         if dry_run:
             return
         write(console, changes(journeys / "segments", (CLUSTER,), cluster_files(done)), yes)
-        database.write_now(keep, done, moment_of(None, data_dir))
+        keep(database, done, moment_of(None, data_dir))
         console.print(f"version {done.version} is kept; later: sojourn cluster assign", highlight=False)
 
 
@@ -92,10 +95,7 @@ def assign_command(
         parts = grouping.assign(measured(console, database, by.model, at, zone_of(journeys)), by)
         now = moment_of(None, data_dir)
 
-        def fill(connection: Connection) -> list[tuple[str, int]]:
-            return list(grouping.refill(by, parts, replacing(connection, now)))
-
-        for segment, size in database.write_now(fill):
+        for segment, size in grouping.refill(by, parts, lambda name, theirs: fill(database, name, theirs, now)):
             console.print(f"{segment}: {size:,} people", highlight=False)
 
 
@@ -134,18 +134,20 @@ def measured(console: Console, database: Database, model: ClustersModel, at: dat
         return database.read_now(behaviour, model, at, zone, lambda count: bar.advance(task, count))
 
 
-def keep(connection: Connection, done: Clustering, now: datetime) -> None:
+def keep(database: Database, done: Clustering, now: datetime) -> None:
     """Store a clustering and fill its segments, with the events of who comes and goes."""
-    grouping.keep(connection, done, replacing(connection, now))
+    wanted: dict[str, list[str]] = {}
+    database.write_now(grouping.keep, done, wanted.__setitem__)
+    for segment, theirs in wanted.items():
+        fill(database, segment, theirs, now)
 
 
-def replacing(connection: Connection, now: datetime) -> Replace:
-    """Return what makes a segment's members exactly some people, within a transaction."""
-
-    def replace(segment: str, profile_ids: list[str]) -> None:
-        lists.replace(connection, segment, profile_ids, now, tell)
-
-    return replace
+def fill(database: Database, segment: str, profile_ids: list[str], now: datetime) -> None:
+    """Make a segment's members exactly some people, a few in each transaction: others write meanwhile, and a repeat goes on."""
+    there, theirs = set(database.read_now(live.members, segment)), set(profile_ids)
+    for change, whom in ((lists.remove, there - theirs), (lists.add, theirs - there)):
+        for some in chunks(sorted(whom), AT_ONCE):
+            outlast_now(partial(database.write_now, change, segment, some, now, tell))
 
 
 def show(console: Console, done: Clustering) -> None:

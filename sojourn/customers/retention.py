@@ -14,8 +14,9 @@ from sojourn.customers.place import GUESSED
 from sojourn.store.tables import profiles, trait_refusals
 from sojourn.store.types import to_micros
 
-PAGE = 1000
+PAGE = 500
 REFUSALS_KEPT_FOR = timedelta(days=90)
+REFUSALS_AT_ONCE = 2_000
 _PAGE = (
     select(profiles.c.id, profiles.c.traits, profiles.c.trait_times, profiles.c.own)
     .where(profiles.c.id > bindparam("after"))
@@ -59,7 +60,10 @@ def expire(connection: Connection, now: datetime, rules: Rules, after: str = "",
         page: how many profiles.
     """
     if not after:
-        connection.execute(delete(trait_refusals).where(trait_refusals.c.at < now - REFUSALS_KEPT_FOR))
+        ended = select(trait_refusals.c.message_id).where(trait_refusals.c.at < now - REFUSALS_KEPT_FOR).limit(REFUSALS_AT_ONCE)
+        gone = (trait_refusals.c.message_id.in_(ended), trait_refusals.c.at < now - REFUSALS_KEPT_FOR)
+        if connection.execute(delete(trait_refusals).where(*gone)).rowcount >= REFUSALS_AT_ONCE:
+            return Expired(after="")  # there are more; the people come after them
     limits = {name: to_micros(now - rule.kept_for) for name, rule in rules.declared.items() if rule.kept_for is not None}
     if not limits:
         return Expired()

@@ -22,6 +22,7 @@ from sojourn.errors import SojournError
 from sojourn.intake import outbox
 from sojourn.intake.emit import tell
 from sojourn.intake.endings import GUESS, Ending, mark_ended
+from sojourn.intake.keeping import teller
 from sojourn.intake.outbox import JourneyRunner
 from sojourn.intake.process import BATCH, Processed, backlog, process_batch, waits
 from sojourn.metrics import metrics
@@ -76,6 +77,7 @@ class Router:
 
     def __post_init__(self) -> None:
         self._lease = Lease(self.database, CALLER, this_process())
+        self._told = teller(self.registry)
 
     async def run(self) -> None:
         """Route, call and keep segments live, until cancelled."""
@@ -176,7 +178,7 @@ class Router:
         if upcoming is not None and upcoming <= now:
             await self.database.write(releases.release, now, (live.ENTERED, live.EXITED), tell)
         if await self.database.read(due.is_due, now):
-            judged = await self.database.write(self._due.timed(live.judge_due), self.registry.book, now, self._due.size, tell)
+            judged = await self.database.write(self._due.timed(live.judge_due), self.registry.book, now, self._due.size, self._told)
             self._due.ended(judged.people)
             _count(judged.changes)
         else:
@@ -200,7 +202,7 @@ class Router:
                 continue
             now = self.clock.now()
             work = self._part.timed(rebuild.settle)
-            settled = await self.database.write(work, self.registry.book, page, after, now, tell, self._part.size)
+            settled = await self.database.write(work, self.registry.book, page, after, now, self._told, self._part.size)
             self._part.ended(settled.rows)
             _count(settled.changes)
             after = settled.after

@@ -108,7 +108,7 @@ def keep(connection: Connection, done: Clustering, replace: Replace) -> None:
     Args:
         connection: of a writing transaction.
         done: the clustering.
-        replace: of `segments.lists`, bound to this transaction.
+        replace: makes a segment's members exactly some people, or notes that they are to be.
     """
     chosen = done.choice.chosen
     if connection.execute(select(clusterings.c.version).where(clusterings.c.version == done.version)).first() is None:

@@ -13,7 +13,7 @@ from sojourn.customers.segments.judging import BUILDING, is_building
 from sojourn.store.locks import router_turn
 from sojourn.store.tables import profiles, segment_builds, segment_members
 
-AT_ONCE = 30  # segments gone through in one pass
+AT_ONCE = 60  # segments gone through in one pass: a bit of a number for each
 FORGOTTEN_AT_ONCE = 2_000  # members of a segment that is gone, in one transaction
 
 

@@ -22,7 +22,7 @@ from sojourn.customers.segments.due import Due
 from sojourn.customers.segments.facts import Known, read_known
 from sojourn.customers.segments.judging import begin, note
 from sojourn.language.conditions import Facts
-from sojourn.store.bulk import insert_new
+from sojourn.store.bulk import insert_fast
 from sojourn.store.locks import router_turn
 from sojourn.store.tables import segment_builds, segment_members
 
@@ -212,7 +212,7 @@ def write(connection: Connection, changes: Sequence[Change], serial: int, now: d
     if not changes:
         return
     came = [{"segment": c.segment, "profile_id": c.profile_id, "since": c.at} for c in changes if c.entered]
-    insert_new(connection, segment_members, came)
+    insert_fast(connection, segment_members, came)
     left = [{"whichever": c.segment, "whose": c.profile_id} for c in changes if not c.entered]
     if left:
         connection.execute(_LEAVE, left)

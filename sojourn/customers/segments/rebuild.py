@@ -8,10 +8,12 @@ definition to the new one once, and whoever both hold for never leaves.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, delete, func, literal, select, update
 
@@ -240,9 +242,8 @@ def _is_ours(connection: Connection, page: Page, after: str) -> bool:
 def _choose(page: Page, after: str, rows: int) -> list[Looked]:
     """Return the next people of a page, as many as come to so many rows; one at least."""
     chosen: list[Looked] = []
-    for one in page.people:
-        if one.id <= after:
-            continue
+    first = bisect_right(page.people, after, key=lambda one: one.id)
+    for one in islice(page.people, first, None):
         rows -= (one.bits ^ one.before).bit_count() + 1
         if rows < 0 and chosen:
             break
