@@ -40,6 +40,7 @@ from sojourn.delivery.tokens import Links, Tokens
 from sojourn.errors import SettingsError, SojournError, StoreUnavailable
 from sojourn.intake.emit import emit
 from sojourn.intake.endings import Ending, mark_ended, unwritten
+from sojourn.intake.fitting import Books
 from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import load
@@ -50,6 +51,7 @@ from sojourn.outbound import WebClient
 from sojourn.prediction import Models
 from sojourn.readiness import say_ready
 from sojourn.settings import INBOX, Settings, load_settings
+from sojourn.store import itself
 from sojourn.store.bulk import chunks
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import keep_beating
@@ -60,6 +62,7 @@ from sojourn.travel.registry import Registry
 from sojourn.travel.stored import StoredJourneys
 from workflows.client import BroadcastCalls, JourneyCalls
 from workflows.ending import EndingObserver, closed_since, with_because
+from workflows.fitting import Fitting
 from workflows.runtime import NoTemporal, connect, ensure_search_attributes, make_worker
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ CLOSED_RETRY = 1.0  # seconds; where Temporal did not answer
 CLOSED_WINDOW = timedelta(minutes=5)  # how far back; the first look goes further
 CLOSED_AT_START = timedelta(days=30)
 ABANDON_EVERY = 60.0  # seconds
+FIT_EVERY = 3600.0  # seconds; how often running entries are held against open workflows
+FIT_AGAIN = 120.0  # seconds; where some did not fit: whether all do now
 BROADCASTS_EVERY = 0.5  # seconds; how often broadcasts that were scheduled, paused, resumed or stopped are looked for
 CLEAR_UP_EVERY = 60.0  # seconds
 STOP_LIMIT = 10.0  # seconds
@@ -250,7 +255,8 @@ async def run_router(house: House) -> None:
     """Route events until cancelled."""
     client = await connect(house.settings.temporal_address, house.settings.temporal_namespace)
     await ensure_search_attributes(client)
-    router = Router(house.database, house.registry, JourneyCalls(client, house.clock.scale), house.clock)
+    store = await house.database.write(itself.identity, real_now())
+    router = Router(house.database, house.registry, JourneyCalls(client, house.clock.scale, store), house.clock)
     settle_down()
     say_ready()
     await router.run()
@@ -316,9 +322,22 @@ async def run_worker(house: House) -> None:
         if cleared.accepted or cleared.unsent or cleared.again:
             log.info("cleared up sends in doubt", accepted=cleared.accepted, unsent=cleared.unsent, again=cleared.again, open=cleared.open)
 
+    store = await house.database.write(itself.identity, real_now())
+    fitting = Fitting(client, Books(house.database, house.registry, house.clock, WORKSPACE), store)
+
+    async def fit() -> None:
+        try:
+            found = await fitting.look()
+        except RPCError as error:
+            log.warning("cannot hold entries against workflows", error=error.status.name)
+            await asyncio.sleep(CLOSED_RETRY)
+            return
+        await asyncio.sleep(FIT_AGAIN if found.found else FIT_EVERY)
+
+    await outlast("fit", fitting.before_work)
     settle_down()
     async with worker, asyncio.TaskGroup() as tasks:
-        for job in (write_endings, find_missed_endings, abandon, clear_up, tell_broadcasts):
+        for job in (write_endings, find_missed_endings, abandon, clear_up, tell_broadcasts, fit):
             tasks.create_task(repeat(job.__name__, job))
         say_ready()
 

@@ -51,6 +51,7 @@ class JourneyCalls:
 
     client: Client
     scale: TimeScale = REAL_TIME
+    store: str = ""  # whose journeys these are: no other store ends them
 
     async def start(self, workflow_id: str, call: StartCall, definition: Definition, delay: timedelta) -> str:
         """Start an entry's workflow and return its run id; a repeat returns the same.
@@ -69,6 +70,7 @@ class JourneyCalls:
             definition=definition.body,
             trace=call.trace,
             time_scale=self.scale if self.scale != REAL_TIME else None,
+            state=call.state,
         )
         variants, replace = call.variants, call.replace
         converter = self.client.data_converter
@@ -86,12 +88,14 @@ class JourneyCalls:
             workflow_type=WorkflowType(name=program.journey.name),
             task_queue=TaskQueue(name=names.TASK_QUEUE),
             identity=self.client.identity,
-            request_id=begin.entry_id,
+            request_id=str(uuid5(_REQUESTS, f"{begin.entry_id}{call.again}")) if call.again else begin.entry_id,
             workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
         )
         request.input.payloads.extend(await converter.encode([begin]))
         request.workflow_task_timeout.FromTimedelta(policies.TASK_TIMEOUT)
         request.memo.fields[names.MEMO_ENTRY].CopyFrom(await self._payload(begin.entry_id))
+        if self.store:
+            request.memo.fields[names.MEMO_STORE].CopyFrom(await self._payload(self.store))
         request.user_metadata.summary.CopyFrom(await self._payload(_summary(program)))
         encode_search_attributes(attributes, request.search_attributes)
         if delay > timedelta():

@@ -24,3 +24,4 @@ VARIANT = SearchAttributeKey.for_keyword_list("SojournVariant")
 SEARCH_ATTRIBUTES: tuple[SearchAttributeKey, ...] = (JOURNEY, STEP, PROFILE, OUTCOME, VARIANT)  # type: ignore[type-arg]
 
 MEMO_ENTRY = "entry"
+MEMO_STORE = "store"

@@ -16,8 +16,10 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from sojourn.broadcasts.gathering import WAITING
 from sojourn.broadcasts.standing import State
+from sojourn.delivery import doubts
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.language.broadcast_model import TRIGGER
+from sojourn.store import itself
 from sojourn.store.bulk import insert_new
 from sojourn.store.tables import broadcast_recipients as recipients
 from sojourn.store.tables import broadcasts, entries, profiles, sends
@@ -118,6 +120,7 @@ def take(connection: Connection, registry: Registry, broadcast_id: str, lane: in
         for one in due
     ]  # fmt: skip
     insert_new(connection, entries, rows)
+    _doubt_if_before(connection, rows, row.begins_at)
     found = {row.profile_id: row.id for row in connection.execute(_FOUND, {"which": broadcast_id, "people": [one.person for one in due]})}
     taken: dict[str, str] = {}
     twice: list[Came] = []
@@ -130,6 +133,15 @@ def take(connection: Connection, registry: Registry, broadcast_id: str, lane: in
             taken[one.profile] = mine
     _settle(connection, broadcast_id, twice, now)
     return Taken(state, taken, now)
+
+
+def _doubt_if_before(connection: Connection, rows: Sequence[dict[str, Any]], begins_at: datetime) -> None:
+    """Have it be in doubt what a broadcast that had begun sends for the first time since the store was restored."""
+    restored = itself.restored(connection)
+    if restored is not None and begins_at <= restored.shop_at:
+        for row in rows:
+            because = "the broadcast had begun before the store was restored, and may have sent it"
+            doubts.doubt(connection, row["id"], restored, None, because)
 
 
 def settle(connection: Connection, broadcast_id: str, came: Sequence[Came], now: datetime) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +15,7 @@ from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
 from sojourn.errors import SojournError
 from sojourn.metrics import metrics
+from sojourn.store import itself
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, last_beats
 from sojourn.store.locks import ROUTER
@@ -23,6 +24,13 @@ from sojourn.store.tables import cursors, inbound, outbox
 LATE_AFTER = timedelta(seconds=5)
 PROBE_LIMIT_S = 1.0
 ROLES = ("router", "worker")
+_MISFITS = {
+    "anew": "{} entries had no workflow and were begun anew",
+    "lost": "{} entries had no workflow and ended as lost",
+    "orphans": "{} workflows whose entry the store does not know were ended",
+    "over": "{} workflows whose entry had ended were ended",
+    "strangers": "{} open workflows are of another store, or older than this version: give each store a Temporal namespace of its own",
+}
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,14 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
     parts: dict[str, PartHealth] = {}
     try:
         waiting, calls, beats = await database.read(_read)
+        fit = await database.read(itself.know, itself.FIT)
     except (SQLAlchemyError, SojournError, OSError):
         parts["database"] = PartHealth(state="down", detail="it does not answer")
     else:
         parts["database"] = PartHealth(state="ok", detail="it answers")
         parts["routing"] = _backlog(waiting, clock, "events wait to be routed")
         parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
+        parts["workflows"] = fits(fit)
         parts |= {role: _alive(beats.get(role)) for role in ROLES}
     answers = await temporal()
     parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
@@ -99,6 +109,16 @@ def _backlog(backlog: Backlog, clock: SystemClock, what: str) -> PartHealth:
     age = clock.scale.real_duration(clock.now() - backlog.since)
     state: Literal["ok", "late"] = "late" if age > LATE_AFTER else "ok"
     return PartHealth(state=state, detail=f"{backlog.count} {what}, the oldest for {max(age.total_seconds(), 0):.1f} s")
+
+
+def fits(fit: Mapping[str, Any] | None) -> PartHealth:
+    """Return how running entries and Temporal's open workflows fit, as the worker last found."""
+    if fit is None:
+        return PartHealth(state="ok", detail="entries were not held against workflows yet; the worker does so at its start")
+    found = [words.format(fit[name]) for name, words in _MISFITS.items() if fit.get(name)]
+    if not found:
+        return PartHealth(state="ok", detail=f"{fit['running']} running entries, each with its workflow")
+    return PartHealth(state="late", detail="; ".join(found) + (f". {fit['first']}" if fit.get("first") else ""))
 
 
 def _alive(beat: datetime | None) -> PartHealth:

@@ -59,6 +59,11 @@ log = structlog.get_logger(__name__)
 class Routing(Protocol):
     """Chooses who carries a message."""
 
+    @property
+    def sole(self) -> bool:
+        """Whether there is one provider for everything."""
+        ...
+
     def named(self, name: str | None) -> Provider | None:
         """Return the provider of a name; None where there is none now."""
         ...
@@ -91,6 +96,11 @@ class Only:
 
     provider: Provider
     breaker: Breaker | None = None
+
+    @property
+    def sole(self) -> bool:
+        """Whether there is one provider for everything."""
+        return True
 
     def named(self, name: str | None) -> Provider | None:
         """Return the provider where it bears the name."""
@@ -171,6 +181,11 @@ class Carriers:
         ]
         domains = {domain: (line.domains[0], parse_rate(line.rate)) for line in settings.domains for domain in line.domains}
         return cls(carrying, settings.fail_over, domains)
+
+    @property
+    def sole(self) -> bool:
+        """Whether there is one provider for everything."""
+        return len(self._carrying) == 1
 
     def named(self, name: str | None) -> Provider | None:
         """Return the provider of a name; None where delivery.yaml names it no longer."""

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Connection
 
 from sojourn.clock import Clock, monotonic
-from sojourn.delivery import engagement, facts, gate, ledger
+from sojourn.delivery import doubts, engagement, facts, gate, ledger
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.freezing import Made, RenderedMessage, freeze, freeze_anew, make, message_of
 from sojourn.delivery.gate import Verdict
@@ -152,6 +152,11 @@ def decide(
         attempts=attempt, provider=chosen.name, consent_id=verdict.consent_id, reason=None, held_until=None,
         claimed_at=send.claimed_at if doubtful else now,
     )  # fmt: skip
+    if not doubtful and (because := doubts.doubted(conn, send, chosen, routing.sole, now)) is not None:
+        # A key that no longer holds must not be posted again under it, and of several carriers none can speak for all.
+        asked = chosen.name if routing.sole and chosen.klass is not Klass.KEYED else None
+        move(conn, replace(send, state=State.CLAIMED, attempts=attempt), State.UNKNOWN, because, now, reason=because, provider=asked)
+        return Unclear(because)
     return Claimed(message, attempt, chosen, again=doubtful)
 
 

@@ -21,7 +21,7 @@ from sojourn.store.bulk import chunks
 from sojourn.store.tables import entries, outbox, sends
 from sojourn.travel.registry import Definition
 from sojourn.travel.state import MERGED as LEFT
-from sojourn.travel.state import Arrived
+from sojourn.travel.state import Arrived, State
 
 BATCH = 500
 MERGED_PEOPLE = "People Merged"  # what the signal of such an ending is called
@@ -46,6 +46,8 @@ class StartCall(BaseModel):
     variants: dict[str, str] = Field(default_factory=dict)
     replace: bool = False
     trace: str | None = None  # W3C traceparent, where tracing is on
+    state: State | None = None  # where it goes on; None: at the start
+    again: str = ""  # tells a start from an earlier one of the same entry: without it, Temporal takes it for a repeat
 
 
 class TerminateCall(BaseModel):

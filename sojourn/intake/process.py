@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -19,7 +19,7 @@ from sojourn.customers.identity import People, random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
 from sojourn.customers.segments.lists import StoredLists
-from sojourn.delivery import brakes, sending
+from sojourn.delivery import brakes, doubts, sending
 from sojourn.intake import routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
 from sojourn.intake.emit import emit, tell
@@ -27,12 +27,13 @@ from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
 from sojourn.language.conditions import EventFact, Explanation, Facts, parse
 from sojourn.language.shop import TRANSACTIONAL
-from sojourn.store import locks
+from sojourn.store import itself, locks
+from sojourn.store.itself import Restored
 from sojourn.store.locks import ROUTER
 from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
-from sojourn.travel.listening import ENTER_REQUESTED, Happened, is_machine
+from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, is_machine
 from sojourn.travel.registry import Registry
 
 BATCH = 500
@@ -151,6 +152,24 @@ def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> dict[str, fro
     return found
 
 
+def ask_of(connection: Connection, registry: Registry) -> Ask:
+    """Return what asks a condition about the moment of an event."""
+
+    def ask(condition: str, event: Happened) -> Explanation:
+        row = connection.execute(select(profiles.c.traits).where(profiles.c.id == event.profile_id)).one()
+        history = StoredHistory(connection, event.profile_id)
+        facts = Facts(
+            now=event.time,
+            event=EventFact(event.name, event.time, event.properties),
+            profile=profile_facts(row.traits, registry.computed, history, event.time),
+            history=history,
+            listed=StoredLists(connection, event.profile_id),
+        )
+        return parse(condition).explain(facts, registry.segments)
+
+    return ask
+
+
 class _Batch:
     """The decisions of one batch, gathered so that each table is written once."""
 
@@ -164,6 +183,7 @@ class _Batch:
         self.changed: dict[str, dict[str, Any]] = {}
         self.calls: list[dict[str, Any]] = []
         self.refused: list[dict[str, Any]] = []
+        self._restored: Restored | Literal[False] | None = None  # None: not looked at yet
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -197,16 +217,7 @@ class _Batch:
         )
 
     def _ask(self, condition: str, event: Happened) -> Explanation:
-        row = self.connection.execute(select(profiles.c.traits).where(profiles.c.id == event.profile_id)).one()
-        history = StoredHistory(self.connection, event.profile_id)
-        facts = Facts(
-            now=event.time,
-            event=EventFact(event.name, event.time, event.properties),
-            profile=profile_facts(row.traits, self.registry.computed, history, event.time),
-            history=history,
-            listed=StoredLists(self.connection, event.profile_id),
-        )
-        return parse(condition).explain(facts, self.registry.segments)
+        return ask_of(self.connection, self.registry)(condition, event)
 
     def _consented(self, profile_id: str, purpose: str) -> bool:
         if purpose == TRANSACTIONAL:
@@ -250,6 +261,7 @@ class _Batch:
             case Begin():
                 self._begin(decision)
             case Tell(entry=entry, arrived=arrived):
+                self._doubt_if_before(entry, event.time, f"{event.name} came before the store was restored, and may have been answered")
                 self._call("signal", entry, arrived.model_dump(mode="json", exclude_defaults=True))
             case Quit():
                 self._quit(decision, event)
@@ -280,6 +292,7 @@ class _Batch:
             }
         )  # fmt: skip
         self.result.began.append(entry.journey)
+        self._doubt_if_before(entry, trigger.time, f"{trigger.name} came before the store was restored, and may have been answered")
         self.entries.setdefault(entry.profile_id, []).append(entry)
         with span("route", trigger.trace, journey=entry.journey, entry=entry.id):
             trace = inject()
@@ -292,9 +305,21 @@ class _Batch:
             variants=variants,
             replace=begin.replaces is not None,
             trace=trace,
+            again=restored.at.isoformat() if (restored := self._restore()) is not None else "",
         )
         self._call("start", entry, call.model_dump(mode="json", exclude_defaults=True))
         self._catch_up(entry, trigger.id)
+
+    def _doubt_if_before(self, entry: Entry, time: datetime, because: str) -> None:
+        """Have an entry's sends be in doubt that does now what it may have done before a restore."""
+        restored = self._restore()
+        if restored is not None and time <= restored.shop_at:
+            doubts.doubt(self.connection, entry.id, restored, doubts.later(restored, time, self.now), because)
+
+    def _restore(self) -> Restored | None:
+        if self._restored is None:
+            self._restored = itself.restored(self.connection) or False
+        return self._restored or None
 
     def _catch_up(self, entry: Entry, message_id: str) -> None:
         """Route for an entry what happened after it began and was routed before this event: its trigger came late, or

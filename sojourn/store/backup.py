@@ -26,8 +26,10 @@ from sojourn.store.heartbeats import SILENT_AFTER, last_beats
 from sojourn.store.itself import Restored
 from sojourn.store.sqlite import Sqlite
 from sojourn.store.tables import metadata
+from sojourn.store.types import to_micros
 from sojourn.store.writing import SUFFIX
 
+CLOSING_S = 10.0  # for a process that is about to end
 PAGES = 2_000  # of 4 kB, copied between two looks at the progress
 ROWS = 1_000
 _NOT_DATA = {"alembic_version", "sqlite_sequence"}
@@ -184,10 +186,13 @@ def _put_aside(path: Path, now: datetime) -> None:
     """Keep what is replaced beside it, under a name that says when; its log of writes is folded in first."""
     if not path.exists():
         return
-    with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        old.execute("PRAGMA journal_mode=DELETE")
+    with closing(sqlite3.connect(path, timeout=CLOSING_S, isolation_level=None)) as old:
+        busy, _, _ = old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise SettingsError(f"another program reads or writes {path}; stop it, then restore")
     path.replace(path.with_name(f"{path.name}.replaced-{now:%Y%m%dT%H%M%SZ}"))
+    for ending in ("-wal", "-shm"):  # of the old file; they are empty, and would be taken for the new one's
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _restore_rows(connection: Connection, source: Path, now: Moments, progress: Progress, replace: bool) -> dict[str, int]:
@@ -234,6 +239,13 @@ def _came_back(connection: Connection, source: Path, now: Moments) -> None:
     itself.keep_restored(connection, about)
     itself.forget(connection, itself.BACKED_UP)
     itself.forget(connection, itself.FIT)
+    # What was tried and not accepted by then was tried again soon, and perhaps accepted.
+    because = "it waited for another try when the store was backed up, and may have been sent"
+    row = {"because": because, "at": to_micros(about.shop_backed_up)}
+    waited = "FROM sends WHERE state IN ('planned', 'held') AND attempts > 0"
+    keys = f"SELECT key, CAST(NULL AS BIGINT), CAST(:because AS TEXT), CAST(:at AS BIGINT) {waited}"
+    connection.execute(text("DELETE FROM doubts"))
+    connection.execute(text(f"INSERT INTO doubts (subject, until, because, at) {keys}"), row)
     for name in ("heartbeats", "leases"):
         connection.execute(text(f"DELETE FROM {name}"))
 

@@ -50,6 +50,8 @@ class Advance(BaseModel):
     cursor: str
     scores: dict[str, float] = Field(default_factory=dict)
     trace: str | None = None  # W3C traceparent, where tracing is on
+    # (Real) when it was asked for the first time, as who carries it out knows; it does not travel.
+    asked_at: AwareDatetime | None = Field(default=None, exclude=True)
 
 
 class Progress(BaseModel):

@@ -22,7 +22,7 @@ from sojourn.content import Contents
 from sojourn.customers import profiles
 from sojourn.customers.segments import due
 from sojourn.customers.segments.causes import Cause
-from sojourn.delivery import ledger, sending
+from sojourn.delivery import doubts, ledger, sending
 from sojourn.delivery.engagement import Emit, Engagement
 from sojourn.delivery.freezing import Made
 from sojourn.delivery.ledger import SETTLED, SendRow, State, send_key
@@ -37,8 +37,10 @@ from sojourn.language.model import Call, Enter, Send, Set, Step
 from sojourn.outbound import NoWeb, Outbound
 from sojourn.prediction import Models
 from sojourn.prediction.recommending import Recommender
+from sojourn.store import itself
 from sojourn.store.bulk import insert_new
 from sojourn.store.database import Database
+from sojourn.store.itself import Restored
 from sojourn.store.tables import decisions, entries
 from sojourn.together import Together
 from sojourn.travel import calling
@@ -88,6 +90,7 @@ class StoredJourneys:
     outbound: Outbound = field(default_factory=NoWeb)
     call_key: str = ""
     recommender: Recommender | None = None
+    _known: dict[str, Restored | None] = field(default_factory=dict, init=False, repr=False)  # a restore needs all stopped
 
     async def advance(self, ask: Advance) -> Progress:
         """Judge the steps from a cursor on, up to the next wait or end, making at most one effect.
@@ -102,6 +105,7 @@ class StoredJourneys:
         """
         prepared = await self._prepared(ask)
         if prepared.made is not None:
+            await self._doubt_if_begun_before(ask, prepared.made)
             return self._sent(prepared, await self._deliveries.deliver(self._asked(ask, prepared, prepared.made)))
         if isinstance(prepared.effect, Send):
             await self.store.write(self._unsendable, ask, prepared)
@@ -192,6 +196,15 @@ class StoredJourneys:
             return await self.store.write(withdraw)
         made = prepared.made
         return await sending.deliver(self.store, self._routing, key, self.clock, rules, emit=self.emit, prepare=prepare, made=made)
+
+    async def _doubt_if_begun_before(self, ask: Advance, made: Made) -> None:
+        """Have a send be in doubt that was asked for before the store was restored: an attempt may have been made that it forgot."""
+        if "restored" not in self._known:
+            self._known["restored"] = await self.store.read(itself.restored)
+        restored = self._known["restored"]
+        if restored is not None and ask.asked_at is not None and ask.asked_at <= restored.at:
+            because = "it was asked for before the store was restored, and may have been sent"
+            await self.store.write(doubts.doubt, made.order.key, restored, None, because)
 
     # -- acting ----------------------------------------------------------------------------------
 
