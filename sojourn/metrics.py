@@ -45,6 +45,7 @@ class Metrics:
         self.provider_failures = Counter("sojourn_provider_failures", "Posts that a provider did not accept.", ["provider", "why"], **r)
         self.late_evidence = Counter("sojourn_late_evidence", "Messages accepted after they were given up.", ["provider"], **r)
         self.notices = Counter("sojourn_notices", "What providers told of messages.", ["provider", "kind"], **r)
+        self.ids_refused = Counter("sojourn_ids_refused", "Identifiers that are words for nothing, not taken.", ["kind"], **r)
         self.webhooks_refused = Counter("sojourn_webhooks_refused", "Posts to webhooks not taken.", ["provider", "why"], **r)
         self.http_requests = Counter("sojourn_http_requests", "HTTP requests answered.", ["route", "method", "status"], **r)
         self.http_latency = Histogram("sojourn_http_seconds", "HTTP requests, until the answer began.", ["route"], buckets=_LATENCY, **r)

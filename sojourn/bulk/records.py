@@ -25,7 +25,7 @@ from sojourn.customers.traits import MAX_LOCALE, as_zone
 from sojourn.errors import BadEvent
 from sojourn.intake.envelope import KINDS, MAX_EVENT_BYTES, MAX_ID, Envelope, read_event
 from sojourn.intake.strict import fault
-from sojourn.language.identity_rules import ANONYMOUS, EMAIL, PHONE, USER
+from sojourn.language.identity_rules import ANONYMOUS, EMAIL, PHONE, USER, is_nothing
 
 _DATED = frozenset({"trait_times", "zone_time", "locale_time", "first_seen", "last_seen", "identifiers", "consents"})
 _PROFILE_CALL = {USER: "userId", ANONYMOUS: "anonymousId"}
@@ -154,7 +154,11 @@ def _external_ids(record: Mapping[str, Any], traits: Mapping[str, Any]) -> list[
 
 def is_plain(value: Any) -> bool:
     """Tell whether intake would take an id as it stands: then its reader, which mends others, need not be asked."""
-    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_ID and not value[0].isspace() and not value[-1].isspace())
+    if value is None:
+        return True
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID:
+        return False
+    return not value[0].isspace() and not value[-1].isspace() and not is_nothing(value)
 
 
 def event(record: dict[str, Any], position: int, origin: Origin) -> Envelope:
@@ -331,6 +335,8 @@ class _Parts:
             if one.get("shared"):
                 continue  # it tells nobody apart
             kind = kind.removeprefix(NOBODYS)
+            if is_nothing(value):
+                continue  # it names nobody
             found[kind, value] = moment(one["since"], "since") if one.get("since") is not None else self.at
         for kind in (USER, ANONYMOUS):
             value = self.record.get(kind)
@@ -338,7 +344,8 @@ class _Parts:
                 value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
                 if not isinstance(value, str):
                     raise BadRow(f"{kind} must be text")
-                found.setdefault((kind, value), self.at)
+                if not is_nothing(value):
+                    found.setdefault((kind, value), self.at)
         for one in _external_ids(self.record, self.record.get("traits", {}) if not found else {}):
             found.setdefault((str(one.get("type")), str(one["id"])), self.at)
         return [(kind, value, since) for (kind, value), since in found.items()]

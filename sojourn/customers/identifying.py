@@ -15,7 +15,8 @@ import orjson
 import phonenumbers
 
 from sojourn.language import email_address
-from sojourn.language.identity_rules import ANONYMOUS, EMAIL, KIND_PATTERN, PHONE, USER
+from sojourn.language.identity_rules import ANONYMOUS, EMAIL, KIND_PATTERN, PHONE, USER, is_nothing
+from sojourn.metrics import metrics
 
 Key = tuple[str, str]
 """An identifier: its kind and its value."""
@@ -113,7 +114,9 @@ def external_ids(given: Any, region: str | None = None) -> list[dict[str, str]]:
         if not isinstance(kind, str) or not isinstance(value, str):
             continue
         kind = re.sub(r"[.\- ]", "_", kind.strip().lower())
-        if _KIND.match(kind) and (read := normalised(kind, value, region)):
+        if is_nothing(value):
+            metrics().ids_refused.labels("externalIds").inc()
+        elif _KIND.match(kind) and (read := normalised(kind, value, region)):
             found[kind, read] = None
     return [{"type": kind, "id": value} for kind, value in found]
 

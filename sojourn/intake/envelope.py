@@ -20,6 +20,8 @@ from sojourn.errors import BadEvent, Terminal
 from sojourn.intake.strict import fault, read_json
 from sojourn.language.events.schemas import EventSchemas
 from sojourn.language.events.wording import Fault
+from sojourn.language.identity_rules import is_nothing
+from sojourn.metrics import metrics
 
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 KINDS: dict[str, Kind] = {kind: kind for kind in ("track", "identify", "page", "screen", "group", "alias")}
@@ -199,7 +201,7 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
     properties = _mapping(raw, "properties")
     traits: dict[str, Any] = {}
     name: Any = kind
-    user_id, anonymous_id, previous_id = _id(raw, "userId"), _id(raw, "anonymousId"), None
+    user_id, anonymous_id, previous_id = _someones(raw, "userId"), _someones(raw, "anonymousId"), None
     if kind == "track":
         name = raw.get("event")
         if not isinstance(name, str) or not name.strip():
@@ -213,9 +215,9 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
     elif kind == "group":
         properties = {"group_id": _id(raw, "groupId"), "traits": _mapping(raw, "traits")}
     elif kind == "alias":
-        previous_id = _id(raw, "previousId")
+        previous_id = _someones(raw, "previousId")
         if previous_id is None or user_id is None:
-            raise BadEvent("an alias call needs previousId and userId")
+            raise BadEvent(f"an alias call needs previousId and userId{_refused(raw)}")
     used = _used(context)
     known = external_ids(context[EXTERNAL_IDS], region_of(traits, used)) if EXTERNAL_IDS in context else []
     user_id = user_id or next((one["id"] for one in known if one["type"] == "user_id"), None)
@@ -224,7 +226,7 @@ def _envelope(raw: dict[str, Any], kind: Any, call: dict[str, Any], received_at:
         used[EXTERNAL_IDS] = others
     elif user_id is None and anonymous_id is None:
         beside = ", or a readable id in context.externalIds" if context.get(EXTERNAL_IDS) else ""
-        raise BadEvent(f"needs a userId or an anonymousId{beside}")
+        raise BadEvent(f"needs a userId or an anonymousId{beside}{_refused(raw)}")
     time = _time(raw, call, received_at)
     return Envelope(
         message_id=_message_id(raw),
@@ -266,13 +268,28 @@ def _id(raw: dict[str, Any], key: str) -> str | None:
     return value or None
 
 
+def _someones(raw: dict[str, Any], key: str) -> str | None:
+    """Return whom an event names; None where it names nobody, or by a word for nothing, which is counted."""
+    value = _id(raw, key)
+    if value is None or not is_nothing(value):
+        return value
+    metrics().ids_refused.labels(key).inc()
+    return None
+
+
+def _refused(raw: dict[str, Any]) -> str:
+    """Return which ids of an event are words for nothing, without repeating them."""
+    found = [key for key in ("userId", "anonymousId", "previousId") if isinstance(raw.get(key), str | int) and is_nothing(str(raw[key]))]
+    return f"; {' and '.join(found)}: a word for nothing, or a template that nobody filled in" if found else ""
+
+
 def _message_id(raw: dict[str, Any]) -> str:
     """Return the sender's message id, or one that the same event has each time it is sent.
 
     `sentAt` and `writeKey` differ between two sendings of one event, so they do not count.
     """
     value = _id(raw, "messageId")
-    if value is not None:
+    if value is not None and not is_nothing(value):
         return value
     lasting = {key: item for key, item in raw.items() if key not in ("messageId", "sentAt", "writeKey")}
     return "body-" + hashlib.sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()[:40]

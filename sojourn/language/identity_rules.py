@@ -24,6 +24,26 @@ _NOWHERE = ("null", "undefined", "none", "nil", "nan", "unknown", "anonymous", "
 _PLACEHOLDERS = frozenset(
     (*_NOWHERE, "guest", "n/a", "(null)", "(none)", "(not set)", "[object object]", "user_id", "userid", "anonymous_id", "anonymousid")
 )
+# Words of programs and templates that are no id whatever their kind: PostHog's "illegal distinct ids" and mParticle's and Segment's
+# advice name most of them; the others are how languages and analytics tools write nothing.
+_NOTHING = frozenset(
+    (
+        *("true", "false", "null", "none", "nil", "undefined", "nan", "[object object]", "[object undefined]", "object", "<null>", "<nil>"),
+        *("(null)", "(none)", "(nil)", "(not set)", "(undefined)", "n/a", "na", "#n/a", "-1", "0", "\\n", "\\0", "void 0", "void"),
+        *("anonymous", "guest", "unknown", "not_authenticated", "not authenticated", "unauthenticated", "id", "uid", "uuid", "email"),
+        *("user_id", "userid", "user-id", "user.id", "anonymous_id", "anonymousid", "distinct_id", "distinctid", "profile_id", "profileid"),
+        *("customer_id", "customerid", "device_id", "deviceid", "null null", "undefined undefined", "none none", "string", "str", "int"),
+        *('""', "''", "[]", "{}", "-", "--", "00000000-0000-0000-0000-000000000000"),
+    )
+)
+_UNFILLED = re.compile(  # what a template leaves where nobody filled it in
+    r"\{\{.*\}\}|\{%.*%\}|[$#@]\{[^}]*\}|\$\([^)]*\)|<%.*%>|\*\|.*\|\*|%%.+%%|%7b%7b|\[\[.*\]\]", re.IGNORECASE | re.DOTALL
+)
+_ALL_UNFILLED = re.compile(
+    r"\{[^{}]*\}|%[a-z_][\w.\- ]*%|<[a-z_][\w.\- ]*>|\[[a-z_][\w.\- ]*\]|\$[a-z_.]*(?:id|email|name)|__[a-z_]+__|:[a-z_]*id",
+    re.IGNORECASE,
+)
+_BRACED_GUID = re.compile(r"\{[0-9a-f-]{32,36}\}", re.IGNORECASE)
 _NOBODYS_MAIL = frozenset((*_NOWHERE, "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply"))
 _MADE_UP_MAIL = frozenset(["test", "tests", "testing", "example", "email", "mail", "user", "name", "me", "a", "abc", "asdf", "foo", "bar"])
 _MADE_UP_HOST = re.compile(r"^(?:example|test|email|domain|mail|asdf|abc|a|foo)\.[a-z]{2,4}$")
@@ -108,13 +128,25 @@ class IdentityRules(Model):
 _JUDGED_AT_MOST = 5_000  # what comes again comes soon; more would only push other things out of the processor's memory
 
 
+def is_nothing(value: str) -> bool:
+    """Tell whether a text is a word for nothing, or a template that nobody filled in: it is no identifier of any kind."""
+    text = value.strip().casefold()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    if text in _NOTHING or not text or _UNFILLED.search(text):
+        return True
+    return _ALL_UNFILLED.fullmatch(text) is not None and _BRACED_GUID.fullmatch(text) is None
+
+
 def is_placeholder(kind: str, value: str) -> bool:
     """Tell whether a value of a kind can be nobody's: what programs and people write where they have none."""
     text = value.casefold()
-    if text in _PLACEHOLDERS or _ZEROS.match(text):
+    if text in _PLACEHOLDERS or _ZEROS.match(text) or is_nothing(text):
         return True
     if kind == EMAIL:
         local, _, host = text.rpartition("@")
+        if is_nothing(local) or host.partition(".")[0] in _NOWHERE:
+            return True
         return local in _NOBODYS_MAIL or (local in _MADE_UP_MAIL and _MADE_UP_HOST.match(host) is not None)
     if kind == PHONE:
         return _ALIKE.match(text) is not None or _COUNTED.match(text) is not None

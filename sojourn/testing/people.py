@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sojourn.errors import NotFound
+from sojourn.language.identity_rules import is_nothing
 from sojourn.testing.answers import Profile, Taken
 from sojourn.testing.looking import Looking
 
@@ -45,7 +46,7 @@ class People(Looking):
         if given and "consent" not in said:
             said["consent"] = given
         self._take("identify", user_id, anonymous_id, at, message_id, traits=said, context=context)
-        return self.profile(user_id or anonymous_id or "")
+        return self.profile(anonymous_id or "" if user_id is None or is_nothing(user_id) else user_id)
 
     def _consent(self, *references: str | None) -> tuple[str, ...]:
         known = set()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from sojourn.cli import build
@@ -160,3 +161,46 @@ async def test_every_test_that_a_page_shows_passes(page: str, name: str, monkeyp
 
 def test_the_pictures_are_small() -> None:
     assert sum(path.stat().st_size for path in (ROOT / "docs" / "pictures").glob("*")) < 1_500_000
+
+
+# -- what is sent to it ------------------------------------------------------------------------------
+
+
+def calls_of_the_python_snippet() -> list[tuple[str, dict[str, Any]]]:
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    class Client:
+        def __init__(self, key: str, host: str) -> None:
+            del key, host
+
+        def identify(self, user_id: str, traits: dict[str, Any], context: dict[str, Any]) -> None:
+            calls.append(("identify", {"userId": user_id, "traits": traits, "context": context}))
+
+        def track(self, user_id: str, event: str, properties: dict[str, Any]) -> None:
+            calls.append(("track", {"userId": user_id, "event": event, "properties": properties}))
+
+        def shutdown(self) -> None: ...
+
+    (snippet,) = (block for block in blocks("python") if "segment.analytics" in block)
+    exec(snippet.replace("from segment.analytics import Client", ""), {"Client": Client})
+    return calls
+
+
+def calls_of_the_page_snippet() -> list[tuple[str, dict[str, Any]]]:
+    (snippet,) = (block for block in blocks("js") if "analytics.identify" in block)
+    calls = []
+    for kind, given in re.findall(r"analytics\.(identify|track)\((.*)\);", snippet):
+        first, second = yaml.safe_load(f"[{given}]")  # JavaScript's literals are YAML's flow style
+        calls.append((kind, {"userId": first, "traits": second} if kind == "identify" else {"event": first, "properties": second}))
+    return calls
+
+
+@pytest.mark.parametrize("snippet", [calls_of_the_python_snippet, calls_of_the_page_snippet])
+def test_what_a_snippet_sends_leads_to_the_readers_first_mail(snippet: Callable[[], list[tuple[str, dict[str, Any]]]]) -> None:
+    with Shop(journeys_dir=ROOT / "journeys") as shop:
+        calls = snippet()
+        assert [kind for kind, _ in calls] == ["identify", "track"]
+        for kind, call in calls:
+            shop._run(shop._engine.take(kind, {"userId": "u1", **call}))
+        shop.advance("2h")
+        assert [send.content for send in shop.inbox("u1")] == ["cart_reminder"]
