@@ -114,7 +114,7 @@ def external_ids(given: Any, region: str | None = None) -> list[dict[str, str]]:
         if not isinstance(kind, str) or not isinstance(value, str):
             continue
         kind = re.sub(r"[.\- ]", "_", kind.strip().lower())
-        if is_nothing(value):
+        if is_nothing(value) and not value.isdigit():  # a number may be a CRM's; identity holds 0 for nobody's
             metrics().ids_refused.labels("externalIds").inc()
         elif _KIND.match(kind) and (read := normalised(kind, value, region)):
             found[kind, read] = None
