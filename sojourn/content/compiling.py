@@ -11,6 +11,7 @@ from mjml import mjml2html
 
 from sojourn.content.applied import put_on, taken_out
 from sojourn.content.attributes import TAG, unambiguous, with_values
+from sojourn.content.direction import columns_aligned
 from sojourn.errors import RenderError
 
 _LENGTHS = frozenset({
@@ -34,7 +35,7 @@ def to_html(name: str, mjml: str) -> str:
         html = mjml2html(TAG.sub(_spelt_out, mjml), fonts={})
     except ValueError as error:
         raise RenderError(f"{name} is not MJML: {str(error)[:200]}") from None
-    return put_on(_FRACTION.sub(r"\g<before>\g<whole>\g<after>", html), styles, attributes)
+    return put_on(columns_aligned(_FRACTION.sub(r"\g<before>\g<whole>\g<after>", html)), styles, attributes)
 
 
 def _spelt_out(tag: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from sojourn.content.asked import PROFILE, traits_asked
 from sojourn.content.attributes import with_plain_values
 from sojourn.content.budget import MAX_SECONDS, Run, current, running
 from sojourn.content.calling import recommends
+from sojourn.content.direction import amp_directed
 from sojourn.content.facts import Rendered, RenderFacts, plain
 from sojourn.content.fetches import Wanted
 from sojourn.content.holes import per_person
@@ -145,9 +146,9 @@ class Contents:
             written = None if compiled.text is None else run_template(compiled.text, values, run)
             own = facts.own_links()
             message = message_of(
-                compiled.body, compiled.pages, values, run, line_ahead, own.values(), text=written is None, ahead=ahead
+                compiled.body, compiled.pages, values, run, line_ahead, own.values(), speech.locale, text=written is None, ahead=ahead
             )
-            amp = None if compiled.amp is None else self._amp(name, compiled.amp, values, run)
+            amp = None if compiled.amp is None else amp_directed(self._amp(name, compiled.amp, values, run), speech.locale)
             allows = allowing("", [*map(host_of, (*own.values(), *run.live_urls))])
             html, amp = (None if part is None else self._own_pictures(part, run, allows) for part in (message.html, amp))
             message = replace(message, html=html or "")

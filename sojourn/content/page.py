@@ -14,6 +14,7 @@ from html import escape, unescape
 
 from sojourn.content.attributes import TAG, attributes_of
 from sojourn.content.compiling import to_html
+from sojourn.content.direction import without_isolates
 from sojourn.content.holes import MARK, PREFIX, filled
 from sojourn.content.links import (
     UNTRACKED,
@@ -134,7 +135,7 @@ class Page:
         for number in self.shown:
             value = unescape(values[number])
             plain[number] = " ".join(value.split())  # as a line of text draws blanks together
-            if value != value.strip() or not plain[number].isprintable():
+            if value != value.strip() or not without_isolates(plain[number]).isprintable():
                 return None
         parts = list(self.text)
         for place in range(1, len(parts), 2):

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Template
 
 from sojourn.content.budget import Run
+from sojourn.content.direction import directed
 from sojourn.content.facts import KINDS, RenderFacts, plain
 from sojourn.content.fetches import stands_for
 from sojourn.content.header_text import subject_text
@@ -83,6 +84,7 @@ def message_of(
     run: Run,
     preheader: str,
     own: Collection[str],
+    language: str,
     *,
     text: bool,
     ahead: bool,
@@ -96,6 +98,7 @@ def message_of(
         run: the render that this belongs to.
         preheader: the line ahead.
         own: addresses that lead back to us.
+        language: the one that it speaks.
         text: whether a text is to be made of it.
         ahead: False has MJML compile it anew.
 
@@ -107,7 +110,7 @@ def message_of(
         holes: list[str] = []
         run.holes = holes
         try:
-            skeleton = run_template(template, values, run)
+            skeleton = directed(run_template(template, values, run), language)
             message = pages.get(skeleton, holes).fill(run.content, holes, preheader, (*own, *run.live_urls), text=text)
         except Unholed:
             message = None
@@ -115,7 +118,7 @@ def message_of(
         if message is not None:
             return message
         run.steps, run.output = before
-    mjml = run_template(template, values, run)
+    mjml = directed(run_template(template, values, run), language)
     return afresh(run.content, mjml, preheader, (*own, *run.live_urls), text=text)
 
 

@@ -21,6 +21,7 @@ from jinja2.visitor import NodeTransformer
 from sojourn.content.blocks import Block
 from sojourn.content.budget import MAX_ITEMS, MAX_TEXT, current
 from sojourn.content.calling import CALLABLE, RECOMMENDED
+from sojourn.content.direction import direction_of, isolated
 from sojourn.content.facts import kind_of
 from sojourn.content.fetches import encoded
 from sojourn.content.filters import allowed
@@ -28,7 +29,7 @@ from sojourn.content.header_text import value_text
 from sojourn.content.holes import FILTER, Hole, Holing, hole, refuse_markers
 from sojourn.content.inline import Inlining
 from sojourn.content.missing import Missing
-from sojourn.content.quoting import Quoting
+from sojourn.content.quoting import ISOLATED, Quoting
 from sojourn.content.slots import FOLDER as SLOTS
 from sojourn.content.tags import FILE, Verbs
 from sojourn.content.tags import FILTERS as VERBS
@@ -61,6 +62,15 @@ def small_range(*bounds: int) -> range:
 def _hole(value: Any) -> Hole:
     """Return what a page shows: a hole, where its structure is compiled for many."""
     return hole(_shown(value))
+
+
+def _isolated(value: Any) -> Any:
+    """Return a person's text so that it does not turn the words around it; what is not text of theirs as it is."""
+    run = current()
+    if run is None or type(value) is not str or "://" in value:
+        return value
+    direction = direction_of(run.speech.locale)
+    return value if direction == "ltr" and value.isascii() else isolated(value, direction)
 
 
 def _finalize(value: Any) -> Any:
@@ -226,7 +236,7 @@ class ContentEnvironment(ImmutableSandboxedEnvironment):
         )
         self.globals.clear()
         self.globals.update({"range": small_range, **CALLABLE})
-        self.filters = {**allowed(), **VERBS, "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole}
+        self.filters = {**allowed(), **VERBS, "_items": _items, "_weigh": _weigh, "_step": _step, FILTER: _hole, ISOLATED: _isolated}
         self.html, self.words, self.blocks = html, words, words.blocks
         self.noted: list[tuple[int, str]] = []  # what the last template that was parsed has wrong: (line, message)
         self._trees: dict[tuple[str, str], nodes.Template] = {}

@@ -103,7 +103,7 @@ def test_a_missing_fact_takes_the_default(value: object) -> None:
     ("kind", "good", "bad"),
     [
         ("text", "a", [1]), ("number", 3, "three"), ("number", "3.5", "nan"), ("money", "19.90", True), ("bool", True, "yes"),
-        ("url", "https://a.example", "javascript:alert(1)"), ("image", "https://a.example/x.png", "mailto:a@b.example"),
+        ("url", "https://a.example", "javascript:alert(1)"), ("image", "https://shop.example/x.png", "mailto:a@b.example"),
     ],
 )  # fmt: skip
 def test_a_fact_of_another_type_counts_as_missing(kind: str, good: object, bad: object) -> None:
