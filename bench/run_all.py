@@ -27,7 +27,7 @@ import psutil
 RESULTS = Path(__file__).with_name("RESULTS.md")
 ORDER = (
     "domain", "simulate", "intake", "latency", "journeys", "burst", "waiting",
-    "segments", "builds", "bulk", "resolution", "render", "gate", "broadcast",
+    "segments", "builds", "bulk", "resolution", "render", "gate", "bounces", "broadcast",
 )  # fmt: skip
 LIMIT = 600.0  # seconds of one measurement
 

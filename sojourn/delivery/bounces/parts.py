@@ -16,6 +16,7 @@ MAX_MAIL_BYTES = 2 * 1024 * 1024
 MAX_GROUPS = 51
 MAX_WORDS = 20_000
 MAX_PARTS = 60
+HEADS = 3
 Fields = Mapping[str, str]
 _FIELD = re.compile(r"^([!-9;-~]{1,60})[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TAG = re.compile(r"(?s)<(?:style|script|head)\b.*?</(?:style|script|head)>|<!--.*?-->|<[^<>]*>")
@@ -88,8 +89,11 @@ def take_apart(raw: bytes) -> Parts:
 def fields_of(text: str) -> dict[str, str]:
     """Return the header fields at the head of a text, names in lower case, the first of each name."""
     found: dict[str, str] = {}
-    for name, value in _FIELD.findall(text[:65_536]):
-        found.setdefault(name.lower(), " ".join(value.split()))
+    for block in re.split(r"\n[ \t]*\n", text[:65_536], maxsplit=HEADS)[:HEADS]:  # a line may say first that a copy follows
+        for name, value in _FIELD.findall(block):
+            found.setdefault(name.lower(), " ".join(value.split()))
+        if len(found) > 1:
+            break
     return found
 
 
@@ -111,11 +115,7 @@ def _groups(text: str) -> list[Fields]:
 
 def _inner(part: Mail) -> str:
     """Return what a part holds, also where a mail program encoded it against RFC 2046, 5.2."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        raw = b"\n".join(each.as_bytes() for each in payload if isinstance(each, Mail))
-    else:
-        raw = str(payload).encode("utf-8", "surrogateescape")
+    raw = "\n".join(_flat(part.get_payload())).encode("utf-8", "surrogateescape")
     encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
     if encoding == "base64":
         with contextlib.suppress(binascii.Error):  # it says Base64 and is none: it stands as it is
@@ -123,6 +123,17 @@ def _inner(part: Mail) -> str:
     elif encoding == "quoted-printable":
         raw = quopri.decodestring(raw)
     return raw.decode("utf-8", "replace").replace("\r\n", "\n").lstrip("\n")
+
+
+def _flat(payload: object) -> Iterator[str]:
+    """Return the text of a payload as it came: what the library would write anew takes longer than all the rest."""
+    if isinstance(payload, list):
+        for each in payload:
+            if isinstance(each, Mail):
+                yield "".join(f"{name}: {value}\n" for name, value in each.raw_items())
+                yield from _flat(each.get_payload())
+    else:
+        yield str(payload)
 
 
 def _text(part: Mail) -> str:
