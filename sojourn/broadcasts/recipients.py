@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from sojourn.broadcasts import throttle
 from sojourn.broadcasts.gathering import WAITING
 from sojourn.broadcasts.standing import State
 from sojourn.delivery import doubts
@@ -63,7 +64,7 @@ class Taken:
     Attributes:
         state: of the broadcast; only one that runs has anything taken.
         entries: by recipient, the entry that is to be advanced.
-        next_due: where nothing was due: when something is; None: this lane is done.
+        next_due: where nothing was due, or the throttle has no place now: when something is; None: this lane is done.
     """
 
     state: State
@@ -108,6 +109,11 @@ def take(connection: Connection, registry: Registry, broadcast_id: str, lane: in
     if now >= row.ends_at:
         _settle(connection, broadcast_id, [Came(one.profile, "", LATE) for one in due], now)
         return Taken(state, {}, now)
+    if row.per_second is not None:
+        places, opens = throttle.take(connection, broadcast_id, row.per_second, now, len(due))
+        if not places:
+            return Taken(state, {}, opens)
+        due = due[:places]
     definition = registry.get(connection, row.version)
     trigger = {"name": TRIGGER, "time": row.begins_at.isoformat(), "properties": {"broadcast": row.name}}
     rows = [

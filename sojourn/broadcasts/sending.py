@@ -11,8 +11,8 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from sojourn.broadcasts.gathering import LANES, gather_page
 from sojourn.broadcasts.gathering import PAGE as GATHERED
+from sojourn.broadcasts.gathering import gather_page
 from sojourn.broadcasts.recipients import Came, Taken, settle, soon, take
 from sojourn.broadcasts.standing import NotRunning, State, begin_gathering, finish, hold_running, look, state_of
 from sojourn.clock import monotonic
@@ -24,7 +24,7 @@ from sojourn.travel.stored import StoredJourneys
 
 FIRST_GATHERED, SMALLEST_GATHERED = 1_000, 250  # people looked at in one transaction of gathering
 PAGE = 50  # recipients of a lane taken at once; a pause is heeded between two pages
-PACED_SECONDS = 10.0  # of a throttled lane: what it may send in these goes out together
+SOON = timedelta(seconds=10)  # a throttled lane whose next place opens within this waits for it
 LOOK_SECONDS = 0.3  # real; between two looks whether it is paused
 AT_ONCE = 25  # messages of a lane on their way to the provider
 AGAIN_SECONDS = 2.0  # shop time; after what may succeed at once: events not routed, an answer that was lost
@@ -83,17 +83,18 @@ class Broadcasting:
         """
         store, clock = self.journeys.store, self.journeys.clock
         standing = await store.read(look, broadcast_id)
-        pace = None if standing.per_second is None else standing.per_second / LANES
-        size = PAGE if pace is None else min(PAGE, max(int(pace * PACED_SECONDS), 1))
+        throttled = standing.per_second is not None
         deadline, sent, next_page = monotonic() + seconds, 0, clock.now()
         came: list[Came] = []  # of the page before: it is written down with the taking of the next
 
         def turn(connection: Connection) -> Taken:
             settle(connection, broadcast_id, came, clock.now())
-            return take(connection, self.journeys.registry, broadcast_id, lane, clock.now(), size)
+            return take(connection, self.journeys.registry, broadcast_id, lane, clock.now(), PAGE)
 
         while not sent or monotonic() < deadline:
             if clock.now() < next_page:
+                if monotonic() >= deadline:
+                    break
                 await self._settle(broadcast_id, came)
                 came = []
                 await asyncio.sleep(LOOK_SECONDS)
@@ -103,9 +104,10 @@ class Broadcasting:
             taken = await store.write(turn)
             came = []
             if not taken.entries:
+                if throttled and taken.next_due is not None and taken.next_due - clock.now() < SOON and monotonic() < deadline:
+                    next_page = max(taken.next_due, clock.now())
+                    continue
                 return Lane(taken.state, sent, taken.next_due)
-            if pace is not None:
-                next_page = clock.now() + timedelta(seconds=len(taken.entries) / pace)
             came = await self._page(broadcast_id, taken)
             sent += len(came)
             beat(sent)

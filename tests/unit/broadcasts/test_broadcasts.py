@@ -223,19 +223,38 @@ def test_who_is_held_gets_it_when_hours_open_and_nothing_after_its_end(shop):
     assert dict(sending.look().counts) == {"late": 6}
 
 
-def test_a_throttled_one_keeps_its_pace(shop):
-    sending = Sending(shop, BROADCAST + "throttle: 8 per hour\n")
+@pytest.mark.parametrize(("throttle", "every"), [("1 per hour", timedelta(hours=1)), ("8 per hour", timedelta(minutes=7, seconds=30))])
+def test_a_throttle_is_exact_from_the_first_message_on_though_all_lanes_begin_at_once(shop, throttle, every):
+    sending = Sending(shop, BROADCAST + f"throttle: {throttle}\nstop_after: 30d\n")
     shop.advance("1h")
     sending.gather()
 
     async def every_lane():
-        return await asyncio.gather(*(sending.broadcasting.send(sending.id, lane, 0.7) for lane in range(LANES)))
+        workers = [Broadcasting(sending.engine.journeys), Broadcasting(sending.engine.journeys)]
+        return await asyncio.gather(*(worker.send(sending.id, lane, 0.5) for worker in workers for lane in range(LANES)))
 
-    told = shop._run(every_lane())
-    assert len(sending.mails()) <= LANES
-    paced = [one for one in told if one.sent]
-    assert paced
-    assert all(one.next_due - sending.engine.clock.now() == timedelta(hours=1) for one in paced if one.next_due)
+    for count in range(1, 7):
+        told = shop._run(every_lane())
+        assert len(sending.mails()) == count
+        assert {one.next_due for one in told if one.next_due} <= {sending.engine.clock.now(), sending.engine.clock.now() + every}
+        shop.advance(every - timedelta(seconds=1))
+        shop._run(every_lane())
+        assert len(sending.mails()) == count
+        shop.advance("1s")
+    assert sending.mails() == GOLD
+
+
+def test_a_quick_throttle_gives_no_more_than_has_come_due_since_the_first_message(shop):
+    sending = Sending(shop, BROADCAST + "throttle: 120 per minute\n")
+    shop.advance("1h")
+    sending.gather()
+    sent = []
+    for _ in range(4):
+        for lane in range(LANES):
+            shop._run(sending.broadcasting.send(sending.id, lane, 0.0))
+        sent.append(len(sending.mails()))
+        shop.advance(timedelta(milliseconds=900))
+    assert sent == [1, 2, 4, 6]  # two a second: at 0, 0.5, 1, 1.5, 2 and 2.5 s
 
 
 def test_what_was_sent_or_is_on_its_way_is_not_scheduled_again(shop):
