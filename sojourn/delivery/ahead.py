@@ -7,7 +7,7 @@ that read it, with the people locked, and for messages that were planned in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, exists, select
@@ -17,6 +17,7 @@ from sojourn.customers.consent import Consent, Standing
 from sojourn.delivery import brakes
 from sojourn.delivery.gate import BrakeFact
 from sojourn.delivery.ledger import SendRow
+from sojourn.delivery.mailboxes import sharers
 from sojourn.store.tables import entries, preferences, profiles, sends
 
 _PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
@@ -58,6 +59,7 @@ class Ahead:
         sent_to: who has any other message.
         elsewhere: who is on another journey that has not sent yet.
         on_list: the addresses of which the suppression list says something.
+        sharers: by mailbox, whom anything was made for there.
     """
 
     standing: Mapping[str, Any]
@@ -67,6 +69,7 @@ class Ahead:
     sent_to: frozenset[str]
     elsewhere: frozenset[str]
     on_list: Collection[str]
+    sharers: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def word(self, person: str, purpose: str) -> Consent | None:
         """Return the word that stands about a purpose; None where none does."""
@@ -84,13 +87,16 @@ def single(connection: Connection, people: Collection[str]) -> tuple[frozenset[s
     return frozenset(people) - several, frozenset(people) | beside
 
 
-def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Collection[str]) -> Ahead:
+def read_ahead(
+    connection: Connection, planned: Collection[SendRow], on_list: Collection[str], mailboxes: Collection[str] = ()
+) -> Ahead:
     """Return what is asked about the people of messages.
 
     Args:
         connection: of a writing transaction, with the people locked.
         planned: the messages, planned in this transaction, of people of whom `single` holds.
         on_list: the addresses of which the suppression list says something.
+        mailboxes: where they go to; none: what others got there does not count.
     """
     asked = {"people": [send.profile_id for send in planned]}
     entry_ids, keys = [send.entry_id for send in planned], [send.key for send in planned]
@@ -102,4 +108,5 @@ def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Co
         sent_to=frozenset(connection.execute(_SENT_TO, {**asked, "keys": keys}).scalars()),
         elsewhere=frozenset(connection.execute(_ELSEWHERE, {**asked, "entries": entry_ids}).scalars()),
         on_list=on_list,
+        sharers=sharers(connection, mailboxes),
     )

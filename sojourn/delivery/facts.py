@@ -21,6 +21,7 @@ from sojourn.delivery.ahead import Ahead
 from sojourn.delivery.freezing import Recipient
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
 from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
+from sojourn.delivery.mailboxes import living_at, mailbox_of, sharers, went_there
 from sojourn.delivery.message import Message, check_headers
 from sojourn.delivery.rules import Cap, GateRules
 from sojourn.errors import NotCaughtUp, RecipientChanged
@@ -175,6 +176,10 @@ def gather(
         brake = brakes.fact(entry.braked_journey, entry.braked_because)
     if rules.recipient_anew:
         checked = _to_whom(send, message, Recipient.of(entry.traits, entry.zone, entry.locale), checked, written_for)
+    mailbox = mailbox_of(address) if rules.by_mailbox else None
+    others = _others(conn, people, mailbox, ahead)
+    if others and mailbox and rules.once_there and went_there(conn, mailbox, send.key, send.entry_id, COUNTED):
+        checked = replace(checked, address="this broadcast went to this mailbox already, under another of its reader's ids")
     ended = entry.outcome or "ended" if entry.state != "running" or entry.outcome else None
     if send.attempts and ended in rules.ends:  # the entry came past this message, and left by nothing that forbids it
         ended = None
@@ -201,7 +206,15 @@ def gather(
         planned=send.created_at,
         jitter=jitter(send.key, rules.release_over),
     )
-    return facts if facts.transactional else _chosen(conn, send, people, facts, rules, ahead)
+    return facts if facts.transactional else _chosen(conn, send, people, facts, rules, ahead, mailbox, others)
+
+
+def _others(conn: Connection, people: Sequence[str], mailbox: str | None, ahead: Ahead | None) -> frozenset[str]:
+    """Return the profiles of others whom anything was made for at a mailbox."""
+    if mailbox is None:
+        return frozenset()
+    found = ahead.sharers if ahead is not None else sharers(conn, [mailbox])
+    return found.get(mailbox, frozenset()) - frozenset(people)
 
 
 def _to_whom(send: SendRow, message: Message, current: Recipient, checked: Checked, written_for: Recipient | None) -> Checked:
@@ -228,17 +241,26 @@ def _sent_before(conn: Connection, send: SendRow, people: Sequence[str]) -> str 
 
 
 def _chosen(
-    conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules, ahead: Ahead | None
+    conn: Connection,
+    send: SendRow,
+    people: Sequence[str],
+    facts: GateFacts,
+    rules: GateRules,
+    ahead: Ahead | None,
+    mailbox: str | None,
+    others: frozenset[str],
 ) -> GateFacts:
     """Return the facts with what bears only on messages that the shop wants, not those that the person needs."""
     now = facts.now
     waits = consent.pending(conn, people, send.purpose) if not (facts.consent and facts.consent.granted) else None
-    chose = ahead is None or people[0] in ahead.choosing
-    rhythm = (preferences.rhythm(conn, list(people)) if chose else preferences.Rhythm()).at(now)
+    choosing = [*people, *(living_at(conn, others, mailbox) if others and mailbox else ())]
+    chose = ahead is None or len(choosing) > 1 or people[0] in ahead.choosing
+    rhythm = (preferences.rhythm(conn, choosing) if chose else preferences.Rhythm()).at(now)
     caps = [cap for cap in rules.caps if cap.concerns(send.purpose, send.topic, send.journey)]
     if rhythm.frequency is Frequency.WEEKLY:
         caps.append(Cap(1, WEEK, wish=", as the person wishes,"))
-    near = _near(conn, send, people, facts, rules, caps) if ahead is None or people[0] in ahead.sent_to else ()
+    sent = ahead is None or bool(others) or people[0] in ahead.sent_to
+    near = _near(conn, send, people, facts, rules, caps, mailbox, others) if sent else ()
     return replace(
         facts,
         unconfirmed=None if waits is None else waits.at,
@@ -266,12 +288,19 @@ def _words(
 
 
 def _near(
-    conn: Connection, send: SendRow, people: Sequence[str], facts: GateFacts, rules: GateRules, caps: Sequence[Cap]
+    conn: Connection,
+    send: SendRow,
+    people: Sequence[str],
+    facts: GateFacts,
+    rules: GateRules,
+    caps: Sequence[Cap],
+    mailbox: str | None,
+    others: frozenset[str],
 ) -> Sequence[Near]:
     if not caps and not rules.compete:
         return ()
     since = min([facts.now - rules.compete, *(cap.since(facts.now, facts.zone) for cap in caps)])
-    return ledger.near(conn, people, since, besides=send.key)
+    return ledger.near(conn, people, since, besides=send.key, mailbox=mailbox, others=others)
 
 
 def _use(cap: Cap, facts: GateFacts, near: Sequence[Near]) -> CapUse:

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 
 from sojourn.delivery.gate import CheckResult
+from sojourn.delivery.mailboxes import mailbox_of
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.metrics import metrics
@@ -138,6 +139,7 @@ _NEAR = (  # through ix_sends_profile_claimed_at: only ever what one person was 
     .order_by(sends.c.claimed_at.desc())
     .limit(bindparam("most"))
 )  # fmt: skip
+_NEAR_THERE = _NEAR.where(sends.c.mailbox == bindparam("box"))
 
 
 def send_key(workspace: UUID, entry_id: str, step: str, occurrence: int = 0) -> str:
@@ -162,13 +164,17 @@ def open_sends(conn: Connection, orders: Sequence[SendOrder], now: datetime) -> 
     for order in orders:
         if order.key in new and order.key not in opened:
             _note(conn, order.key, None, State.PLANNED, f"rendered {order.content}", now)
-            opened[order.key] = SendRow(**{**_NOTHING, **rows[order.key], "state": State.PLANNED})
+            made = {name: value for name, value in rows[order.key].items() if name in _NOTHING}
+            opened[order.key] = SendRow(**{**_NOTHING, **made, "state": State.PLANNED})
     return opened
 
 
 def reorder(conn: Connection, order: SendOrder) -> None:
     """Write what is now sent under a key that is planned or held: its rendering may have come to another variant."""
-    values = {"content": order.content, "variant": order.variant, "topic": order.topic, "priority": order.priority}
+    values = {
+        "content": order.content, "variant": order.variant, "topic": order.topic, "priority": order.priority,
+        "mailbox": mailbox_of(order.to_address),
+    }  # fmt: skip
     conn.execute(update(sends).where(sends.c.key == order.key).values(values))
 
 
@@ -177,6 +183,7 @@ def _planned(order: SendOrder, now: datetime) -> dict[str, Any]:
         "key": order.key, "entry_id": order.entry_id, "profile_id": order.profile_id, "journey": order.journey, "step": order.step,
         "send_id": order.send_id, "content": order.content, "variant": order.variant, "purpose": order.purpose,
         "topic": order.topic, "priority": order.priority, "state": State.PLANNED.value, "attempts": 0, "created_at": now,
+        "mailbox": mailbox_of(order.to_address),
     }  # fmt: skip
 
 
@@ -312,7 +319,9 @@ class Near:
     held_until: datetime | None
 
 
-def near(conn: Connection, people: Iterable[str], since: datetime, *, besides: str) -> list[Near]:
+def near(
+    conn: Connection, people: Iterable[str], since: datetime, *, besides: str, mailbox: str | None = None, others: Iterable[str] = ()
+) -> list[Near]:
     """Return a person's other messages that count against caps since a moment, and those that are held; never transactional ones.
 
     Args:
@@ -320,9 +329,15 @@ def near(conn: Connection, people: Iterable[str], since: datetime, *, besides: s
         people: all their profile ids.
         since: the moment; the window is open at it.
         besides: the send that asks.
+        mailbox: where the person gets mail.
+        others: the profile ids of others who get mail there; what they got there counts too.
     """
     asked = {"people": list(people), "since": since, "besides": besides, "most": MOST_NEAR}
-    return [Near(**{**row, "state": State(row["state"])}) for row in conn.execute(_NEAR, asked).mappings()]
+    rows = list(conn.execute(_NEAR, asked).mappings())
+    if sharing := list(others):
+        rows += conn.execute(_NEAR_THERE, {**asked, "people": sharing, "box": mailbox}).mappings()
+        rows.sort(key=lambda row: (row["claimed_at"] is not None, row["claimed_at"] or since), reverse=True)
+    return [Near(**{**row, "state": State(row["state"])}) for row in rows]
 
 
 def unsettled_since(conn: Connection, state: State, before: datetime, limit: int) -> list[SendRow]:

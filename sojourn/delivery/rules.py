@@ -17,8 +17,8 @@ from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import End, Journey
 from sojourn.language.moments import Hours, calendar_span, zone_named
 from sojourn.language.outline import COMPLETED, walk
+from sojourn.language.shop import MAILBOX, ShopSettings
 from sojourn.language.shop import Cap as CapRule
-from sojourn.language.shop import ShopSettings
 from sojourn.language.shop_checks import HOLD
 
 Suppression = Callable[[Connection, str, datetime | None], str | None]
@@ -127,6 +127,8 @@ class GateRules:
         above: journeys of a higher priority, each with it.
         release_over: over which time it is spread what waited for hours to open.
         ends: the outcomes of entries that walked to their end, which keeps nothing back that they came to on the way.
+        by_mailbox: whether what others got at the same address counts too.
+        once_there: whether a mailbox gets what began the entry once, whoever's it is: a broadcast.
         recipient_anew: whether a message goes only to the address that the person has at the claim.
     """
 
@@ -144,6 +146,8 @@ class GateRules:
     release_over: timedelta = timedelta()
     ends: Collection[str] = frozenset()
     recipient_anew: bool = False
+    by_mailbox: bool = False
+    once_there: bool = False
 
 
 def rules_of(
@@ -181,6 +185,8 @@ def rules_of(
         release_over=parse_duration(shop.release_over),
         ends=_ends(journey),
         recipient_anew=True,
+        by_mailbox=shop.count_by == MAILBOX,
+        once_there=shop.count_by == MAILBOX and journey.enter.on == TRIGGER,
     )
 
 

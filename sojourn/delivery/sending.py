@@ -25,6 +25,7 @@ from sojourn.delivery.engagement import Emit
 from sojourn.delivery.freezing import Made, RenderedMessage, freeze, freeze_anew, make, message_of
 from sojourn.delivery.gate import Verdict
 from sojourn.delivery.ledger import Move, SendOrder, SendRow, State
+from sojourn.delivery.mailboxes import mailbox_of
 from sojourn.delivery.message import Message
 from sojourn.delivery.outcomes import (
     Accepted,
@@ -101,12 +102,16 @@ def claim(
     first = routing.named(send.provider) if doubtful else None
     if doubtful and (first is None or not key_holds(send, first, now)):
         return Unclear("an earlier attempt may have been accepted, and this provider would take a second for another message")
+    message = None if made is not None else message_of(conn, send, now)
+    address = made.order.to_address if made is not None else message.to_address if message is not None else ""
+    locks.hold_mailboxes(conn, [mailbox_of(address)])
     locks.hold_events(conn, people)
     facts.caught_up(conn, people)
     if made is not None:
         before = routing.named(send.provider)
         freeze_anew(conn, made, now, keyed=before is not None and before.klass is Klass.KEYED)
-    message, written_for = message_of(conn, send, now), made.recipient if made is not None else None
+    message = message or message_of(conn, send, now)
+    written_for = made.recipient if made is not None else None
     verdict = gate.judge(facts.gather(conn, send, message, people, now, rules, written_for=written_for))
     return decide(conn, send, message, verdict, now, routing)
 

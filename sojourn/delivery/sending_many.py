@@ -21,6 +21,7 @@ from sojourn.delivery.engagement import Emit
 from sojourn.delivery.facts import Checked
 from sojourn.delivery.freezing import Frozen, Made, freeze, freeze_all
 from sojourn.delivery.gate import judge
+from sojourn.delivery.mailboxes import mailbox_of
 from sojourn.delivery.outcomes import Claimed, ClaimResult, NotAccepted, Outcome, Unclear
 from sojourn.delivery.providers import Klass, Provider
 from sojourn.delivery.routing import Routing, routing_of
@@ -151,13 +152,16 @@ class Deliveries:
         places = sorted(range(len(asked)), key=lambda place: asked[place].profile_id)
         locks.lock_rows(conn, profiles, [each.profile_id for each in asked])
         alone, everyone = single(conn, {each.profile_id for each in asked})
+        boxes = {place: mailbox_of(each.made.order.to_address) for place, each in enumerate(asked)}
+        locks.hold_mailboxes(conn, boxes.values())
         locks.hold_events(conn, sorted(everyone))
         behind = facts.anything_waits(conn)
         came: dict[int, ClaimResult | Transient] = {}
         going: dict[str, int] = {}  # by person: a second message of theirs is judged when the first is claimed
+        there: set[str | None] = set()  # and so is a second one to their mailbox, under another id
         for place in places:
             person = asked[place].profile_id
-            if person not in alone or person in going:
+            if person not in alone or person in going or (boxes[place] is not None and boxes[place] in there):
                 continue
             if behind:
                 try:
@@ -166,6 +170,7 @@ class Deliveries:
                     came[place] = error
                     continue
             going[person] = place
+            there.add(boxes[place])
         some = [asked[place] for place in going.values()]
         if some:
             self._keep(conn, some)
@@ -189,7 +194,9 @@ class Deliveries:
             return
         first = next(iter(asked.values()))
         addresses = {each.message.to_address for each in frozen.values() if each.message.to_address}
-        ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses))
+        counted = addresses if any(each.rules.by_mailbox for each in asked.values()) else ()
+        boxes = {box for address in counted if (box := mailbox_of(address)) is not None}
+        ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses), boxes)
         moves = ledger.Moves()
         for place, each in asked.items():
             made = frozen[each.key]

@@ -41,6 +41,9 @@ class Sender(Model):
     address: Address = Field(description="the address that messages are from")
 
 
+MAILBOX: Literal["mailbox"] = "mailbox"
+
+
 class Cap(Model):
     """At most so many messages to one person in a window; transactional ones neither count nor wait."""
 
@@ -174,6 +177,10 @@ class ShopSettings(Model):
     caps: tuple[Cap, ...] = Field(default=(), description="how many messages a person gets at most; every line holds")
     topics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,57}$")], Topic] = Field(
         default_factory=dict, description="what people choose from on their preference page; a journey or a send names one as `topic`"
+    )
+    count_by: Literal["mailbox", "person"] = Field(
+        default=MAILBOX,
+        description="what caps, broadcasts and the pace that people choose count by: mailbox, or person where several share one",
     )
     compete_within: DurationText = Field(
         default="10m", description="messages of different journeys that are due within this time go by `priority`, the highest first"

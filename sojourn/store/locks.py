@@ -5,6 +5,7 @@ same (foreign keys, unique keys) is made again by the store.
 
     1. the router's turn   who routes, and whoever else changes who is who: one transaction at a time
     2. profiles, by id     a person's row stands for all that is decided about the person
+       mailboxes           what is decided about a mailbox that several people have
     3. entries, by id; then sends
     4. events of a person  shared by who accepts an event, alone by who claims a send (P3)
     5. the log             whoever writes to it, until its commit: so that rows become visible in their order
@@ -28,6 +29,7 @@ BUCKETS = 64  # into which the ids of events fall; two people in one wait for ea
 LOG_SPACE = 7301
 EVENTS_SPACE = 7302
 SCHEMA_SPACE = 7303
+MAILBOX_SPACE = 7304
 
 _TURN = select(cursors.c.seq).where(cursors.c.name == ROUTER).with_for_update()
 _HEAD = select(func.coalesce(profiles.c.merged_into, profiles.c.id)).where(profiles.c.id == bindparam("one"))
@@ -42,6 +44,7 @@ _KNOWN_AS = select(identifiers.c.value).where(identifiers.c.profile_id.in_(bindp
 _IN_ORDER = "FROM unnest(CAST(:buckets AS integer[])) AS bucket"
 _SHARE = text(f"SELECT pg_advisory_xact_lock_shared({EVENTS_SPACE}, bucket) {_IN_ORDER}")
 _ALONE = text(f"SELECT pg_advisory_xact_lock({EVENTS_SPACE}, bucket) {_IN_ORDER}")
+_MAILBOXES = text(f"SELECT pg_advisory_xact_lock({MAILBOX_SPACE}, bucket) {_IN_ORDER}")
 _LOG = text(f"SELECT pg_advisory_xact_lock({LOG_SPACE}, 0)")
 _SCHEMA = text(f"SELECT pg_advisory_xact_lock({SCHEMA_SPACE}, 0)")
 
@@ -97,6 +100,12 @@ def hold_events(connection: Connection, people: Iterable[str]) -> None:
         known = list(people)
         names = connection.execute(_KNOWN_AS, {"people": known}).scalars()
         connection.execute(_ALONE, {"buckets": _buckets([*known, *names])})
+
+
+def hold_mailboxes(connection: Connection, mailboxes: Iterable[str | None]) -> None:
+    """Let no message be claimed to a mailbox by anyone else, whoever's it is, until this transaction ends."""
+    if needed(connection):
+        connection.execute(_MAILBOXES, {"buckets": _buckets(mailboxes)})
 
 
 def hold_log(connection: Connection) -> None:

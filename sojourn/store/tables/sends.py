@@ -31,6 +31,8 @@ sends = Table(
     Column("created_at", Moment, nullable=False),
     Column("claimed_at", Moment),
     Column("settled_at", Moment),
+    Column("mailbox", String(64)),  # a digest of the address that it goes to, as addresses are compared
+    Index("ix_sends_mailbox", "mailbox", "profile_id"),
     Index("ix_sends_profile_claimed_at", "profile_id", "claimed_at"),
     Index("ix_sends_entry_id", "entry_id"),
     Index("ix_sends_state_claimed_at", "state", "claimed_at"),

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from several import NOW, PATIENCE, Several, ann_id, event, on_postgresql, side_by_side
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, select
 
 from sojourn.delivery import sending
 from sojourn.delivery.ledger import SendOrder, send_key
@@ -23,6 +23,7 @@ from sojourn.delivery.tokens import Links, Tokens
 from sojourn.errors import NotCaughtUp
 from sojourn.intake.appender import append
 from sojourn.store.database import Database
+from sojourn.store.tables import consents, entries, profiles
 
 WORKSPACE = UUID(int=7)
 
@@ -31,11 +32,12 @@ class Rendered:
     subject, html, text, tokens, amp, live = "Hello", "<p>Hello</p>", "Hello", {}, None, ()
 
 
-def plan(connection: Connection, step: str) -> str:
-    key = send_key(WORKSPACE, "entry", step)
+def plan(connection: Connection, step: str, whose: str | None = None, to: str = "ann@example.com") -> str:
+    entry = whose or "entry"
+    key = send_key(WORKSPACE, entry, step)
     order = SendOrder(
-        key=key, entry_id="entry", profile_id=ann_id(connection), journey="cart", step=step, send_id=step, content="hello",
-        to_address="ann@example.com", from_address="shop@example.com",
+        key=key, entry_id=entry, profile_id=whose or ann_id(connection), journey="cart", step=step, send_id=step, content="hello",
+        to_address=to, from_address="shop@example.com",
     )  # fmt: skip
     sending.plan(connection, order, Rendered(), NOW, Links("https://x.example", Tokens("a secret of these tests")))  # type: ignore[arg-type]
     return key
@@ -134,6 +136,31 @@ def test_two_claims_at_once_do_not_both_take_the_last_place_under_a_cap(several:
         results = side_by_side(lambda k=keys[0]: one.write_now(claim, k, rules), lambda k=keys[1]: two.write_now(claim, k, rules))
         assert len([r for r in results if isinstance(r, Claimed)]) == 1, results
         assert isinstance(next(r for r in results if not isinstance(r, Claimed)), Held if cap is WAITING else Suppressed)
+
+
+def _same_mailbox(connection: Connection) -> None:
+    """Write another person, and her entry."""
+    connection.execute(insert(profiles).values(id="bob", traits={}, first_seen=NOW, last_seen=NOW))
+    connection.execute(insert(consents).values(id="c-bob", profile_id="bob", purpose="marketing", granted=True, source="form", at=NOW))
+    mine = connection.execute(select(entries).where(entries.c.id == "entry")).mappings().one()
+    hers = {"id": "bob", "profile_id": "bob", "subject": "bob", "workflow_id": "journey:cart:bob"}
+    connection.execute(insert(entries).values({**mine, **hers}))
+
+
+CAPPED, ONCE = GateRules(caps=(ROLLING,), by_mailbox=True), GateRules(by_mailbox=True, once_there=True)
+
+
+@pytest.mark.parametrize("rules", [CAPPED, ONCE], ids=["cap", "once"])
+def test_two_claims_at_once_for_two_people_with_one_mailbox_do_not_both_take_the_last_place(
+    several: Several, ann: Database, rules: GateRules
+) -> None:
+    one, two = several(), several()
+    ann.write_now(_same_mailbox)
+    for number in range(12):
+        ann.write_now(lambda c: c.execute(sending.ledger.sends.update().values(claimed_at=None, state="suppressed")))
+        keys = [ann.write_now(plan, str(number)), ann.write_now(plan, str(number), "bob", "Ann@EXAMPLE.com")]
+        results = side_by_side(lambda k=keys[0]: one.write_now(claim, k, rules), lambda k=keys[1]: two.write_now(claim, k, rules))
+        assert {type(result) for result in results} == {Claimed, Suppressed}, results
 
 
 def test_one_send_is_claimed_once_however_many_ask(several: Several, ann: Database) -> None:
