@@ -16,6 +16,7 @@ from sojourn.customers import consent, preferences
 from sojourn.customers.consent import Consent
 from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
+from sojourn.customers.suppression import normalise
 from sojourn.delivery import brakes, ledger
 from sojourn.delivery.ahead import Ahead
 from sojourn.delivery.freezing import Recipient
@@ -224,9 +225,10 @@ def _to_whom(send: SendRow, message: Message, current: Recipient, checked: Check
         RecipientChanged: it can be rendered anew, and has to be.
     """
     doubtful = send.state is State.UNKNOWN
-    if not doubtful and (current.address != message.to_address if written_for is None else current != written_for):
+    elsewhere = normalise(current.address) != normalise(message.to_address)  # which bears it as it stands on the wire
+    if not doubtful and (elsewhere if written_for is None else current != written_for):
         raise RecipientChanged("the person's address, name, language or zone changed since the message was made; try again at once")
-    if current.address != message.to_address:  # which may be out, and under its key would go there once more
+    if elsewhere:  # it may be out, and under its key would go there once more
         gone = "the person's address was changed or deleted since an attempt that may have been accepted"
         return replace(checked, address=gone)
     return checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from shop_definitions import journey
 from sqlalchemy import select, update
 
@@ -103,6 +104,15 @@ def test_what_was_held_for_an_address_that_is_deleted_meanwhile_goes_nowhere() -
         shop.advance_to(NIGHT)
         assert mails(shop) == []
         assert (row(shop).state, row(shop).reason) == (State.SUPPRESSED, "address: the profile has no e-mail address")
+
+
+@pytest.mark.parametrize("address", ["Ann@Customers.EXAMPLE.com", "ann@exämple.de", "ann@xn--exmple-cua.de"])
+def test_an_address_is_the_same_however_it_is_spelt(address: str) -> None:
+    with opened(QUIET) as shop:
+        shop.identify("ann", {**ANN, "email": address})
+        shop.track("ann", "Began")
+        shop.advance_to(NIGHT)
+        assert row(shop).state is State.ACCEPTED
 
 
 def test_a_broadcast_that_was_held_goes_to_the_address_of_now() -> None:
