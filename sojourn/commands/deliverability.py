@@ -16,7 +16,7 @@ from sojourn.delivery import brakes
 from sojourn.errors import SojournError
 from sojourn.language.durations import parse_duration
 from sojourn.language.loader import SHOP_FILE, load_shop
-from sojourn.reports.deliverability import By, Row, by_day, deliverability, total
+from sojourn.reports.deliverability import By, Row, by_day, deliverability, latest, total
 from sojourn.reports.page import BAD, GOOD, page, percent
 from sojourn.settings import load_settings
 from sojourn.timekeeping import read_clock
@@ -36,11 +36,7 @@ def deliverability_command(
     For example: `sojourn deliverability --by domain --since 30d --html deliverability.html`
     """
     settings = load_settings(keys=False, data_dir=data_dir)
-    until = read_clock(settings.data_dir).now()
-    try:
-        begin = until - parse_duration(since)
-    except ValueError as error:
-        raise SojournError(str(error)) from None
+    now = read_clock(settings.data_dir).now()
 
     def read(connection: Connection) -> str:
         groups = {one: deliverability(connection, one, begin, until) for one in By}
@@ -50,12 +46,18 @@ def deliverability_command(
         return page(shop, total(groups[By.CONTENT]), groups, days, brakes.listed(connection), begin, until)
 
     with reading(data_dir) as database:
+        until = max(now, database.read_now(latest) or now)  # a fast clock may have run ahead of the one that runs now
+        try:
+            begin = until - parse_duration(since)
+        except ValueError as error:
+            raise SojournError(str(error)) from None
         rows = database.read_now(deliverability, by, begin, until)
         whole = rows if by is not By.SEGMENT else database.read_now(deliverability, By.CONTENT, begin, until)
         if html is not None:
             html.write_text(database.read_now(read), "utf-8")
     console = Console()
-    console.print(_table(by, rows, total(whole), narrow=console.width < WIDE) if rows else f"nothing was sent in {since}")
+    console.print(f"{begin:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC, the shop's time", style="dim", highlight=False)
+    console.print(_table(by, rows, total(whole), narrow=console.width < WIDE) if rows else "nothing was sent; --since looks further back")
     if html is not None:
         console.print(f"the page is in {html}", highlight=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from sojourn.clock import Clock
 from sojourn.commands.reading import DataDir, moment, moment_of, reading, shop_clock
 from sojourn.commands.why import why_command
-from sojourn.console.sends import page, told_of
+from sojourn.console.sends import Listed, page, told_of
 from sojourn.delivery.ledger import State
 from sojourn.delivery.manual_settlement import As, open_sends, settle_all_by_hand, settle_by_hand
 from sojourn.errors import NotFound, SojournError
@@ -48,10 +49,17 @@ def list_command(
     if not found.sends:
         console.print("no such sends", style="dim")
         return
+    console.print(table_of(found.sends))
+    if found.following:
+        console.print(f"more: sojourn sends --after {found.following}", style="dim", highlight=False, soft_wrap=True)
+
+
+def table_of(found: Sequence[Listed]) -> Table:
+    """Return messages as a table: when, where each stands, and why."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("created (UTC)", "state", "message, key and because"):
         table.add_column(heading, no_wrap=heading != "message, key and because", overflow="fold")
-    for send in found.sends:
+    for send in found:
         style, by = STYLES.get(State(send.state), "white"), f" by {send.provider}" if send.provider else ""
         tries = f", {send.attempts} attempts" if send.attempts > 1 else ""
         # The key has a line of its own: it is what one copies, so no narrow terminal may cut it.
@@ -59,9 +67,7 @@ def list_command(
         if send.reason:
             lines.append(escape(send.reason))
         table.add_row(moment(send.created_at), f"[{style}]{send.state}[/]", "\n".join(lines))
-    console.print(table)
-    if found.following:
-        console.print(f"more: sojourn sends --after {found.following}", style="dim", highlight=False, soft_wrap=True)
+    return table
 
 
 @app.command("show")

@@ -90,6 +90,7 @@ def plan(
         if not answers(host, int(number)):
             raise SettingsError(f"no Temporal server answers at {settings.temporal_address}; start it, or leave the address out")
     final = settings.filled(**chosen)
+    notes.append(_mail_note(final))
     metrics_folder = settings.data_dir / "metrics"
     environment = final.environment() | prepare_folder(metrics_folder) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     stages.append(tuple(_role(role, environment, final, log_folder) for role in ("api", "worker", "router")))
@@ -97,6 +98,18 @@ def plan(
         command = (*PYTHON, "replay", str(feed.absolute()), *(("--engage", f"{engage:g}") if engage else ()))
         stages.append((Part("the feed", command, environment, _log(log_folder, "feed"), keep=False),))
     return Stack(final, clock, tuple(stages), tuple(note for note in notes if note), metrics_folder, feed is not None, engage)
+
+
+def _mail_note(settings: Settings) -> str:
+    """Return a sentence where the mail server that is set does not answer."""
+    if not settings.smtp_url or (settings.journeys_dir / DELIVERY_FILE).is_file():
+        return ""
+    from sojourn.delivery.providers.smtp import Smtp
+
+    server = Smtp.from_url(settings.smtp_url)
+    if answers(server.host, server.port):
+        return ""
+    return f"the mail server {server.host}:{server.port} does not answer; messages wait until it does (SOJOURN_SMTP_URL)"
 
 
 def _role(role: str, environment: dict[str, str], settings: Settings, log_folder: Path | None) -> Part:

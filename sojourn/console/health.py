@@ -13,13 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
+from sojourn.delivery.ledger import State
 from sojourn.errors import SojournError
 from sojourn.metrics import metrics
 from sojourn.store import itself
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, last_beats
 from sojourn.store.locks import ROUTER
-from sojourn.store.tables import cursors, inbound, outbox
+from sojourn.store.tables import cursors, inbound, outbox, sends
 
 LATE_AFTER = timedelta(seconds=5)
 PROBE_LIMIT_S = 1.0
@@ -74,7 +75,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
     """
     parts: dict[str, PartHealth] = {}
     try:
-        waiting, calls, beats = await database.read(_read)
+        waiting, calls, stuck, beats = await database.read(_read)
         fit = await database.read(itself.know, itself.FIT)
     except (SQLAlchemyError, SojournError, OSError):
         parts["database"] = PartHealth(state="down", detail="it does not answer")
@@ -83,6 +84,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
         parts["routing"] = _backlog(waiting, clock, "events wait to be routed")
         parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
         parts["workflows"] = fits(fit)
+        parts["delivery"] = _delivery(stuck, clock)
         parts |= {role: _alive(beats.get(role)) for role in ROLES}
     answers = await temporal()
     parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
@@ -92,15 +94,44 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
 async def measure_backlogs(database: Database) -> None:
     """Set the gauges of what waits, for `/metrics`; where the database does not answer they stay as they were."""
     try:
-        waiting, calls, _ = await database.read(_read)
+        waiting, calls, _, _ = await database.read(_read)
     except (SQLAlchemyError, SojournError, OSError):
         return
     metrics().router_lag.set(waiting.count)
     metrics().outbox_depth.set(calls.count)
 
 
-def _read(connection: Connection) -> tuple[Backlog, Backlog, dict[str, datetime]]:
-    return unrouted(connection), unanswered(connection), last_beats(connection)
+@dataclass(frozen=True)
+class NotTaken:
+    """Messages that were tried, and of which the provider took none yet."""
+
+    count: int = 0
+    since: datetime | None = None
+    provider: str | None = None
+    because: str | None = None
+
+
+def not_taken(connection: Connection) -> NotTaken:
+    """Return the messages that a provider provably did not accept, and that are to be tried again."""
+    tried = (sends.c.state == State.PLANNED.value, sends.c.attempts > 0)
+    count, since = connection.execute(select(func.count(), func.min(sends.c.created_at)).where(*tried)).one()
+    if not count:
+        return NotTaken()
+    last = select(sends.c.provider, sends.c.reason).where(*tried).order_by(sends.c.created_at.desc()).limit(1)
+    return NotTaken(count, since, *connection.execute(last).one())
+
+
+def _read(connection: Connection) -> tuple[Backlog, Backlog, NotTaken, dict[str, datetime]]:
+    return unrouted(connection), unanswered(connection), not_taken(connection), last_beats(connection)
+
+
+def _delivery(stuck: NotTaken, clock: SystemClock) -> PartHealth:
+    if stuck.since is None:
+        return PartHealth(state="ok", detail="no message waits for its provider")
+    age = clock.scale.real_duration(clock.now() - stuck.since)
+    state: Literal["ok", "late"] = "late" if age > LATE_AFTER else "ok"
+    detail = f"{stuck.count} messages wait since {stuck.provider} did not take them ({stuck.because}); they are tried again"
+    return PartHealth(state=state, detail=detail)
 
 
 def _backlog(backlog: Backlog, clock: SystemClock, what: str) -> PartHealth:

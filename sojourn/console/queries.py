@@ -268,6 +268,20 @@ def send(connection: Connection, key: str) -> SendDetail:
     )
 
 
+def is_send(connection: Connection, key: str) -> bool:
+    """Tell whether a text is a send's key."""
+    return "\0" not in key and connection.execute(select(sends.c.key).where(sends.c.key == key)).first() is not None
+
+
+def person_ids(connection: Connection, reference: str) -> list[str]:
+    """Return all profile ids of the person that a profile id or any external id names.
+
+    Raises:
+        NotFound: nobody is known by it.
+    """
+    return _same_person(connection, profile_id_of(connection, reference))
+
+
 def _same_person(connection: Connection, profile_id: str) -> list[str]:
     """Return a canonical profile and all that were merged into it."""
     same = or_(profiles.c.id == profile_id, profiles.c.merged_into == profile_id)

@@ -42,6 +42,7 @@ def page(
     states: Sequence[str] = (),
     journey: str | None = None,
     provider: str | None = None,
+    people: Sequence[str] = (),
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page:
@@ -58,6 +59,8 @@ def page(
         query = query.where(sends.c.state.in_(list(states)))
     if journey:
         query = query.where(sends.c.journey == journey)
+    if people:
+        query = query.where(sends.c.profile_id.in_(list(people)))
     if provider:
         query = query.where(sends.c.provider == provider)
     rows: Sequence[Row[Any]] = connection.execute(query.order_by(sends.c.created_at.desc(), sends.c.key.desc()).limit(limit + 1)).all()

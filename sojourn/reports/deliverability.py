@@ -94,6 +94,12 @@ def by_day(connection: Connection, since: datetime, until: datetime) -> list[tup
     return [(day, filled.get((day - date(1970, 1, 1)).days, Row(str(day)))) for day in days]
 
 
+def latest(connection: Connection) -> datetime | None:
+    """Return the moment just after the last message was sent; None where none ever was."""
+    last = connection.execute(select(func.max(sends.c.claimed_at)).where(sends.c.state == State.ACCEPTED.value)).scalar()
+    return None if last is None else last + timedelta(microseconds=1)
+
+
 def total(rows: Iterable[Row]) -> Row:
     """Return the sum of groups that have no message in common."""
     whole = Row("all")
