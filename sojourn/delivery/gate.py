@@ -50,10 +50,15 @@ class Opening(Protocol):
 
 @dataclass(frozen=True)
 class NamedHours:
-    """Hours with what an author calls them."""
+    """Hours with what an author calls them.
+
+    Attributes:
+        own: whether the journey says them itself; a transactional message keeps these, and no others.
+    """
 
     name: str
     hours: Opening
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -338,9 +343,12 @@ def _priority(facts: GateFacts) -> CheckResult:
 
 
 def _quiet_hours(facts: GateFacts, begin: datetime) -> CheckResult:
-    """Find the first moment at which all hours are open, from the end of all other holds on; transactional messages wait for none."""
-    if facts.transactional:
-        return _pass(Check.QUIET_HOURS, "a transactional message waits for no hours")
+    """Find the first moment at which all hours are open, from the end of all other holds on.
+
+    A transactional message waits for no hours but those that its own journey asks for.
+    """
+    if facts.transactional and not _kept(facts):
+        return _pass(Check.QUIET_HOURS, "a transactional message waits for no hours but its journey's own")
     moment, closed = begin, ""
     while moment - begin < NO_COMMON_HOUR:
         shut = _shut(facts, moment)
@@ -353,9 +361,14 @@ def _quiet_hours(facts: GateFacts, begin: datetime) -> CheckResult:
     return _say(Check.QUIET_HOURS, True, "its hours leave no moment to send at", "")
 
 
+def _kept(facts: GateFacts) -> Sequence[NamedHours]:
+    """Return the hours that the message has to keep."""
+    return [named for named in facts.hours if named.own] if facts.transactional else facts.hours
+
+
 def _shut(facts: GateFacts, moment: datetime) -> tuple[datetime, str] | None:
     """Return when the first hours that are not open at a moment open, and what they are called; None where all are."""
-    for named in facts.hours:
+    for named in _kept(facts):
         opens = named.hours.opens(moment, facts.zone)
         if opens is not None:
             return opens, named.name

@@ -166,7 +166,7 @@ def rules_of(
     if shop.quiet_hours is not None:
         hours.append(NamedHours(f"the shop's quiet hours {shop.quiet_hours}", Hours.parse(shop.quiet_hours).complement()))
     if journey.send_between is not None:
-        hours.append(NamedHours(f"outside of send_between {journey.send_between}", Hours.parse(journey.send_between)))
+        hours.append(NamedHours(f"outside of send_between {journey.send_between}", Hours.parse(journey.send_between), own=True))
     about = topic or journey.topic
     known = shop.topics.get(about) if about is not None else None
     rule = shop.consent.get(journey.purpose)

@@ -284,6 +284,20 @@ def test_a_journey_may_send_on_some_days_only() -> None:
         assert MONDAY <= shop.inbox("ada")[0].at < MONDAY + timedelta(minutes=5)
 
 
+def test_a_transactional_journey_keeps_the_hours_that_it_asks_for_itself_and_not_the_quiet_hours_of_the_shop() -> None:
+    hours, quiet = "send_between: 12:00-18:00\n", SHOP + "quiet_hours: 08:00-16:00\nrelease_over: 0s\n"
+    with small_shop(RECEIPT.replace("enter:", hours + "enter:"), settings=quiet) as shop:
+        shop.identify("ada", EMAIL)
+        shop.track("ada", "Paid", {"n": 1})
+        shop.advance("2h 59m")
+        assert shop.inbox("ada") == []
+        assert [(one.state, one.reason) for one in shop.sends("ada")] == [
+            ("held", "quiet_hours: outside of send_between 12:00-18:00 in UTC")
+        ]
+        shop.advance("1m")
+        assert [one.at for one in shop.inbox("ada")] == [MONDAY + timedelta(hours=3)]
+
+
 BRAKES = SHOP + "brakes: {at_least: 4, bounces: {alarm: 10%, halt: 40%}, complaints: {alarm: 10%, halt: 20%}}\n"
 
 
