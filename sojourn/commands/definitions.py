@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -20,10 +20,12 @@ from sojourn.content.blocks import Block
 from sojourn.content.source import Front
 from sojourn.content.theme import Theme
 from sojourn.content.translations import Translation
+from sojourn.customers.normal_forms import normal_forms
 from sojourn.errors import NotFound, Terminal
 from sojourn.language.definitions import Definitions
 from sojourn.language.diagram import draw
-from sojourn.language.finding import NOTHING_KNOWN, Known
+from sojourn.language.examining import Examined, examine
+from sojourn.language.finding import Known
 from sojourn.language.loader import load
 from sojourn.language.model import Journey, Model
 from sojourn.language.problems import DefinitionError, Problem, unknown
@@ -77,6 +79,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except DefinitionError as error:
+        tell_warnings(error.warnings)
         console = Console(stderr=True, soft_wrap=True)
         for problem in error.problems:
             place = f"{_near(problem.file)}:{problem.line}:{problem.column}:"
@@ -95,42 +98,43 @@ def load_everything(folder: Path) -> Definitions:
     Raises:
         DefinitionError: with every problem of every file, contents and models among them.
     """
-    problems: list[Problem] = []
-    found: Definitions | None = None
-    try:
-        found = load(folder)
-    except DefinitionError as error:
-        problems += error.problems
-    notes: list[Problem] = []
+    examined = examine(folder)
+    problems, notes, found = list(examined.problems), list(examined.warnings), examined.definitions
+    known = _known_of(examined)
+    variants: dict[str, frozenset[str]] = {}
     try:
         contents = Contents.load(folder)
-        known = NOTHING_KNOWN if found is None else _known_of(found)
         for name in sorted(contents.names()):
             problems += contents.check(name, known)
             notes += contents.notes(name)
+            variants[name] = contents.variants(name)
     except DefinitionError as error:
         problems += error.problems
     try:
         Models.load(folder)
     except DefinitionError as error:
         problems += error.problems
+    problems += examined.variants(variants)
+    notes += normal_forms(examined)
     if problems or found is None:
-        raise DefinitionError(problems)
-    return replace(found, warnings=(*found.warnings, *sorted(notes)))
+        raise DefinitionError(problems, notes)
+    return replace(found, warnings=tuple(sorted(set(notes))))
 
 
-def _known_of(found: Definitions) -> Known:
-    shop = found.shop
+def _known_of(examined: Examined) -> Known:
+    """Return what contents may name, as far as it is known: also beside definitions in which something is wrong."""
+    known, shop = examined.known, examined.shop
     return Known(
-        segments=frozenset(found.segments), models=found.models, hosts=frozenset(shop.connected.hosts),
-        pictures=frozenset((*shop.connected.hosts, *shop.pictures.hosts)), home=urlsplit(shop.url or "").hostname or "",
+        segments=known.segments, models=known.models, hosts=known.hosts,
+        pictures=None if shop is None else frozenset((*shop.connected.hosts, *shop.pictures.hosts)),
+        home="" if shop is None else urlsplit(shop.url or "").hostname or "",
     )  # fmt: skip
 
 
-def tell_warnings(found: Definitions) -> None:
+def tell_warnings(warnings: Iterable[Problem]) -> None:
     """Tell what had better be otherwise in definitions, one line a warning, on standard error."""
     console = Console(stderr=True, soft_wrap=True)
-    for warning in found.warnings:
+    for warning in warnings:
         text = f"{_near(warning.file)}:{warning.line}:{warning.column}: warning: {warning.message}"
         console.print(text, style="yellow", highlight=False, markup=False)
 
@@ -141,16 +145,25 @@ def _near(file: str) -> str:
     return relative if len(relative) < len(file) else file
 
 
-def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS) -> None:
+def check_command(
+    journeys: JourneysDir = DEFAULT_JOURNEYS,
+    strict: Annotated[bool, typer.Option("--strict", help="Take every warning for a mistake: exit with 1 where there is one.")] = False,
+) -> None:
     """Check all definitions, and say everything that is wrong.
 
     Reads shop.yaml, profile.yaml and every journey, segment, event, content and model. Each problem comes as file:line:column with
     what may stand there. Exits with 0 where all is well, with 1 where something is wrong. What had better be
-    otherwise, such as a segment that nothing names, comes as a warning and changes nothing of that.
+    otherwise, such as a segment that nothing names or an event that nothing declares, comes as a warning and changes
+    nothing of that, but with --strict, which is for a pipeline.
     """
     with told():
         found = load_everything(journeys)
-        tell_warnings(found)
+        tell_warnings(found.warnings)
+        if strict and found.warnings:
+            told_of = len(found.warnings)
+            text = f"{told_of} warning{'s' if told_of > 1 else ''}, and --strict takes each for a mistake"
+            Console(stderr=True, soft_wrap=True).print(text, style="red", highlight=False)
+            raise typer.Exit(1)
         parts = (("journey", found.journeys), ("segment", found.segments), ("event", found.events), ("content", found.contents))
         count = ", ".join(f"{len(names)} {kind}{'' if len(names) == 1 else 's'}" for kind, names in parts)
         Console(soft_wrap=True).print(f"all is well: {count}", style="green", highlight=False)

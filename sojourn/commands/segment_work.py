@@ -33,7 +33,7 @@ def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = 
     The first and the last need no data: `sojourn check` says them as well.
     """
     with opened(journeys, data_dir) as shop:
-        tell_warnings(shop.definitions)
+        tell_warnings(shop.definitions.warnings)
         unfinished = shop.unfinished()
         names = [name for name in shop.definitions.segments if name not in unfinished]
         with progress() as bar:

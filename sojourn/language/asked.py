@@ -15,6 +15,7 @@ from sojourn.language.outline import Way
 from sojourn.language.problems import nearest, shown, unknown
 
 SEGMENT_EVENTS = ("Segment Entered", "Segment Exited")
+READERS_DEEDS = ("opened", "clicked", "complained")  # none is done within the moment of sending; a delivery or a refusal may be
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Asked:
         for call in sorted(condition.names.calls - before.calls):
             kept = f"a `call` with `keep: {call}`"
             self._too_early(text, way, f"call.{call}", kept, call, self.everything.calls, before.calls)
+        for send, kind in sorted(condition.names.engagements):
+            if kind in READERS_DEEDS and send in before.sends and send not in before.rested:
+                late = f"`{send}.{kind}` never holds here: nobody has had time since `{send}` went; put a `wait` or a `wait_for` between"
+                self.found.add(way, late, max(text.find(f"{send}."), 0))
         for send in sorted({send for send, _ in condition.names.engagements} - before.sends):
             self._too_early(text, way, f"{send}.", f"a send called `{send}`", send, self.everything.sends, before.sends)
 
@@ -52,11 +57,12 @@ class Asked:
             self.step(trigger.if_, ("enter", "if"), Before())
             if trigger.on in SEGMENT_EVENTS:
                 self._segment_event(trigger.if_)
+        whenever = self.everything.later()
         for i, leave in enumerate(journey.leave):
             if leave.if_ is not None:
-                self.step(leave.if_, ("leave", i, "if"), self.everything)
+                self.step(leave.if_, ("leave", i, "if"), whenever)
         if journey.goal is not None and journey.goal.if_ is not None:
-            self.step(journey.goal.if_, ("goal", "if"), self.everything)
+            self.step(journey.goal.if_, ("goal", "if"), whenever)
 
     def _segments(self, condition: Condition, way: Way) -> None:
         check_segment_names(condition, way, self.segments, self.found)

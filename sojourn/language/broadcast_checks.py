@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 from sojourn.language.asked import check_segments
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.checks import check_journey
-from sojourn.language.finding import Finding, Known
+from sojourn.language.entering import minutes_from, quiet_minutes
+from sojourn.language.finding import Finding, Findings, Known
 from sojourn.language.model import Segment
 from sojourn.language.outline import Way
+from sojourn.language.shop import TRANSACTIONAL, ShopSettings
 
 _SEND = ("steps", 0)
 
@@ -29,6 +33,19 @@ def check_broadcast(broadcast: Broadcast, known: Known, journeys: Collection[str
     return as_written(found)
 
 
+def check_broadcast_hours(broadcast: Broadcast, shop: ShopSettings) -> list[Finding]:
+    """Return what is wrong with when a broadcast begins, beside the quiet hours of its shop."""
+    found, quiet = Findings(), shop.quiet()
+    if quiet is None or broadcast.zone != "person" or broadcast.purpose == TRANSACTIONAL:
+        return []
+    begins = datetime.fromisoformat(broadcast.at).time()
+    lasts = int(broadcast.patience.total_seconds() // 60)
+    if minutes_from(begins, lasts) <= quiet_minutes(quiet):
+        text = f"begins in the quiet hours of shop.yaml ({shop.quiet_hours}) and stops before they end, so nobody gets it"
+        found.add(("at",), f"{text}; begin at another hour, or give it more time (`stop_after`)")
+    return found.all
+
+
 def as_segment(broadcast: Broadcast) -> Segment:
     """Return a segment of those whom a broadcast goes to, for what is checked of any condition."""
     return Segment(segment=broadcast.name, description=broadcast.description, members=broadcast.to)
@@ -36,7 +53,7 @@ def as_segment(broadcast: Broadcast) -> Segment:
 
 def as_written(findings: list[Finding]) -> list[Finding]:
     """Return findings about the segment or the journey of a broadcast at the places of its own keys."""
-    return [Finding(_way(found.way), found.message, found.offset, found.at_key) for found in findings]
+    return [replace(found, way=_way(found.way)) for found in findings]
 
 
 def _way(way: Way) -> Way:
@@ -47,4 +64,4 @@ def _way(way: Way) -> Way:
     return way
 
 
-__all__ = ["as_segment", "as_written", "check_broadcast"]
+__all__ = ["as_segment", "as_written", "check_broadcast", "check_broadcast_hours"]

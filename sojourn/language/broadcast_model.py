@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from sojourn.language.conditions import parse
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import ConditionText, DurationText, Journey, Model, Name, Text
 from sojourn.language.moments import local_instant
@@ -50,12 +49,6 @@ class Broadcast(Model):
     @classmethod
     def _is_moment(cls, text: str) -> str:
         datetime.fromisoformat(text)
-        return text
-
-    @field_validator("to")
-    @classmethod
-    def _is_condition(cls, text: str) -> str:
-        parse(text)
         return text
 
     @field_validator("stop_after")

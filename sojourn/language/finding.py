@@ -18,12 +18,14 @@ class Finding:
         way: where, such as `("steps", 3, "then", 0, "send")`.
         offset: the character of the text found there that is meant.
         at_key: the key of that name is meant, not its value.
+        warning: whether it had better be otherwise, and is no mistake.
     """
 
     way: Way
     message: str
     offset: int | None = None
     at_key: bool = False
+    warning: bool = False
 
     def problem(self, root: Node, file: str) -> Problem:
         """Return it as a problem with its place in a file."""
@@ -53,6 +55,7 @@ class Known:
     hosts: frozenset[str] | None = None  # that may be asked
     pictures: frozenset[str] | None = None  # hosts whose pictures an event may bring in, the shop's own first among them
     home: str = ""  # the shop's own host
+    events: frozenset[str] | None = None  # that are declared
 
 
 NOTHING_KNOWN = Known()
@@ -67,3 +70,7 @@ class Findings:
     def add(self, way: Way, message: str, offset: int | None = None, at_key: bool = False) -> None:
         """Keep a finding."""
         self.all.append(Finding(way, message, offset, at_key))
+
+    def warn(self, way: Way, message: str, offset: int | None = None, at_key: bool = False) -> None:
+        """Keep a finding that is no mistake."""
+        self.all.append(Finding(way, message, offset, at_key, warning=True))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from sojourn.language.finding import Findings, Known
 from sojourn.language.model import Call, Choose, Enter, If, Journey, Score, Send, Split, Step, Wait, WaitFor, WaitUntil
 from sojourn.language.moments import LocalMoment
-from sojourn.language.outline import ENGAGEMENTS, Way, always_ends, blocks, send_id
+from sojourn.language.outline import ENGAGEMENTS, Way, always_ends, blocks, passes, send_id
 from sojourn.language.problems import listed, shown, unknown
-from sojourn.language.words import BEST_TIME, NOT_YET, check_duration, check_send, check_shares
+from sojourn.language.words import BEST_TIME, NOT_YET, check_duration, check_event_name, check_send, check_shares
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,17 @@ class Before:
     sends: frozenset[str] = field(default_factory=frozenset)
     scores: frozenset[str] = field(default_factory=frozenset)
     calls: frozenset[str] = field(default_factory=frozenset)  # whose answers are kept
+    rested: frozenset[str] = field(default_factory=frozenset)  # sends after which time has passed
 
     def __or__(self, other: Before) -> Before:
-        return Before(self.sends | other.sends, self.scores | other.scores, self.calls | other.calls)
+        return Before(self.sends | other.sends, self.scores | other.scores, self.calls | other.calls, self.rested | other.rested)
+
+    def later(self) -> Before:
+        """Return the same after a wait."""
+        return replace(self, rested=self.sends)
 
 
+NAMESPACES = ("segment", "profile", "event", "score", "call")
 ADDRESS = re.compile(r"^https://(?P<host>[a-z0-9.-]{1,253})(:\d{1,5})?([/?][!-~]*)?$")
 ConditionCheck = Callable[[str, Way, Before], None]
 
@@ -70,10 +76,13 @@ class Flow:
                 self._send(step, way)
                 return before | Before(sends=frozenset({send_id(step)}))
             case Call():
-                # On the way of its failure there is no answer.
+                # On the way of its failure there is no answer; whoever answers may take an hour.
+                before = before.later()
                 kept = before | Before(calls=frozenset({step.keep} if step.keep is not None else ()))
                 failed = self._block(step.on_failure, (*way, "on_failure"), before)
                 return kept if failed is None else kept | failed
+        if isinstance(step, WaitUntil | WaitFor) or (isinstance(step, Wait) and passes(step)):
+            before = before.later()
         inner = blocks(step, way)
         if not inner:
             return before
@@ -90,6 +99,8 @@ class Flow:
         match step:
             case Wait():
                 check_duration(step.wait, (*way, "wait"), self._found)
+                if step.reset_on is not None:
+                    check_event_name(step.reset_on, (*way, "reset_on"), self._known.events or (), self._found)
             case WaitUntil():
                 self._wait_until(step, way)
             case WaitFor():
@@ -163,7 +174,8 @@ class Flow:
 
     def _awaited(self, name: str, way: Way, before: Before) -> None:
         send, dot, kind = name.rpartition(".")
-        if not dot or " " in name:  # the name of an event
+        if not dot or " " in name or send in NAMESPACES:  # the name of an event
+            check_event_name(name, way, self._known.events or (), self._found)
             return
         meant = send in before.sends or send in self._ids
         if kind in ENGAGEMENTS and send not in before.sends:
@@ -188,5 +200,8 @@ class Flow:
         for arm in step.arms:
             if arm not in step.split:
                 self._found.add((*way, "arms", arm), unknown("arm", arm, step.split), at_key=True)
+        for arm in step.split.keys() - step.arms.keys() if step.arms else ():
+            text = f"`{arm}` has no steps under `arms`, so who falls into it goes straight on; write `{arm}: []` where that is meant"
+            self._found.warn((*way, "split", arm), text, at_key=True)
         if not any(step.arms.values()):
             self._found.add((*way, "split"), "no arm has steps; write them under `arms`, by the arm's name", at_key=True)

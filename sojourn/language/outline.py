@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from sojourn.language.model import Call, Choose, End, If, Journey, Score, Send, Split, Step, WaitFor
+from sojourn.language.durations import parse_duration
+from sojourn.language.model import Call, Choose, End, If, Journey, Score, Send, Split, Step, Wait, WaitFor
 
 Way = tuple[str | int, ...]
 COMPLETED = "completed"
 ENGAGEMENTS = ("delivered", "opened", "clicked", "bounced", "complained")
+HEARD_AS = {  # the events by which engagement comes
+    "delivered": "Email Delivered", "opened": "Email Opened", "clicked": "Email Link Clicked", "bounced": "Email Bounced",
+    "complained": "Email Marked as Spam",
+}  # fmt: skip
 
 
 def send_id(step: Send) -> str:
@@ -78,6 +84,14 @@ def always_ends(step: Step) -> bool:
         return False  # where it is answered, the journey goes on
     inner = [block for _, block in blocks(step, ())]
     return bool(inner) and all(any(always_ends(each) for each in block) for block in inner)
+
+
+def passes(step: Wait) -> bool:
+    """Tell whether a wait takes any time; of one that is no duration, which is said elsewhere, it is taken for granted."""
+    try:
+        return parse_duration(step.wait) > timedelta(0)
+    except ValueError:
+        return True
 
 
 def engagement(name: str) -> tuple[str, str] | None:

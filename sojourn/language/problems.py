@@ -29,10 +29,12 @@ class DefinitionError(Terminal):
 
     Attributes:
         problems: all problems of all files, sorted by place.
+        warnings: what beside them had better be otherwise, sorted by place.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = sorted(set(problems))
+        self.warnings = tuple(sorted(set(warnings)))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -44,9 +46,15 @@ def shown(text: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for the nearest known name, or nothing where none is near."""
+    found = nearest_of(name, known)
+    return f"; did you mean `{found}`?" if found is not None else ""
+
+
+def nearest_of(name: str, known: Iterable[str]) -> str | None:
+    """Return the nearest known name; None where none is near."""
     lower = {candidate.lower(): candidate for candidate in sorted(known)}
     found = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    return f"; did you mean `{lower[found[0]]}`?" if found else ""
+    return lower[found[0]] if found else None
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:

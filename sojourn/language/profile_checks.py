@@ -21,12 +21,7 @@ KEPT_ELSEWHERE = {"consent": "consent is kept with its date and source; say in s
 def check_profile(settings: ProfileSettings) -> list[Finding]:
     """Return what is wrong with a profile.yaml beyond its shape."""
     found = Findings()
-    trees: dict[str, Tree] = {}
-    for name, written in settings.computed.items():
-        try:
-            trees[name] = expression_of(written).tree
-        except ConditionError as error:
-            found.add(_way(name, written), str(error), error.position)
+    trees = _understood(settings, found)
     _names(settings, found)
     cycle = computed_cycle(trees)
     if cycle is not None:
@@ -34,6 +29,23 @@ def check_profile(settings: ProfileSettings) -> list[Finding]:
     elif len(trees) == len(settings.computed):
         _expanded(settings, trees, found)
     return found.all
+
+
+def check_computed(settings: ProfileSettings) -> list[Finding]:
+    """Return which computed traits cannot be understood, each by itself."""
+    found = Findings()
+    _understood(settings, found)
+    return found.all
+
+
+def _understood(settings: ProfileSettings, found: Findings) -> dict[str, Tree]:
+    trees: dict[str, Tree] = {}
+    for name, written in settings.computed.items():
+        try:
+            trees[name] = expression_of(written).tree
+        except ConditionError as error:
+            found.add(_way(name, written), str(error), error.position)
+    return trees
 
 
 def _way(name: str, written: str | Bands) -> Way:

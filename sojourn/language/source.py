@@ -96,13 +96,26 @@ def read(source: str | bytes, file: str) -> Node:
     Raises:
         DefinitionError: it is not YAML as it is read here.
     """
+    root, problems = read_leniently(source, file)
+    if problems:
+        raise DefinitionError(problems)
+    return root
+
+
+def read_leniently(source: str | bytes, file: str) -> tuple[Node, list[Problem]]:
+    """Return the one document of a YAML text, and what is wrong with it that leaves the rest readable: keys that stand twice.
+
+    Raises:
+        DefinitionError: it cannot be read at all.
+    """
     text = _decode(source, file)
     tab = _TAB.search(text)
     if tab is not None:
         line = text.count("\n", 0, tab.start()) + 1
         raise _error(file, line, text[tab.start() : tab.end()].index("\t") + 1, "a tab; indent with spaces, two a level")
     try:
-        return _Reader(file, text).document()
+        reader = _Reader(file, text)
+        return reader.document(), reader.problems
     except MarkedYAMLError as error:
         unclosed = "quoted scalar" in str(error.context) or "flow" in str(error.context)
         mark = (error.context_mark if unclosed else None) or error.problem_mark or error.context_mark
@@ -163,7 +176,7 @@ class _Reader:
         self._open: list[tuple[Node, str | None]] = []  # collections begun, each with the anchor it bears
         self._pending: list[tuple[str, tuple[int, int]] | None] = []  # of each open mapping, the key that waits for its value
         self._anchors: dict[str, Node] = {}
-        self._problems: list[Problem] = []
+        self.problems: list[Problem] = []
         self._count = 0
         self._root: Node | None = None
 
@@ -172,8 +185,6 @@ class _Reader:
             if isinstance(event, DocumentStartEvent) and self._root is not None:
                 raise self._fail(event, "a second document; keep one definition in a file")
             self._take(event)
-        if self._problems:
-            raise DefinitionError(self._problems)
         return self._root or Node(1, 1, None)
 
     def _take(self, event: Event) -> None:
@@ -219,7 +230,7 @@ class _Reader:
         if key == "<<":
             raise self._fail(event, "`<<` is not part of YAML 1.2; write the keys out")
         if key in parent.keys:
-            self._problems.append(
+            self.problems.append(
                 Problem(self._file, *place, f"{shown(key)} stands twice in one mapping; the first is in line {parent.keys[key][0]}")
             )
         else:
@@ -269,4 +280,4 @@ class _Reader:
 
     def _fail(self, event: Event, message: str) -> DefinitionError:
         mark: StringMark = event.start_mark
-        return DefinitionError([*self._problems, Problem(self._file, mark.line + 1, mark.column + 1, message)])
+        return DefinitionError([*self.problems, Problem(self._file, mark.line + 1, mark.column + 1, message)])

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from sojourn.language.conditions import ConditionError, parse
 from sojourn.language.finding import Finding
 from sojourn.language.model import Choose, If, Journey, Segment, Wait, WaitFor
 from sojourn.language.outline import Way, engagement, walk
 
+_NEAR = 0.9  # of one letter in ten
 # Events that the engine itself brings: their spelling is given.
 ENGINE = (
     "Email Delivered", "Email Opened", "Email Link Clicked", "Email Bounced", "Email Marked as Spam", "Unsubscribed",
-    "Segment Entered", "Segment Exited", "Location Changed",
+    "Segment Entered", "Segment Exited", "Location Changed", "Subscribed", "Consent Requested", "Consent Confirmed",
+    "Preferences Updated",
 )  # fmt: skip
+CALLS = ("identify", "page", "screen", "group", "alias")  # named by their kind; what is declared is a track call
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,23 @@ def misspelt(definitions: Mapping[str, Journey | Segment], declared: Iterable[st
         ]
         for file, found in every.items()
     }
+
+
+def nearly_the_same(name: str, names: Mapping[str, int]) -> str | None:
+    """Return the event that one named but seldom may be meant for: of the engine, or named more often; None where none is near.
+
+    For folders that declare no events. What differs by a number only, such as `Step 1 Done`, is meant.
+    """
+    others = [other for other, count in names.items() if count > names.get(name, 0) and other != name]
+    for other in get_close_matches(name, [*ENGINE, *others], 3, _NEAR):
+        same = _key(other) == _key(name) or _without_digits(other) == _without_digits(name)
+        if not same and abs(len(other) - len(name)) <= 1:
+            return other
+    return None
+
+
+def _without_digits(name: str) -> str:
+    return "".join(each for each in name if not each.isdigit())
 
 
 def _right_spellings(names: Iterable[str], declared: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sojourn.language.model import VERBS, verb_of
-from sojourn.language.problems import Problem, listed, nearest, shown
+from sojourn.language.outline import Way
+from sojourn.language.problems import Problem, listed, nearest, nearest_of, shown
 from sojourn.language.source import Node
 
 _BLOCKS = {"steps", "then", "else"}
@@ -24,6 +25,7 @@ _NAMES = "lower-case letters, digits and `_`, beginning with a letter, at most 6
 _SHAPES = {
     "journey": _NAMES,
     "wait": "a duration such as 30m, 24h or 1d 6h",
+    "at": "a local time such as 2026-12-01 09:00",
     "on": "an event's name, such as Order Completed",
     "up_to": "a duration such as 30m, 24h or 1d 6h",
     "within": "a duration such as 30m, 24h or 1d 6h",
@@ -49,6 +51,7 @@ _SHAPES = {
     "events": "a moment from entry, such as 30m or 1d 6h",
 }
 
+_PERCENT = frozenset({"holdout", "alarm", "halt"})
 _LIMITS = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than", "less_than": "less than"}
 
 
@@ -61,6 +64,7 @@ class _Spot:
     model: type[BaseModel] | None
     place: tuple[int, int]
     applies: bool  # False: the error speaks of another member of a union than the one that was written
+    way: Way = ()
 
 
 def problems_of(error: ValidationError, root: Node, file: str, model: type[BaseModel]) -> list[Problem]:
@@ -69,7 +73,7 @@ def problems_of(error: ValidationError, root: Node, file: str, model: type[BaseM
 
 
 def _problems(errors: Sequence[ErrorDetails], root: Node, file: str, model: type[BaseModel]) -> Iterator[Problem]:
-    misspelt = {(*detail["loc"][:-1], _meant(detail, root, model)) for detail in errors if detail["type"] == "extra_forbidden"}
+    misspelt = {(*detail["loc"][:-1], meant_key(detail, root, model)) for detail in errors if detail["type"] == "extra_forbidden"}
     for detail in errors:
         of_parent = detail["type"] in ("extra_forbidden", "missing")
         spot = _spot(root, detail["loc"][:-1] if of_parent else detail["loc"], model)
@@ -79,10 +83,18 @@ def _problems(errors: Sequence[ErrorDetails], root: Node, file: str, model: type
         yield Problem(file, line, column, _sentence(detail, spot))
 
 
-def _meant(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> str:
-    """Return the key that an unknown one was meant to be, as far as can be told."""
+def way_of(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Way | None:
+    """Return the way to what an error is about: to the parent of what is missing; None where it speaks of what was not written."""
+    spot = _spot(root, detail["loc"][:-1] if detail["type"] in ("extra_forbidden", "missing") else detail["loc"], model)
+    if not spot.applies:
+        return None
+    return (*spot.way, str(detail["loc"][-1])) if detail["type"] == "extra_forbidden" else spot.way
+
+
+def meant_key(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> str:
+    """Return the key that an unknown one was meant to be; nothing where that cannot be told."""
     keys = _keys(_spot(root, detail["loc"][:-1], model).model)
-    return nearest(str(detail["loc"][-1]), keys).partition("`")[2].partition("`")[0]
+    return nearest_of(str(detail["loc"][-1]), keys) or ""
 
 
 def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Spot:
@@ -92,7 +104,7 @@ def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Sp
     applies = True
     for part in loc:
         if part == "[key]":
-            return _Spot(Node(*place, key), key, current, place, applies)
+            return _Spot(Node(*place, key), key, current, place, applies, _untagged(path))
         if _in_block(path) and isinstance(part, str) and part in VERBS:
             current = VERBS[part]
             path.append("")  # the tag of a step leads to no node, and the step's own keys follow
@@ -108,8 +120,12 @@ def _spot(root: Node, loc: tuple[int | str, ...], model: type[BaseModel]) -> _Sp
         elif isinstance(part, str) and _is_member(part):
             applies = applies and _written(part, node)
         else:
-            return _Spot(node, key, current, place, applies)
-    return _Spot(node, key, current, place, applies)
+            return _Spot(node, key, current, place, applies, _untagged(path))
+    return _Spot(node, key, current, place, applies, _untagged(path))
+
+
+def _untagged(path: list[int | str]) -> Way:
+    return tuple(part for part in path if part != "")
 
 
 def _in_block(path: list[int | str]) -> bool:
@@ -161,6 +177,8 @@ def _sentence(detail: ErrorDetails, spot: _Spot) -> str:
             values = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
             hint = nearest(str(spot.node.value), values)
             return f"{_about(spot)}{_found(spot.node)} may not stand here{hint or ';'} {'Write' if hint else 'write'} {' or '.join(values)}"
+        case "string_type" | "string_pattern_mismatch" if spot.key in _PERCENT and (share := _share(spot.node.value)):
+            return f"{_about(spot)}{_found(spot.node)} may not stand here; write `{share}`, a percentage"
         case "string_pattern_mismatch":
             return f"{_about(spot)}{_found(spot.node)} may not stand here; write {_SHAPES.get(spot.key or '', _NAMES)}"
         case "string_too_short" | "too_short":
@@ -176,6 +194,17 @@ def _sentence(detail: ErrorDetails, spot: _Spot) -> str:
 
 def _about(spot: _Spot) -> str:
     return f"`{spot.key}`: " if spot.key else ""
+
+
+def _share(value: Any) -> str | None:
+    """Return the percentage that a number was meant to be: 0.1, 10, `0,1` and `10 %` are 10%."""
+    try:
+        number = float(str(value).strip().rstrip("%").strip().replace(",", "."))
+    except ValueError:
+        return None
+    fraction = isinstance(value, (int, float)) or not str(value).strip().endswith("%")
+    percent = number * 100 if fraction and 0 < number < 1 else number
+    return f"{percent:.6g}%" if 0 < percent < 100 and not isinstance(value, bool) else None
 
 
 def _found(node: Node) -> str:

@@ -27,19 +27,13 @@ from sojourn.language.model import (
     WaitUntil,
     verb_of,
 )
-from sojourn.language.outline import send_id
+from sojourn.language.outline import HEARD_AS, send_id
 from sojourn.travel.state import CONSENT_WITHDRAWN, LEAVE, MERGED, MERGED_AWAY, WITHDRAWN
 
 PURE = (Score, If, Choose, Split)
 EFFECTS = (Send, Set, Enter, Call)
 FAILED = "failed"  # what the branch of a call's failure is called in a cursor
-ENGAGEMENT = {
-    "delivered": "Email Delivered",
-    "opened": "Email Opened",
-    "clicked": "Email Link Clicked",
-    "bounced": "Email Bounced",
-    "complained": "Email Marked as Spam",
-}
+ENGAGEMENT = HEARD_AS
 KINDS = {name: kind for kind, name in ENGAGEMENT.items()}
 
 

@@ -6,6 +6,7 @@ tokens are numbered by their offset instead: a node's `lineno` is its place in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -44,6 +45,17 @@ _HINTS = {
 }
 
 
+_PART = 'write "x" in profile.name'
+_WORDS = {
+    "AND": "write and", "OR": "write or", "NOT": "write not", "&&": "write and", "||": "write or", "<>": "write != to compare",
+    "===": "write == to compare", "equals": "write == to compare", "contains": _PART, "like": _PART, "has": _PART,
+    "between": "write 5 <= event.price <= 9",
+}  # fmt: skip
+_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""")
+_IS_VALUE = re.compile(r"""\bis\s+(not\s+)?(?=["'\d\[(-])""")
+_CURLY = re.compile("[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]")
+
+
 class _Grammar(Environment):
     """Jinja's expression grammar whose tokens carry offsets where Jinja's carry lines."""
 
@@ -72,6 +84,7 @@ def read(text: str) -> nodes.Expr:
     if not text.strip():
         raise ConditionError("the condition is empty", 0, "write one such as event.price >= 20")
     flat = text.replace("\r", " ").replace("\n", " ")  # the same length, so that offsets stay true
+    _refuse_what_others_write(flat)
     try:
         parser = Parser(_GRAMMAR, flat, state="variable")
         tree = parser.parse_expression()
@@ -90,6 +103,18 @@ def read(text: str) -> nodes.Expr:
     return tree
 
 
+def _refuse_what_others_write(flat: str) -> None:
+    """Refuse what Jinja would trip over later, and elsewhere than where it stands."""
+    bare = _QUOTED.sub(lambda found: "".join("x" if i and i < len(found[0]) - 1 else '"' for i in range(len(found[0]))), flat)
+    if compared := _IS_VALUE.search(bare):
+        negated = compared[1] is not None
+        raise ConditionError(
+            f"'is{' not' if negated else ''}' compares nothing", compared.start(), f"write {'!=' if negated else '=='} to compare"
+        )
+    if curly := _CURLY.search(bare):
+        raise ConditionError(f"{curly[0]!r} is no quotation mark here", curly.start(), "write \" or '")
+
+
 def _at_end(error: TemplateSyntaxError) -> bool:
     """Tell whether the text ended where more was expected."""
     return "end of template" in str(error.message) or "unexpected end" in str(error.message)
@@ -100,4 +125,7 @@ def _word(text: str, place: int) -> str:
 
 
 def _failure(text: str, place: int, message: str) -> ConditionError:
-    return ConditionError(message, place, _HINTS.get(text[place : place + 1], ""))
+    before = text[:place].split()[-1:]
+    around = {_word(text, place), text[place : place + 2], text[place : place + 3], text[max(place - 1, 0) : place + 1], *before}
+    hint = next((said for written, said in _WORDS.items() if written in around), None)
+    return ConditionError(message, place, hint or _HINTS.get(text[place : place + 1], ""))

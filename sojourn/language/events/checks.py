@@ -13,12 +13,10 @@ from sojourn.language.events.schemas import compile_schema
 from sojourn.language.events.wording import placed
 from sojourn.language.finding import Finding, Findings
 from sojourn.language.model import Choose, If, Journey, Segment, WaitFor
-from sojourn.language.outline import Way, engagement, walk
+from sojourn.language.outline import HEARD_AS, Way, engagement, walk
 from sojourn.language.problems import nearest, shown, unknown
 from sojourn.language.shop import Undeclared
-from sojourn.language.spelling import ENGINE, mentions
-
-CALLS = ("identify", "page", "screen", "group", "alias")  # named by their kind; a definition is of a track call
+from sojourn.language.spelling import CALLS, ENGINE, mentions
 
 
 def check_event(definition: EventDefinition) -> list[Finding]:
@@ -55,16 +53,16 @@ def check_asked(definition: Journey | Segment, events: Mapping[str, EventDefinit
             if mention.name not in events and mention.name not in ENGINE and mention.name not in CALLS:
                 text = f"{unknown('event', mention.name, events)}; declare it in events/ (`undeclared_events: {undeclared}` in shop.yaml)"
                 found.add(mention.way, text, mention.offset)
-    for event, text, way in _conditions(definition):
+    for event, text, way in conditions_at(definition):
         _check_condition(event, text, way, events, found)
     if isinstance(definition, Journey):
-        for event, written, way in _paths(definition):
+        for event, written, way in paths_at(definition):
             path = tuple(written.split(".")[1:])
             _check_property(event, path, way, 0, events, found)
     return found.all
 
 
-def _conditions(definition: Journey | Segment) -> Iterator[tuple[str | None, str, Way]]:
+def conditions_at(definition: Journey | Segment) -> Iterator[tuple[str | None, str, Way]]:
     """Return each condition with the event that `event.*` is there; None where it is none."""
     if isinstance(definition, Segment):
         if definition.members is not None:
@@ -79,10 +77,10 @@ def _conditions(definition: Journey | Segment) -> Iterator[tuple[str | None, str
     for way, step in walk(definition):
         match step:
             case WaitFor(wait_for=str() as name):
-                yield from _one(None if engagement(name) else name, step.if_, (*way, "if"))
+                yield from _one(_heard_as(name), step.if_, (*way, "if"))
             case WaitFor():
                 for i, branch in enumerate(step.branches):
-                    yield from _one(None if engagement(branch.on) else branch.on, branch.if_, (*way, "wait_for", i, "if"))
+                    yield from _one(_heard_as(branch.on), branch.if_, (*way, "wait_for", i, "if"))
             case If():
                 yield from _one(began, step.if_, (*way, "if"))
             case Choose():
@@ -90,12 +88,18 @@ def _conditions(definition: Journey | Segment) -> Iterator[tuple[str | None, str
                     yield from _one(began, line.if_, (*way, "choose", i, "if"))
 
 
+def _heard_as(name: str) -> str:
+    engaged = engagement(name)
+    return name if engaged is None else HEARD_AS[engaged[1]]
+
+
 def _one(event: str | None, condition: str | None, way: Way) -> Iterator[tuple[str | None, str, Way]]:
     if condition is not None:
         yield event, condition, way
 
 
-def _paths(journey: Journey) -> Iterator[tuple[str, str, Way]]:
+def paths_at(journey: Journey) -> Iterator[tuple[str, str, Way]]:
+    """Return each property that a journey names by itself, as `event.cart_id`, with the event and the way."""
     if journey.enter.key is not None:
         yield journey.enter.on, journey.enter.key, ("enter", "key")
     if journey.goal is not None and journey.goal.value is not None:
@@ -107,13 +111,13 @@ def _check_condition(event: str | None, text: str, way: Way, events: Mapping[str
         root = parse(text).tree
     except ConditionError:
         return
-    for name, part in _asked(root, event):
+    for name, part in parts_asked(root, event):
         if name is not None and isinstance(part, tree.EventProperty):
             word = str(next((step for step in reversed(part.path) if isinstance(step, str)), ""))
             _check_property(name, part.path, way, max(text.find(word), 0), events, found)
 
 
-def _asked(node: tree.Node, event: str | None) -> Iterator[tuple[str | None, Any]]:
+def parts_asked(node: tree.Node, event: str | None) -> Iterator[tuple[str | None, Any]]:
     """Return each part of an event that a tree asks for, with the event's name."""
     if isinstance(node, tree.EventProperty):
         yield event, node
@@ -122,7 +126,7 @@ def _asked(node: tree.Node, event: str | None) -> Iterator[tuple[str | None, Any
             yield node.event, node.of
         event = node.event
     for child in tree.children(node):
-        yield from _asked(child, event)
+        yield from parts_asked(child, event)
 
 
 def _check_property(

@@ -30,6 +30,41 @@ def unknown_part(schema: Mapping[str, Any], path: Path) -> tuple[int, frozenset[
     return None
 
 
+def undeclared_part(schema: Mapping[str, Any], path: Path) -> tuple[int, frozenset[str]] | None:
+    """Return where a path leaves what an open schema names, and what it names there; None where it may exist.
+
+    A schema that says `additionalProperties` means to be open, and one that names nothing says nothing.
+    """
+    part: Any = schema
+    for i, step in enumerate(path):
+        if not isinstance(part, dict) or any(keyword in part for keyword in _OPENING):
+            return None
+        if isinstance(step, int):
+            part = part.get("items")
+            continue
+        known = part.get("properties", {})
+        if step not in known:
+            closed = "additionalProperties" in part or "unevaluatedProperties" in part
+            return None if closed or not known else (i, frozenset(known))
+        part = known[step]
+    return None
+
+
+def schema_at(schema: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+    """Return the schema of the property at a path, `$ref` followed; None where it is not named, or stands under alternatives."""
+    part: Any = schema
+    found: Mapping[str, Any] | None = None
+    for step in (*path, None):
+        name = part.get("$ref", "").removeprefix("#/$defs/") if isinstance(part, dict) else ""
+        part = schema.get("$defs", {}).get(name) if name else part
+        if not isinstance(part, dict) or any(keyword in part for keyword in _OPENING):
+            return None
+        found = part
+        if step is not None:
+            part = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
+    return found
+
+
 def property_paths(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Return every property that a schema names directly, items of lists passed through, with its own schema."""
     waiting: list[tuple[Path, Any]] = [((), schema)]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from sojourn.commands.definitions import ALL_SCHEMAS
 
 BAD = Path(__file__).parents[2] / "bad_definitions" / "folders"
+WARNED = BAD.parent / "warned"
 SHOP = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
 JOURNEY = "journey: sample\ndescription: A sample.\nenter: {on: Signed Up}\nsteps:\n  - wait: 1h\n  - end: done\n"
 run = CliRunner()
@@ -38,6 +39,54 @@ def test_check_prints_every_problem_with_its_place_and_exits_with_1(folder: Path
     lines = result.stderr.splitlines()
     for expected in (folder / "expected.txt").read_text(encoding="utf-8").splitlines():
         assert any(line.endswith(expected) for line in lines), expected
+
+
+@pytest.mark.parametrize("folder", sorted(path for path in WARNED.iterdir() if path.is_dir()), ids=lambda path: path.name)
+def test_check_prints_every_warning_with_its_place_and_exits_with_0_or_with_1_where_it_is_strict(folder: Path) -> None:
+    result = run.invoke(app, ["check", "--journeys", str(folder)])
+    assert (result.exit_code, "all is well" in result.stdout) == (0, True)
+    expected = folder.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
+    places = [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in expected]
+    told = [line for line in result.stderr.splitlines() if ": warning: " in line]
+    assert len(told) == len(expected)
+    assert not [f"{place} {said}" for place, said in places if not any(line.endswith(f"{place} warning: {said}") for line in told)]
+    strict = run.invoke(app, ["check", "--strict", "--journeys", str(folder)])
+    assert (strict.exit_code, "all is well" in strict.stdout) == (1, False)
+
+
+def test_a_mistake_of_shape_hides_nothing_of_the_contents_and_warnings_are_told_beside_mistakes() -> None:
+    result = run.invoke(app, ["check", "--journeys", str(BAD / "shape_beside_conditions")])
+    assert "hello.mjml:9:1: `section`: unknown segment `gooold`; did you mean `gold`?" in result.stderr
+    result = run.invoke(app, ["check", "--journeys", str(BAD / "what_can_never_be")])
+    assert 'f.yaml:21:68: warning: `event.price` is a number and `"5"` is a text: this never holds' in result.stderr
+
+
+def test_a_variant_that_its_content_does_not_describe_is_an_error(journeys: Path) -> None:
+    (journeys / "content").mkdir()
+    head = "subject: Hello\nvariants:\n  plain: {subject: Hi}\n  playful: {subject: Hey}"
+    (journeys / "content" / "mail.mjml").write_text(MAIL.replace("subject: Hello", head).replace("BODY", ""), encoding="utf-8")
+    send = "  - send: mail\n    variants: {plain: 50, playfull: 50}\n    choose: experiment\n  - end: done\n"
+    (journeys / "sample.yaml").write_text(JOURNEY.replace("  - end: done\n", send), encoding="utf-8")
+    result = run.invoke(app, ["check", "--journeys", str(journeys)])
+    assert result.exit_code == 1
+    assert "sample.yaml:7:27: unknown variant `playfull`; did you mean `playful`? (of the content `mail`)" in result.stderr
+
+
+def test_without_declared_events_a_name_that_nearly_stands_elsewhere_is_told(journeys: Path) -> None:
+    (journeys / "other.yaml").write_text(JOURNEY.replace("sample", "other").replace("Signed Up", "Signd Up"), encoding="utf-8")
+    (journeys / "third.yaml").write_text(JOURNEY.replace("sample", "third").replace("Signed Up", "Email Bounceed"), encoding="utf-8")
+    (journeys / "fourth.yaml").write_text(JOURNEY.replace("sample", "fourth"), encoding="utf-8")
+    result = run.invoke(app, ["check", "--journeys", str(journeys)])
+    assert "other.yaml:3:13: warning: the event `Signd Up` stands nowhere else; did you mean `Signed Up`?" in result.stderr
+    assert "third.yaml:3:13: warning: the event `Email Bounceed` stands nowhere else; did you mean `Email Bounced`?" in result.stderr
+    assert result.stderr.count("warning") == 2
+
+
+def test_the_shipped_definitions_check_without_a_warning_about_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BAD.parents[2])
+    result = run.invoke(app, ["check"])
+    assert result.exit_code == 0
+    assert [line for line in result.stderr.splitlines() if "more than 5: who meets it" not in line] == []
 
 
 def test_draw_prints_a_flowchart_or_markdown(journeys: Path) -> None:
