@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime, tzinfo
 
 from sqlalchemy import BigInteger, Connection, case, func, literal, select, update
 
 from sojourn.broadcasts.standing import State, begin_running, look
 from sojourn.language.broadcast_model import Broadcast
-from sojourn.language.conditions import Condition, parse
+from sojourn.language.conditions import Calendar, Condition, parse
 from sojourn.language.conditions.expression import Tree, expand_condition
 from sojourn.language.moments import zone_named
 from sojourn.store.bulk import insert_from
@@ -27,7 +26,7 @@ def gather_page(
     broadcast_id: str,
     conditions: Mapping[str, Condition],
     computed: Mapping[str, Tree],
-    shop_zone: ZoneInfo,
+    calendar: Calendar,
     now: datetime,
     size: int = PAGE,
 ) -> int:
@@ -38,7 +37,7 @@ def gather_page(
         broadcast_id: which.
         conditions: those of all segments.
         computed: the trees of computed traits.
-        shop_zone: of people whose own is not known.
+        calendar: the shop's: how the condition reads moments, and the zone of people whose own is not known.
         now: the moment as of which the condition is asked.
         size: how many people at most.
     """
@@ -58,12 +57,12 @@ def gather_page(
         begin_running(connection, broadcast_id, now)
         return 0
     broadcast = standing.broadcast
-    condition = expand_condition(parse(broadcast.to), computed)
+    condition = expand_condition(parse(broadcast.to), computed).by(calendar)
     # By the ends of the page, and not by its people: SQLite would look at everybody for these.
     here = (profiles.c.id > cursor, profiles.c.id <= last, profiles.c.merged_into.is_(None))
     zones = list(connection.execute(select(profiles.c.zone).where(*here).distinct()).scalars()) if broadcast.zone == "person" else []
-    beginnings = {zone: to_micros(_begins(broadcast, zone, shop_zone)) for zone in zones if zone is not None}
-    due = literal(to_micros(broadcast.begins(shop_zone)), BigInteger())
+    beginnings = {zone: to_micros(_begins(broadcast, zone, calendar.zone)) for zone in zones if zone is not None}
+    due = literal(to_micros(broadcast.begins(calendar.zone)), BigInteger())
     rows = select(
         literal(broadcast_id),
         profiles.c.id,
@@ -76,7 +75,7 @@ def gather_page(
     return int(count)
 
 
-def _begins(broadcast: Broadcast, zone: str, shop_zone: ZoneInfo) -> datetime:
+def _begins(broadcast: Broadcast, zone: str, shop_zone: tzinfo) -> datetime:
     try:
         return broadcast.begins(zone_named(zone))
     except ValueError:  # what a client said is a zone, and is none

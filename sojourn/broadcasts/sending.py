@@ -17,7 +17,6 @@ from sojourn.broadcasts.recipients import Came, Taken, settle, soon, take
 from sojourn.broadcasts.standing import NotRunning, State, begin_gathering, finish, hold_running, look, state_of
 from sojourn.clock import monotonic
 from sojourn.errors import NotCaughtUp, Transient
-from sojourn.language.moments import zone_named
 from sojourn.store.pacing import Pace
 from sojourn.travel.state import Advance, Progress
 from sojourn.travel.stored import StoredJourneys
@@ -63,12 +62,12 @@ class Broadcasting:
         """Write recipients down for a while; return the broadcast's state, and whether all are written down."""
         deadline, registry = monotonic() + seconds, self.journeys.registry
         state = await self.journeys.store.write(begin_gathering, broadcast_id, self.journeys.clock.now())
-        zone, computed = zone_named(registry.shop.zone), registry.loaded.profile.trees
+        computed, calendar = registry.loaded.profile.trees, registry.calendar
         pace = Pace(FIRST_GATHERED, SMALLEST_GATHERED, GATHERED)
         while state is State.GATHERING and monotonic() < deadline:
             now = self.journeys.clock.now()
             work = pace.timed(gather_page)
-            pace.ended(await self.journeys.store.write(work, broadcast_id, registry.segments, computed, zone, now, pace.size))
+            pace.ended(await self.journeys.store.write(work, broadcast_id, registry.segments, computed, calendar, now, pace.size))
             state = await self.journeys.store.read(state_of, broadcast_id)
         return state, state is State.RUNNING
 

@@ -153,7 +153,8 @@ def _moved(chosen: Broadcast, at: str, today: date) -> Broadcast:
 
 def _count(database: Database, definitions: Definitions, chosen: Broadcast, now: datetime) -> tuple[int, int]:
     trees = definitions.profile.trees
-    condition, conditions = expand_condition(parse(chosen.to), trees), conditions_of(definitions.segments, trees)
+    calendar = definitions.calendar
+    condition, conditions = expand_condition(parse(chosen.to), trees).by(calendar), conditions_of(definitions.segments, trees, calendar)
     total, found, after = database.read_now(people), 0, ""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("counting", total=max(total, 1))

@@ -17,6 +17,7 @@ from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar
 from sojourn.commands.reading import DataDir, policy_of, reading, shop_clock
 from sojourn.language.conditions import Condition, ConditionError, parse
+from sojourn.language.conditions.tree import reads_moments
 from sojourn.language.loader import load
 
 File = Annotated[
@@ -103,8 +104,11 @@ def _export(
     with reading(data_dir) as database, bar(console) as shown:
         condition = None if where is None else _condition(where)
         segments: dict[str, Condition] = {}
-        if condition is not None and condition.names.segments:
-            segments = {name: parse(found.members) for name, found in load(journeys).segments.items() if found.members}
+        if condition is not None and (condition.names.segments or (reads_moments(condition.tree) and journeys.is_dir())):
+            definitions = load(journeys)
+            condition = condition.by(definitions.calendar)
+            members = {name: found.members for name, found in definitions.segments.items() if found.members}
+            segments = {name: parse(text).by(definitions.calendar) for name, text in members.items()}
         chosen = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
         worked_out = policy_of(journeys).profile.expressions if computed else None
         declared = load(journeys).segments.keys() if segment is not None and journeys.is_dir() else ()

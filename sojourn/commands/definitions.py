@@ -99,7 +99,7 @@ def load_everything(folder: Path) -> Definitions:
         DefinitionError: with every problem of every file, contents and models among them.
     """
     examined = examine(folder)
-    problems, notes, found = list(examined.problems), list(examined.warnings), examined.definitions
+    problems, notes, found = [*examined.problems, *examined.circles], list(examined.warnings), examined.definitions
     known = _known_of(examined)
     variants: dict[str, frozenset[str]] = {}
     try:

@@ -96,7 +96,7 @@ def _tried(shop: Segments, name: str | None, members: str | None) -> tuple[Condi
     findings = check_segments(segments, frozenset(segments))[called_]
     if findings:
         raise Mistake("; ".join(f"--members, character {(f.offset or 0) + 1}: {f.message}" for f in findings))
-    condition = parse(members)
+    condition = parse(members).by(shop.definitions.calendar)
     return condition, {**conditions, called_: condition}
 
 

@@ -88,7 +88,9 @@ def opened(journeys: Path, data_dir: Path | None) -> Iterator[Segments]:
         definitions = load(journeys)
     with reading(data_dir) as database:
         clock = read_clock(load_settings(keys=False, data_dir=data_dir).data_dir)
-        yield Segments(definitions, SegmentBook(conditions_of(definitions.segments)), database, clock.now(), clock)
+        calendar = definitions.calendar
+        book = SegmentBook(conditions_of(definitions.segments, calendar=calendar), calendar)
+        yield Segments(definitions, book, database, clock.now(), clock)
 
 
 def person(connection: Connection, reference: str) -> str:

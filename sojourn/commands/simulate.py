@@ -74,10 +74,12 @@ def simulate_command(
         found = load(journeys)
         program = Program(chosen(found.journeys, [journey])[0])
         models = Models.load(journeys)
-        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees)
+        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees, found.calendar)
         contents = Contents.load(journeys)
         messages = SimulatedMessages(found.shop, program.journey, segments, contents, models)
-        simulation = Simulation(program, segments, asking(models), computed=found.profile.expressions, because=False, messages=messages)
+        simulation = Simulation(
+            program, segments, asking(models), computed=found.profile.expressions, calendar=found.calendar, because=False, messages=messages
+        )
         beside = [text for _, step in program.sends() for text in _conditions(contents, step.send)]
         zone, topics = zone_named(found.shop.zone), found.shop.topics
         lives = Lives(simulation, models, habits, facts, zone, seed, topics=topics, beside=beside)

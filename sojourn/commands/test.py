@@ -38,9 +38,10 @@ def examples_command(
     with told():
         found = load(journeys)
         score = asking(Models.load(journeys))
-        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees)
+        segments: dict[str, Condition] = conditions_of(found.segments, found.profile.trees, found.calendar)
         zone, computed = zone_named(found.shop.zone), found.profile.expressions
-        results = [run_examples(Program(journey), segments, score, zone, computed) for journey in chosen(found.journeys, names or [])]
+        asked = chosen(found.journeys, names or [])
+        results = [run_examples(Program(journey), segments, score, zone, computed, found.calendar) for journey in asked]
     ran = [each for examples, _ in results for each in examples]
     coverages = [coverage for _, coverage in results]
     if ran:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sojourn.language.conditions import Facts, History
+from sojourn.language.conditions import UTC_CALENDAR, Calendar, Facts, History
 from sojourn.language.conditions.expression import Expression
 
 _NO_SEGMENTS: dict[str, Any] = {}
@@ -23,12 +23,20 @@ class ProfileFacts(Mapping[str, Any]):
         computed: the computed traits (`ProfileSettings.expressions`).
         history: the person's events.
         now: the moment that windows are relative to.
+        calendar: how moments are read.
     """
 
-    def __init__(self, traits: Mapping[str, Any], computed: Mapping[str, Expression], history: History, now: datetime) -> None:
+    def __init__(
+        self,
+        traits: Mapping[str, Any],
+        computed: Mapping[str, Expression],
+        history: History,
+        now: datetime,
+        calendar: Calendar = UTC_CALENDAR,
+    ) -> None:
         self._traits = traits
         self._computed = computed
-        self._facts = Facts(now=now, profile=self, history=history)
+        self._facts = Facts(now=now, profile=self, history=history, calendar=calendar)
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -61,6 +69,8 @@ class ProfileFacts(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
-def profile_facts(traits: Mapping[str, Any], computed: Mapping[str, Expression], history: History, now: datetime) -> Mapping[str, Any]:
+def profile_facts(
+    traits: Mapping[str, Any], computed: Mapping[str, Expression], history: History, now: datetime, calendar: Calendar = UTC_CALENDAR
+) -> Mapping[str, Any]:
     """Return a person's traits with the computed ones; the traits themselves where none is computed."""
-    return ProfileFacts(traits, computed, history, now) if computed else traits
+    return ProfileFacts(traits, computed, history, now, calendar) if computed else traits

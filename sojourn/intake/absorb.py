@@ -76,7 +76,7 @@ class Absorbed:
         new_profile: it is the first that is known of this person.
         seq: of its row in the log.
         withdrawn: purposes to which it said no and that stood at no by then.
-        told: it spoke of the person's traits, or changed them in passing (a place, the usual hour).
+        told: it spoke of the person's traits, or changed them or the zone in passing (a place, the usual hour).
     """
 
     envelope: Envelope
@@ -140,7 +140,7 @@ def absorb(
             heard.append(_Heard(row, words))
             continue
         found = people.resolve(envelope)
-        before_it = dict(found.profile.traits)
+        before_it, its_zone = dict(found.profile.traits), found.profile.zone
         for facts in (found.profile, found.own):
             if facts is None:
                 continue
@@ -153,7 +153,8 @@ def absorb(
             people.touch(found.profile)
         address = found.profile.traits.get(EMAIL)
         moved = (before_it.get(EMAIL), address) if isinstance(address, str) and address != before_it.get(EMAIL) else None
-        heard.append(_Heard(row, words, found, bool(envelope.traits) or found.profile.traits != before_it, moved))
+        changed = (found.profile.traits, found.profile.zone) != (before_it, its_zone)
+        heard.append(_Heard(row, words, found, bool(envelope.traits) or changed, moved))
     people.flush(now)
     for one in heard:
         one.owner = people.canonical(one.resolved.origin_id if one.resolved else before[one.row.envelope.message_id])

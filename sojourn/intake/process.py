@@ -156,13 +156,14 @@ def ask_of(connection: Connection, registry: Registry) -> Ask:
     """Return what asks a condition about the moment of an event."""
 
     def ask(condition: str, event: Happened) -> Explanation:
-        row = connection.execute(select(profiles.c.traits).where(profiles.c.id == event.profile_id)).one()
-        history = StoredHistory(connection, event.profile_id)
+        row = connection.execute(select(profiles.c.traits, profiles.c.zone).where(profiles.c.id == event.profile_id)).one()
+        history, calendar = StoredHistory(connection, event.profile_id), registry.calendar.of(row.zone)
         facts = Facts(
             now=event.time,
             event=EventFact(event.name, event.time, event.properties),
-            profile=profile_facts(row.traits, registry.computed, history, event.time),
+            profile=profile_facts(row.traits, registry.computed, history, event.time, calendar),
             history=history,
+            calendar=calendar,
             listed=StoredLists(connection, event.profile_id),
         )
         return parse(condition).explain(facts, registry.segments)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
@@ -68,7 +67,7 @@ class Broadcast(Model):
         found = _THROTTLE.match(self.throttle or "")
         return None if found is None else int(found[1]) / _SECONDS[found[2]]
 
-    def begins(self, zone: ZoneInfo) -> datetime:
+    def begins(self, zone: tzinfo) -> datetime:
         """Return the moment at which it begins for people of a zone; a local time that a change of clocks leaves out comes later."""
         local = datetime.fromisoformat(self.at)
         return local_instant(local.date(), local.time(), zone).astimezone(UTC)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from sojourn.language.broadcast_model import Broadcast
 from sojourn.language.catalog_model import Catalog, RecommendationSettings
+from sojourn.language.conditions import Calendar
+from sojourn.language.events.known import epoch_paths
 from sojourn.language.events.model import EventDefinition
 from sojourn.language.model import Journey, Segment
+from sojourn.language.moments import zone_named
 from sojourn.language.persona_model import Persona
 from sojourn.language.problems import Problem
 from sojourn.language.profile_model import ProfileSettings
@@ -47,6 +51,12 @@ class Definitions:
     personas: dict[str, Persona] = field(default_factory=dict)
     catalog: Catalog = field(default_factory=Catalog)
     recommendations: RecommendationSettings = field(default_factory=RecommendationSettings)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """How conditions read moments: in the shop's zone, where a person's is not known, and by the schemas of events."""
+        epochs = {name: frozenset(epoch_paths(event.properties)) for name, event in self.events.items()}
+        return Calendar(zone_named(self.shop.zone), {name: paths for name, paths in epochs.items() if paths})
 
 
 def version(journey: Journey) -> str:

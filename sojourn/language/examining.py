@@ -71,6 +71,8 @@ class Examined:
         known: the names that there are, those that broken files may define among them.
         problems: what is wrong.
         warnings: what had better be otherwise.
+        circles: journeys that enter themselves without a wait. A mistake to `sojourn check`, and a warning to whoever runs them:
+            most are refused on the way, since a journey is once, and the others have run until now.
         journeys: those that are in order by themselves, with their files.
         broadcasts: the same of broadcasts.
         shop: what shop.yaml says; None where it cannot be read.
@@ -82,6 +84,7 @@ class Examined:
     known: Known = field(default_factory=Known)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    circles: list[Problem] = field(default_factory=list)
     journeys: list[Parsed[Journey]] = field(default_factory=list)
     broadcasts: list[Parsed[Broadcast]] = field(default_factory=list)
     shop: ShopSettings | None = None
@@ -188,7 +191,7 @@ class _Folder:
             return found
         found.definitions = Definitions(
             journeys, segments, shop, self.folder, known.contents or frozenset(), known.models or frozenset(), profile, events,
-            tuple(found.warnings), broadcasts, personas, catalog, recommendations,
+            tuple(sorted({*found.warnings, *found.circles})), broadcasts, personas, catalog, recommendations,
         )  # fmt: skip
         return found
 
@@ -261,7 +264,7 @@ class _Folder:
         found = {name: Findings() for name in journeys}
         check_circles(journeys, found)
         for file, root, journey in self.journeys.good:
-            self.found.add(found[journey.name].all, root, file)
+            self.found.circles += placed(found[journey.name].all, root, file)[0]
 
     def _salvaged(self, known: Known) -> None:
         """Check the conditions of what has not the right shape; what else is said of it would follow from that."""

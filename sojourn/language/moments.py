@@ -9,27 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+
+from sojourn.local_time import local_instant, zone_name, zone_named
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 _HOURS = re.compile(r"^\s*(?:([a-z][a-z,-]*)\s+)?([\d:]+)\s*-\s*([\d:]+)\s*$")
 _EVERY_DAY = frozenset(range(7))
 _LOOK_AHEAD_DAYS = 9  # a week, and room for a day that a zone skipped on crossing the date line
-
-
-@lru_cache(maxsize=1024)
-def zone_named(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is not a time zone; write one such as Europe/Berlin, America/New_York or UTC")
-    return ZoneInfo(name)
 
 
 @dataclass(frozen=True)
@@ -181,19 +170,4 @@ def _days_from(moment: datetime, zone: tzinfo, back: int) -> Iterator[date]:
     return (today + timedelta(days=i) for i in range(-back, _LOOK_AHEAD_DAYS))
 
 
-@lru_cache(maxsize=8192)
-def local_instant(day: date, at: time, zone: tzinfo) -> datetime:
-    """Return the first instant of a day whose wall clock has reached a time."""
-    local = datetime.combine(day, at, tzinfo=zone)
-    late = local.astimezone(UTC)
-    if late.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return late
-    early = local.replace(fold=1).astimezone(UTC)  # the skipped time read by the clock after the jump lies before the jump
-    before = early.astimezone(zone).utcoffset()
-    while late - early > timedelta(seconds=1):
-        middle = early + (late - early) // 2
-        if middle.astimezone(zone).utcoffset() == before:
-            early = middle
-        else:
-            late = middle
-    return late.replace(microsecond=0)
+__all__ = ["DAYS", "Hours", "LocalMoment", "calendar_span", "local_instant", "next_local", "zone_name", "zone_named"]

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sojourn.errors import NotFound
-from sojourn.language.conditions import Facts, History, tree
+from sojourn.language.conditions import UTC_CALENDAR, Calendar, Facts, History, tree
 from sojourn.language.problems import DefinitionError, Problem, listed, unknown
 from sojourn.language.source import Node, read
 from sojourn.prediction.logistic import Logistic
@@ -52,7 +52,7 @@ class Models:
         """Return what a model asks of a person, as trees of the conditions' language; for those who make people up."""
         return self._models[name].asks()
 
-    def score(self, name: str, profile: Mapping[str, Any], history: History, now: datetime) -> Score:
+    def score(self, name: str, profile: Mapping[str, Any], history: History, now: datetime, calendar: Calendar = UTC_CALENDAR) -> Score:
         """Return what a model says of a person at a moment; later events do not count.
 
         Raises:
@@ -60,7 +60,7 @@ class Models:
         """
         if name not in self._models:
             raise NotFound(unknown("model", name, self._models))
-        return self._models[name].score(Facts(now=now, profile=profile, history=history))
+        return self._models[name].score(Facts(now=now, profile=profile, history=history, calendar=calendar))
 
 
 def _read(name: str, file: str, source: bytes) -> Logistic | Rfm:

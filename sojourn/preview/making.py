@@ -82,7 +82,7 @@ class Workshop:
         self.shop = definitions.shop
         self.shop_facts: dict[str, Any] = definitions.shop.model_dump(mode="json", by_alias=True)
         self._computed = definitions.profile.expressions
-        segments = conditions_of(definitions.segments, definitions.profile.trees)
+        segments = conditions_of(definitions.segments, definitions.profile.trees, definitions.calendar)
         recommender = ByRules(definitions.catalog, definitions.recommendations)
         self._speaking = Speaking(contents, models, recommender, segments, self._computed, self.shop_facts)
 
@@ -189,9 +189,11 @@ class Workshop:
             origins |= dict.fromkeys(("profile", "event", "with", "score"), given)
             return replace(sample, locale=case.language, zone=self.shop.zone), origins
         name, properties, origins["event"] = self._event(subject, place, sample)
+        calendar = self.definitions.calendar.of(subject.zone)
         facts = Facts(
-            now=subject.now, event=EventFact(name, subject.now, properties), scores=subject.scores, history=subject.history,
-            profile=profile_facts(subject.traits, self._computed, subject.history, subject.now),
+            calendar=calendar, now=subject.now,
+            event=EventFact(name, subject.now, properties), scores=subject.scores, history=subject.history,
+            profile=profile_facts(subject.traits, self._computed, subject.history, subject.now, calendar),
             segments=subject.segments, listed=subject.listed,
         )  # fmt: skip
         with_ = place.with_ or (sample.with_ if place.journey is None else {})

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from datetime import date, time
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -19,12 +20,15 @@ from sqlalchemy.pool import StaticPool
 
 from sojourn.clock import monotonic
 from sojourn.errors import StoreUnavailable
+from sojourn.local_time import local_instant, zone_named
 from sojourn.store.turns import Turns
-from sojourn.store.types import dump_json
+from sojourn.store.types import dump_json, to_micros
 from sojourn.store.writing import WriteLock, said
 
 T = TypeVar("T")
 
+MIDNIGHT = "sojourn_midnight"
+"""A function of SQL: the microseconds since 1970 of a date's midnight in a zone, or in another where that is missing or none."""
 BUSY_TIMEOUT_MS = 15_000
 LOOK_AGAIN_SECONDS = 0.02
 READERS = 2
@@ -61,6 +65,7 @@ class Sqlite:
 
         @event.listens_for(engine, "connect")
         def _set_pragmas(connection: Any, _record: Any) -> None:
+            connection.create_function(MIDNIGHT, 3, _midnight, deterministic=True)
             cursor = connection.cursor()
             _keep_a_log(cursor)
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -160,6 +165,16 @@ def fold_in(path: Path) -> None:
         return
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _midnight(text: str | None, zone: str | None, otherwise: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        where = zone_named(zone or otherwise)
+    except ValueError:  # what a client said is a zone, and is none
+        where = zone_named(otherwise)
+    return to_micros(local_instant(date.fromisoformat(text), time(), where))
 
 
 def _keep_a_log(cursor: sqlite3.Cursor) -> None:

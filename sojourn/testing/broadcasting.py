@@ -124,8 +124,10 @@ def _left_out(connection: Connection, journeys: StoredJourneys, id_: str, now: d
     found = {}
     for one in connection.execute(others).scalars().all():
         history = StoredHistory(connection, one)
-        traits = profile_facts(profiles.load(connection, one).traits, registry.computed, history, now)
-        facts = Facts(now=now, profile=traits, history=history, listed=StoredLists(connection, one))
+        person = profiles.load(connection, one)
+        calendar = registry.calendar.of(person.zone)
+        traits = profile_facts(person.traits, registry.computed, history, now, calendar)
+        facts = Facts(now=now, profile=traits, history=history, listed=StoredLists(connection, one), calendar=calendar)
         found[one] = condition.explain(facts, registry.segments).sentence()
     return found
 

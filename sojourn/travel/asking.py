@@ -33,7 +33,7 @@ def answers_for(
     def score(model: str) -> tuple[float, str]:
         if model in facts.scores:
             return facts.scores[model], "taken on the way"
-        found = models.score(model, facts.profile, facts.history, facts.now)
+        found = models.score(model, facts.profile, facts.history, facts.now, facts.calendar)
         return found.value, found.because
 
     def recommend(n: int) -> list[tuple[Mapping[str, object], str]]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sojourn.language.conditions import Condition, EventFact, parse
+from sojourn.language.conditions import UTC_CALENDAR, Calendar, Condition, EventFact, parse
 from sojourn.language.conditions.expression import Expression
 from sojourn.language.durations import format_duration, parse_duration
 from sojourn.language.model import Call, Choose, Example, Happening, If, WaitFor
@@ -58,6 +58,7 @@ def run_examples(
     score: Score,
     zone: ZoneInfo = UTC_ZONE,
     computed: Mapping[str, Expression] | None = None,
+    calendar: Calendar = UTC_CALENDAR,
 ) -> tuple[list[Ran], Coverage]:
     """Run every example of a journey.
 
@@ -67,8 +68,9 @@ def run_examples(
         score: asks a model that an example gives no score for.
         zone: the time zone of people whose example gives none.
         computed: the computed traits.
+        calendar: how conditions read moments.
     """
-    simulation = Simulation(program, segments, score, computed=computed or {})
+    simulation = Simulation(program, segments, score, computed=computed or {}, calendar=calendar)
     coverage = Coverage(program.journey.name, branches_of(program))
     ran = []
     for example in program.journey.examples:
@@ -137,7 +139,8 @@ def enters(simulation: Simulation, person: Person) -> bool:
     if condition is None:
         return True
     person.history.append(person.trigger)
-    holds = parse(condition).holds(person.facts(person.trigger.time, {}, computed=simulation.computed), simulation.segments)
+    facts = person.facts(person.trigger.time, {}, computed=simulation.computed, calendar=simulation.calendar)
+    holds = parse(condition).holds(facts, simulation.segments)
     person.history.pop()
     return holds
 

@@ -83,7 +83,7 @@ class Preparing:
             history = facts.history
 
             def score(model: str) -> tuple[float, str]:
-                found = self.models.score(model, facts.profile, history, facts.now)
+                found = self.models.score(model, facts.profile, history, facts.now, facts.calendar)
                 return found.value, found.because
 
             program, zone, segments = definition.program, self._zone(person), self.registry.segments
@@ -102,10 +102,12 @@ class Preparing:
             if name in KINDS:
                 engaged[send] = engaged.get(send, frozenset()) | {KINDS[name]}
         trigger, now, history = entry.trigger, self.clock.now(), StoredHistory(connection, person.id)
+        calendar = self.registry.calendar.of(person.zone)
         return Facts(
             now=now,
             event=EventFact(trigger["name"], datetime.fromisoformat(trigger["time"]), trigger["properties"]),
-            profile=profile_facts(person.traits, self.registry.computed, history, now),
+            profile=profile_facts(person.traits, self.registry.computed, history, now, calendar),
+            calendar=calendar,
             scores=scores,
             engaged=engaged,
             history=history,

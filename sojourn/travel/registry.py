@@ -52,8 +52,9 @@ class Registry:
         self.secret = secret
         self.shop = loaded.shop
         self.shop_facts: dict[str, Any] = loaded.shop.model_dump(mode="json", by_alias=True)  # as contents speak of it
-        self.segments: Mapping[str, Condition] = conditions_of(loaded.segments, loaded.profile.trees)
-        self.book = SegmentBook(self.segments)
+        self.segments: Mapping[str, Condition] = conditions_of(loaded.segments, loaded.profile.trees, loaded.calendar)
+        self.calendar = loaded.calendar
+        self.book = SegmentBook(self.segments, loaded.calendar)
         self.rules: Rules = rules_of(loaded.profile, loaded.shop)
         self.computed: Mapping[str, Expression] = loaded.profile.expressions
         self.recommender: Recommender = ByRules(loaded.catalog, loaded.recommendations)

@@ -122,7 +122,7 @@ class SimulatedMessages:
         def score(model: str) -> tuple[float, str]:
             if model in facts.scores:
                 return facts.scores[model], ""
-            found = self._models.score(model, facts.profile, facts.history, facts.now)
+            found = self._models.score(model, facts.profile, facts.history, facts.now, facts.calendar)
             return found.value, found.because
 
         answers = answer(asks, facts, self._segments, by_score(score))

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sojourn.clock import VirtualClock
 from sojourn.customers.computed import profile_facts
 from sojourn.delivery.gate import Verdict
-from sojourn.language.conditions import Condition, EventFact, Explanation, Facts, ListHistory, parse
+from sojourn.language.conditions import UTC_CALENDAR, Calendar, Condition, EventFact, Explanation, Facts, ListHistory, parse
 from sojourn.language.conditions.expression import Expression
 from sojourn.language.model import Call, Send, Set, Step
 from sojourn.language.moments import Hours
@@ -69,13 +69,16 @@ class Person:
         scores: Mapping[str, float],
         event: EventFact | None = None,
         computed: Mapping[str, Expression] = _NOTHING_COMPUTED,
+        calendar: Calendar = UTC_CALENDAR,
     ) -> Facts:
         """Return the facts at a moment; a trait that is given stands before one that is computed."""
-        history = ListHistory(self.history)
+        history, calendar = ListHistory(self.history), calendar.in_zone(self.zone)
+        asked = {name: its for name, its in computed.items() if name not in self.profile}
         return Facts(
             now=now,
             event=event or self.trigger,
-            profile=profile_facts(self.profile, {name: its for name, its in computed.items() if name not in self.profile}, history, now),
+            profile=profile_facts(self.profile, asked, history, now, calendar),
+            calendar=calendar,
             scores=scores,
             engaged=self.engaged,
             history=history,
@@ -96,7 +99,7 @@ def asking(models: Models) -> Score:
     """Return a way to ask models about facts in hand."""
 
     def score(model: str, facts: Facts) -> tuple[float, str]:
-        found = models.score(model, facts.profile, facts.history, facts.now)
+        found = models.score(model, facts.profile, facts.history, facts.now, facts.calendar)
         return found.value, found.because
 
     return score
@@ -112,6 +115,7 @@ class Simulation:
         segments: every segment's condition.
         score: asks a model that a person has no given score for.
         computed: the computed traits.
+        calendar: how conditions read moments; each person's own zone counts.
         because: whether the trail says why a condition held; without, many lives pass sooner.
         messages: judges messages by the shop's rules, and chooses their sections.
     """
@@ -123,11 +127,13 @@ class Simulation:
         score: Score,
         *,
         computed: Mapping[str, Expression] = _NOTHING_COMPUTED,
+        calendar: Calendar = UTC_CALENDAR,
         because: bool = True,
         messages: SimulatedMessages | None = None,
     ) -> None:
         self.messages = messages
         self.computed = computed
+        self.calendar = calendar
         self.because = because
         self.program = program
         self.segments = segments
@@ -140,7 +146,7 @@ class Simulation:
 
     def advance(self, person: Person, ask: Advance, now: datetime) -> Progress:
         """Judge the steps from a cursor on and take the first effect as done."""
-        facts = person.facts(now, ask.scores, computed=self.computed)
+        facts = person.facts(now, ask.scores, computed=self.computed, calendar=self.calendar)
 
         def score(model: str) -> tuple[float, str]:
             return (person.scores[model], "given") if model in person.scores else self.score(model, facts)
@@ -185,7 +191,7 @@ class Simulation:
 
     def holds(self, condition: str, person: Person, event: EventFact) -> Explanation:
         """Ask a condition about a person at an event's moment."""
-        return parse(condition).explain(person.facts(event.time, {}, event, self.computed), self.segments)
+        return parse(condition).explain(person.facts(event.time, {}, event, self.computed, self.calendar), self.segments)
 
     def hears(self, person: Person, event: Happened) -> Arrived | None:
         """Write an event into a person's facts, and return it as it arrives at the entry, if it does."""

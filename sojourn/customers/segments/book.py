@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sojourn.customers.segments.needs import Needs, needs_of
-from sojourn.language.conditions import Condition, tree
+from sojourn.language.conditions import UTC_CALENDAR, Calendar, Condition, tree
 from sojourn.language.segments import version_of
 
 PARTS = 256  # sets of segments that are kept ready
@@ -32,9 +32,11 @@ class SegmentBook:
 
     Args:
         conditions: every segment's condition by its name; of a kept list, that one stands on it.
+        calendar: how they read moments where a person's zone is not known.
     """
 
     conditions: Mapping[str, Condition]
+    calendar: Calendar = UTC_CALENDAR
     needs: Needs = field(init=False)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ class Known:
     """What is known of one person."""
 
     traits: Mapping[str, Any]
+    zone: str | None
     history: ReadHistory
     segments: set[str] = field(default_factory=set)
     due: datetime | None = None
@@ -93,7 +94,7 @@ def read_known(connection: Connection, needs: Needs, profile_ids: Sequence[str],
     """
     dialect = connection.dialect.name
     asked: dict[str, Any] = {"people": many(dialect, profile_ids)}
-    known = {row.id: Known(row.traits, ReadHistory()) for row in connection.execute(_traits(dialect), asked)}
+    known = {row.id: Known(row.traits, row.zone, ReadHistory()) for row in connection.execute(_traits(dialect), asked)}
     for row in connection.execute(_members(dialect), asked):
         if row.profile_id in known:
             known[row.profile_id].segments.add(row.segment)
@@ -126,7 +127,8 @@ _EVENT = (events.c.id, events.c.profile_id, events.c.name, events.c.time, cast(e
 
 @cache
 def _traits(dialect: str) -> Select[Any]:
-    return select(profiles.c.id, profiles.c.traits).where(among(dialect, profiles.c.id, "people"), profiles.c.merged_into.is_(None))
+    living = (among(dialect, profiles.c.id, "people"), profiles.c.merged_into.is_(None))
+    return select(profiles.c.id, profiles.c.traits, profiles.c.zone).where(*living)
 
 
 @cache

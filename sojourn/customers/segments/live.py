@@ -182,7 +182,8 @@ def judge_due(connection: Connection, book: SegmentBook, now: datetime, limit: i
 
 def _judge_one(profile_id: str, book: SegmentBook, part: Part, person: Known, at: datetime) -> tuple[list[Change], datetime | None]:
     held: dict[str, bool] = {}
-    facts = Facts(now=at, profile=person.traits, history=person.history, listed=person.segments, segments=held)
+    calendar = book.calendar.of(person.zone)
+    facts = Facts(now=at, profile=person.traits, history=person.history, listed=person.segments, segments=held, calendar=calendar)
     upcoming: datetime | None = None
     changes = []
     for name in part.names:

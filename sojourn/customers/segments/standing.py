@@ -65,9 +65,10 @@ def standing(connection: Connection, segment: str, conditions: Mapping[str, Cond
         at: the moment.
     """
     condition = conditions[segment]
-    traits = connection.execute(select(profiles.c.traits).where(profiles.c.id == profile_id)).scalar_one()
+    person = connection.execute(select(profiles.c.traits, profiles.c.zone).where(profiles.c.id == profile_id)).one()
     history = _Until(StoredHistory(connection, profile_id), at)
-    facts = Facts(now=at, profile=traits, history=history, listed=StoredLists(connection, profile_id))
+    calendar, lists = condition.calendar.of(person.zone), StoredLists(connection, profile_id)
+    facts = Facts(now=at, profile=person.traits, history=history, listed=lists, calendar=calendar)
     member = (segment_members.c.segment == segment, segment_members.c.profile_id == profile_id)
     told = select(events.c.time, events.c.name, events.c.properties).where(
         events.c.profile_id == profile_id, events.c.name.in_([ENTERED, EXITED])

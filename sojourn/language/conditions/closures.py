@@ -18,6 +18,7 @@ from sojourn.language.conditions.values import (
     contains,
     count_distinct,
     days_between,
+    names_moment,
     reckon,
     total,
     walk,
@@ -80,10 +81,8 @@ def compile_value(node: Node) -> Value:
             return lambda e, f, s: None if e is None else e.name
         case tree.EventTime():
             return lambda e, f, s: None if e is None else e.time
-        case tree.EventProperty(path=(str(key),)):
-            return lambda e, f, s: None if e is None else e.properties.get(key)
         case tree.EventProperty(path=path):
-            return lambda e, f, s: None if e is None else walk(e.properties, path)
+            return _property(path)
         case tree.Trait(path=(str(key),)):
             return lambda e, f, s: f.profile.get(key)
         case tree.Trait(path=path):
@@ -103,6 +102,20 @@ def compile_value(node: Node) -> Value:
         case tree.Past(function="count" | "sum" | "distinct" | "first" | "last"):
             return _past(node)
     return compile_test(node)
+
+
+def _property(path: tree.Path) -> Value:
+    key = path[0] if len(path) == 1 and isinstance(path[0], str) else None
+
+    def read(e: EventFact | None, f: Facts, s: Segments) -> Any:
+        if e is None:
+            return None
+        value = walk(e.properties, path) if key is None else e.properties.get(key)
+        if (type(value) is int or type(value) is float) and f.calendar.epochs:
+            return f.calendar.read(e.name, path, value)
+        return value
+
+    return read
 
 
 def in_segment(name: str, facts: Facts, segments: Segments) -> bool:
@@ -164,27 +177,30 @@ def _any(tests: Sequence[Test]) -> Test:
 
 def _comparison(node: tree.Comparison) -> Test:
     left, right = compile_value(node.left), compile_value(node.right)
-    if isinstance(node.right, tree.Literal) and kind_of(node.left) is not Kind.MOMENT:
+    written = is_moment(node.left) or is_moment(node.right)
+    if isinstance(node.right, tree.Literal) and kind_of(node.left) is not Kind.MOMENT and not written:
         plain, literal = OPERATORS[node.operator], node.right.value
         if isinstance(literal, str):
-            moment = compare(node.operator)  # of a computed trait, whose value is known to be a moment only when it is asked
-            return lambda e, f, s: (
-                plain(value, literal) if type(value := left(e, f, s)) is str else isinstance(value, datetime) and moment(value, literal)
-            )
+            return lambda e, f, s: type(value := left(e, f, s)) is str and plain(value, literal)
         if not isinstance(literal, bool):
             return lambda e, f, s: (type(value := left(e, f, s)) is int or type(value) is float) and plain(value, literal)
-    alike = compare(node.operator)
-    return lambda e, f, s: alike(left(e, f, s), right(e, f, s))
+    alike = compare(node.operator, written)
+    return lambda e, f, s: alike(left(e, f, s), right(e, f, s), f.calendar.zone)
+
+
+def is_moment(node: Node) -> bool:
+    """Tell whether a node is a text written in the condition that names a moment."""
+    return isinstance(node, tree.Literal) and isinstance(node.value, str) and names_moment(node.value)
 
 
 def _membership(node: tree.Membership) -> Test:
     left, right, negated = compile_value(node.left), compile_value(node.right), node.negated
-    return lambda e, f, s: contains(left(e, f, s), right(e, f, s), negated)
+    return lambda e, f, s: contains(left(e, f, s), right(e, f, s), negated, f.calendar.zone)
 
 
 def _days_since(of: Value) -> Value:
     def days(e: EventFact | None, f: Facts, s: Segments) -> float | None:
-        moment = as_moment(of(e, f, s))
+        moment = as_moment(of(e, f, s), f.calendar.zone)
         return None if moment is None else days_between(moment, f.now)
 
     return days
@@ -222,4 +238,4 @@ def _past(node: tree.Past) -> Value:
     return one
 
 
-__all__ = ["Segments", "Test", "Value", "compile_test", "compile_value", "in_segment", "segment_condition", "segment_facts"]
+__all__ = ["Segments", "Test", "Value", "compile_test", "compile_value", "in_segment", "is_moment", "segment_condition", "segment_facts"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement
 
+from sojourn.language.conditions.calendar import UTC_CALENDAR, Calendar
 from sojourn.language.conditions.closures import Test, compile_test
 from sojourn.language.conditions.explain import Explainer, Explanation, compile_explainer, explanation
 from sojourn.language.conditions.facts import EventFact, Facts
@@ -35,6 +36,7 @@ class Condition:
         names: what it refers to.
         explainer: explains it; `explain` is how to ask.
         turn: gives its next turn; None where time alone changes nothing. `changes_at` is how to ask.
+        calendar: how moments are read where it is asked in SQL; a person's own zone counts before its zone. Facts bring their own.
     """
 
     text: str
@@ -43,6 +45,11 @@ class Condition:
     explainer: Explainer = field(repr=False)
     turn: Turn | None = field(repr=False)
     _test: Test = field(repr=False)
+    calendar: Calendar = field(default=UTC_CALENDAR, repr=False)
+
+    def by(self, calendar: Calendar) -> Condition:
+        """Return the same condition with another calendar."""
+        return replace(self, calendar=calendar)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Condition) and other.tree == self.tree
@@ -115,7 +122,7 @@ class Condition:
         Raises:
             ConditionError: it names a segment that is not given, or that is part of its own definition.
         """
-        return to_sql(self.tree, Facts(now=now, event=event, scores=scores, engaged=engaged), segments)
+        return to_sql(self.tree, Facts(now=now, event=event, scores=scores, engaged=engaged, calendar=self.calendar), segments)
 
 
     def sql_turn(self, now: datetime, segments: Mapping[str, Condition] = _NONE) -> ColumnElement[int] | None:
@@ -123,7 +130,7 @@ class Condition:
 
         None where time alone never changes it. For a segment's condition: it knows neither an event nor an entry.
         """
-        return None if self.turn is None else to_sql_turn(self.tree, Facts(now=now), segments)
+        return None if self.turn is None else to_sql_turn(self.tree, Facts(now=now, calendar=self.calendar), segments)
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sojourn.language.conditions.calendar import UTC_CALENDAR, Calendar
+
 
 @dataclass(frozen=True)
 class EventFact:
@@ -56,6 +58,7 @@ class Facts:
         scores: scores taken earlier in this entry.
         engaged: per send id, which of delivered, opened, clicked, bounced, complained happened.
         calls: what `call` steps of this entry were answered, by the name that it is kept under.
+        calendar: how moments are read: of the person's zone.
         history: the profile's events.
         segments: membership that is known; a segment not in it is decided by its own condition.
         listed: the kept lists that the profile stands on: segments without a condition of their own.
@@ -70,6 +73,7 @@ class Facts:
     segments: Mapping[str, bool] = field(default_factory=dict)
     listed: Container[str] = frozenset()
     calls: Mapping[str, Any] = field(default_factory=dict)
+    calendar: Calendar = UTC_CALENDAR
 
     def at(self, now: datetime) -> Facts:
         """Return the same facts at another moment; made to be asked often, and a third of what `replace` takes."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
+    Text,
     and_,
     case,
     cast,
@@ -29,11 +30,13 @@ from sqlalchemy import (
 )
 
 from sojourn.language.conditions import tree
-from sojourn.language.conditions.closures import Segments, compile_test, compile_value, segment_condition, segment_facts
+from sojourn.language.conditions.closures import Segments, compile_test, compile_value, is_moment, segment_condition, segment_facts
 from sojourn.language.conditions.facts import Facts
 from sojourn.language.conditions.sqljson import ByCodePoint, Millionths
-from sojourn.language.conditions.sqlvalue import Bool, SqlValue, alone, compared, constant, defined, in_list, in_value, json_value
+from sojourn.language.conditions.sqlvalue import Bool, SqlValue, Zones, alone, compared, constant, defined, in_list, in_value, json_value
 from sojourn.language.conditions.tree import Kind, Node, kind_of
+from sojourn.language.conditions.values import is_date
+from sojourn.language.moments import zone_name
 from sojourn.store.tables import events, profiles, segment_members
 from sojourn.store.types import to_micros
 
@@ -55,14 +58,22 @@ def to_sql(node: Node, facts: Facts, segments: Segments) -> Bool:
 class SqlQuery:
     """Turns nodes into SQL, for the facts that are known before the query."""
 
-    def __init__(self, facts: Facts, segments: Segments, past: bool = False) -> None:
+    def __init__(self, facts: Facts, segments: Segments, past: str | None = None) -> None:
         self.facts = facts
         self.segments = segments
-        self.past = past  # inside a where: the event is a row of `events`
+        self.past = past  # inside a where: the name of the event, which is a row of `events`
+        self.zones: Zones = (profiles.c.zone, literal(zone_name(facts.calendar.zone), Text()))
 
     def _settled(self, node: Node) -> bool:
-        stored = _STORED + ((tree.EventName, tree.EventTime, tree.EventProperty) if self.past else ())
-        return not isinstance(node, stored) and all(map(self._settled, tree.children(node)))
+        stored = _STORED + ((tree.EventName, tree.EventTime, tree.EventProperty) if self.past is not None else ())
+        return not isinstance(node, stored) and all(map(self._settled, tree.children(node))) and not self._asks_zone(node)
+
+    def _asks_zone(self, node: Node) -> bool:
+        """Tell whether a node whose values are known reads a date, which is another moment for each person."""
+        if not isinstance(node, tree.Comparison | tree.Membership | tree.DaysSince):
+            return False
+        values = [compile_value(child)(self.facts.event, self.facts, self.segments) for child in tree.children(node)]
+        return any(is_date(each) for value in values for each in (value if isinstance(value, list | tuple) else (value,)))
 
     def holds(self, node: Node) -> Bool:
         """Return whether a node holds."""
@@ -82,7 +93,7 @@ class SqlQuery:
                     total = total + part
                 return total >= count
             case tree.Comparison(operator=symbol, left=left, right=right):
-                return compared(symbol, self.value(left), self.value(right))
+                return compared(symbol, self.value(left), self.value(right), self.zones, is_moment(left) or is_moment(right))
             case tree.Membership():
                 return self._membership(node)
             case tree.Defined(of=of):
@@ -104,13 +115,14 @@ class SqlQuery:
             case tree.Trait(path=path):
                 return json_value(profiles.c.traits, path)
             case tree.EventProperty(path=path):
-                return json_value(events.c.properties, path)
+                epoch = self.past is not None and path in self.facts.calendar.epochs.get(self.past, ())
+                return json_value(events.c.properties, path, epoch=epoch)
             case tree.EventName():
                 return SqlValue(text=ByCodePoint(events.c.name))
             case tree.EventTime():
                 return SqlValue(moment=type_coerce(events.c.time, BigInteger))
             case tree.DaysSince(of=of):
-                moment = self.value(of).as_moment()
+                moment = self.value(of).as_moment(self.zones)
                 now = literal(to_micros(self.facts.now), BigInteger())
                 return SqlValue() if moment is None else SqlValue(number=cast(now - moment, Float) / literal(_DAY, Float()))
             case tree.Arithmetic():
@@ -140,11 +152,11 @@ class SqlQuery:
     def _membership(self, node: tree.Membership) -> Bool:
         left = self.value(node.left)
         if isinstance(node.right, tree.ListOf):
-            return in_list(left, [self.value(item) for item in node.right.items], node.negated)
+            return in_list(left, [self.value(item) for item in node.right.items], node.negated, self.zones)
         right = self.value(node.right)
         if isinstance(right.constant, list | tuple):
-            return in_list(left, [constant(item) for item in right.constant], node.negated)
-        return in_value(left, right, node.negated)
+            return in_list(left, [constant(item) for item in right.constant], node.negated, self.zones)
+        return in_value(left, right, node.negated, self.zones)
 
     def _segment(self, name: str) -> Bool:
         known = self.facts.segments.get(name)
@@ -170,16 +182,17 @@ class SqlQuery:
         if node.within is not None:
             rows = rows.where(events.c.time > self.facts.now - node.within)
         if node.where is not None:
-            rows = rows.where(SqlQuery(self.facts, self.segments, past=True).holds(node.where))
+            rows = rows.where(SqlQuery(self.facts, self.segments, past=node.event).holds(node.where))
         return rows.correlate(profiles)
 
     def _past(self, node: tree.Past) -> SqlValue:
         if node.function == "count":
             return SqlValue(number=self.rows(node, func.count()).scalar_subquery())
         assert node.of is not None
-        part = SqlQuery(self.facts, self.segments, past=True).value(node.of)
+        part = SqlQuery(self.facts, self.segments, past=node.event).value(node.of)
         if node.function == "sum":
-            assert part.number is not None
+            if part.number is None:
+                return SqlValue(number=literal(0, Integer()))
             millionths = func.coalesce(func.sum(Millionths(part.number)), literal(0.0, Float()), type_=Float())
             return SqlValue(number=self.rows(node, millionths / literal(1_000_000.0, Float())).scalar_subquery())
         if node.function == "distinct":

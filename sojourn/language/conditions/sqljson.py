@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from sojourn.language.conditions.tree import Path
 from sojourn.language.conditions.values import ISO_PATTERN
+from sojourn.store.sqlite import MIDNIGHT
 from sojourn.store.types import Json
 
 
@@ -62,7 +63,7 @@ class IsList(FunctionElement[bool]):
 
 
 class ListHas(FunctionElement[bool]):
-    """Whether a JsonOther is a list with a value; arguments: the list, the value, and its kind as JSON names it."""
+    """Whether a JsonOther is a list with a value; arguments: the list, the value, its kind as JSON names it, and zones for dates."""
 
     type = Boolean()
     inherit_cache = True
@@ -76,7 +77,8 @@ class TextHas(FunctionElement[bool]):
 
 
 class TextMicros(FunctionElement[int]):
-    """The moment that an ISO 8601 text names, in microseconds since 1970."""
+    """The moment that an ISO 8601 text names, in microseconds since 1970; arguments: the text, the zone in which a date is its
+    midnight, and the one that counts where that is missing or none."""
 
     type = BigInteger()
     inherit_cache = True
@@ -161,8 +163,8 @@ _SQLITE_KINDS = {
 
 @compiles(ListHas, "sqlite")
 def _sqlite_list_has(element: ListHas, compiler: SQLCompiler, **kw: Any) -> str:
-    values, value, kind = _arguments(element, compiler, kw)
-    read, types = (_sqlite_micros_of("value"), "'text'") if kind == "'moment'" else _SQLITE_KINDS[kind]
+    values, value, kind, *zones = _arguments(element, compiler, kw)
+    read, types = (_sqlite_micros_of("value", *zones), "'text'") if kind == "'moment'" else _SQLITE_KINDS[kind]
     found = f"SELECT {read} FROM json_each({values}) WHERE type IN ({types}) AND {read} IS NOT NULL"
     return f"(json_type({values}) = 'array' AND {value} IN ({found}))"
 
@@ -175,24 +177,24 @@ def _sqlite_text_has(element: TextHas, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(TextMicros, "sqlite")
 def _sqlite_micros(element: TextMicros, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _arguments(element, compiler, kw)
-    return _sqlite_micros_of(text)
+    return _sqlite_micros_of(*_arguments(element, compiler, kw))
 
 
-def _sqlite_micros_of(text: str) -> str:
+def _sqlite_micros_of(text: str, zone: str, otherwise: str) -> str:
     # SQLite's date functions take more than ISO 8601 (31 February, 24:00, Julian days): the shape is
     # checked first, and a modifier that adds nothing makes them compute the date that they give back.
-    zone = "CASE WHEN v GLOB '*Z' THEN 'Z' WHEN length(v) > 16 AND v GLOB '*[+-][0-9][0-9]:[0-9][0-9]' THEN substr(v, -6) ELSE '' END"
-    split = f"SELECT v, {zone} AS z FROM (SELECT {text} AS v)"
+    suffix = "CASE WHEN v GLOB '*Z' THEN 'Z' WHEN length(v) > 16 AND v GLOB '*[+-][0-9][0-9]:[0-9][0-9]' THEN substr(v, -6) ELSE '' END"
+    split = f"SELECT v, {suffix} AS z FROM (SELECT {text} AS v)"
     body = f"SELECT z, substr(v, 1, length(v) - length(z)) AS b FROM ({split})"
     head = (
         "CASE WHEN length(b) = 10 AND z = '' THEN b || 'T00:00:00' WHEN length(b) = 16 THEN b || ':00'"
         " WHEN length(b) >= 19 THEN substr(b, 1, 19) END"
     )
-    parts = f"SELECT z, {head} AS h, substr(b, 20) AS f FROM ({body})"
+    parts = f"SELECT z, {head} AS h, substr(b, 20) AS f, length(b) = 10 AS d FROM ({body})"
     return (
-        "(SELECT CAST(strftime('%s', substr(h, 1, 10) || 'T' || substr(h, 12, 8) || z) AS INTEGER) * 1000000"
-        " + CAST(substr(substr(f, 2) || '000000', 1, 6) AS INTEGER)"
+        f"(SELECT CASE WHEN d THEN {MIDNIGHT}(substr(h, 1, 10), {zone}, {otherwise}) ELSE"
+        " CAST(strftime('%s', substr(h, 1, 10) || 'T' || substr(h, 12, 8) || z) AS INTEGER) * 1000000"
+        " + CAST(substr(substr(f, 2) || '000000', 1, 6) AS INTEGER) END"
         f" FROM ({parts}) WHERE substr(h, 1, 1) IN ('1', '2') AND substr(h, 11, 1) IN ('T', ' ')"
         " AND date(substr(h, 1, 10), '+0 days') = substr(h, 1, 10) AND time(substr(h, 12, 8), '+0 seconds') = substr(h, 12, 8)"
         " AND (f = '' OR (f GLOB '.[0-9]*' AND substr(f, 2) NOT GLOB '*[^0-9]*' AND length(f) <= 10)))"
@@ -262,12 +264,12 @@ def _postgres_is_list(element: IsList, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(ListHas, "postgresql")
 def _postgres_list_has(element: ListHas, compiler: SQLCompiler, **kw: Any) -> str:
-    values, value, kind = _arguments(element, compiler, kw)
+    values, value, kind, *zones = _arguments(element, compiler, kw)
     read = {
         "'number'": "CASE WHEN jsonb_typeof(v) = 'number' THEN v::double precision END",
         "'boolean'": "CASE WHEN jsonb_typeof(v) = 'boolean' THEN v::boolean END",
         "'string'": "CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END",
-        "'moment'": _postgres_micros_of("CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END"),
+        "'moment'": _postgres_micros_of("CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END", *zones),
     }[kind]
     rows = f"jsonb_array_elements(CASE WHEN jsonb_typeof({values}) = 'array' THEN {values} ELSE '[]' END) AS item(v)"
     return f"EXISTS (SELECT 1 FROM {rows} WHERE {read} = {value})"
@@ -281,17 +283,23 @@ def _postgres_text_has(element: TextHas, compiler: SQLCompiler, **kw: Any) -> st
 
 @compiles(TextMicros, "postgresql")
 def _postgres_micros(element: TextMicros, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = _arguments(element, compiler, kw)
-    return _postgres_micros_of(text)
+    return _postgres_micros_of(*_arguments(element, compiler, kw))
 
 
-def _postgres_micros_of(text: str) -> str:
+def _postgres_micros_of(text: str, zone: str, otherwise: str) -> str:
     # Cut to microseconds (PostgreSQL would round), and say UTC where no zone is said.
     cut = r"regexp_replace(v, '(\.[0-9]{6})[0-9]+', '\1')"
     zoned = rf"CASE WHEN v ~ '(Z|[+-][0-9]{{2}}:[0-9]{{2}})$' AND length(v) > 10 THEN {cut} ELSE {cut} || 'Z' END"
+    # Of a midnight that comes twice PostgreSQL takes the second, and we the first, which lies an hour before.
+    known = f"CASE WHEN pg_input_is_valid('2000-01-01 00:00 ' || {zone}, 'timestamptz') THEN {zone} ELSE {otherwise} END"
+    midnight = (
+        "SELECT CASE WHEN (m - interval '1 hour') AT TIME ZONE n >= w::timestamp THEN m - interval '1 hour' ELSE m END"
+        f" FROM (SELECT w::timestamp AT TIME ZONE n AS m, n FROM (SELECT {known} AS n) AS named) AS later"
+    )
     return (
-        "(SELECT CASE WHEN pg_input_is_valid(w, 'timestamptz') THEN (extract(epoch FROM w::timestamptz) * 1000000)::bigint END"
-        f" FROM (SELECT CASE WHEN length(v) = 10 THEN v || 'T00:00:00Z' ELSE {zoned} END AS w"
+        "(SELECT CASE WHEN pg_input_is_valid(w, 'timestamptz') THEN (extract(epoch FROM"
+        f" CASE WHEN length(w) = 10 THEN ({midnight}) ELSE w::timestamptz END) * 1000000)::bigint END"
+        f" FROM (SELECT CASE WHEN length(v) = 10 THEN v ELSE {zoned} END AS w"
         f" FROM (SELECT {text} AS v) AS given WHERE v ~ '{ISO_PATTERN}' AND v !~ '[T ]24') AS whole)"
     )
 

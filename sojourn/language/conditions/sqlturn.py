@@ -85,9 +85,9 @@ def _crossing(node: tree.Comparison, facts: Facts, segments: Segments) -> Moment
         return _at_once(facts)
     meets: ColumnElement[Any] | None
     if isinstance(one, tree.Now):
-        meets = query.value(other).as_moment()
+        meets = query.value(other).as_moment(query.zones)
     elif isinstance(one, tree.DaysSince) and not runs(one.of):
-        since, days = query.value(one.of).as_moment(), query.value(other).number
+        since, days = query.value(one.of).as_moment(query.zones), query.value(other).number
         if since is None or days is None:
             return literal(NEVER, BigInteger())
         exact = cast(since, Float) + cast(days, Float) * literal(float(_DAY), Float())

@@ -246,6 +246,21 @@ def children(node: Node) -> tuple[Node, ...]:
     return ()
 
 
+def reads_moments(node: Node) -> bool:
+    """Tell whether what a condition says depends on how moments are read: it may read a text or a number of a property as one."""
+    if isinstance(node, DaysSince) and kind_of(node.of) is not Kind.MOMENT:
+        return True
+    if isinstance(node, Comparison | Membership):
+        sides = (node.left, *(node.right.items if isinstance(node.right, ListOf) else (node.right,)))
+        kinds = {kind_of(side) for side in sides}
+        dated = any(isinstance(side, Literal) and isinstance(side.value, str) and side.value[:1] in ("1", "2") for side in sides)
+        if Kind.ANY in kinds and (Kind.MOMENT in kinds or dated or kinds == {Kind.ANY}):
+            return True
+        if Kind.MOMENT in kinds and dated:
+            return True
+    return any(map(reads_moments, children(node)))
+
+
 # -- text --------------------------------------------------------------------------------------
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)

@@ -228,13 +228,13 @@ def _line(node: Node, moment: bool) -> _Reckoned:
             return lambda e, f, s: None if (line := inner(e, f, s)) is None else _Line(-line.at, -line.slope)
     value = compile_value(node)
     if moment:
-        return lambda e, f, s: None if (read := as_moment(value(e, f, s))) is None else _Line(to_micros(read), 0.0, True)
+        return lambda e, f, s: None if (read := as_moment(value(e, f, s), f.calendar.zone)) is None else _Line(to_micros(read), 0.0, True)
     return lambda e, f, s: None if (read := as_number(value(e, f, s))) is None else _Line(read, 0.0)
 
 
 def _days_since(of: Value) -> _Reckoned:
     def days(e: EventFact | None, f: Facts, s: Segments) -> _Line | None:
-        moment = as_moment(of(e, f, s))
+        moment = as_moment(of(e, f, s), f.calendar.zone)
         return None if moment is None else _Line((to_micros(f.now) - to_micros(moment)) / _DAY, 1.0 / _DAY)
 
     return days

@@ -13,8 +13,12 @@ A condition holds or it does not; there is no third. Values are of these kinds:
 - With anything missing, none of them holds; `!=` neither. `not a == b` then does.
 - Between kinds, none of them holds: `5 == "5"` does not, `5 != "5"` does not. Save one pair:
   a moment beside a text reads the text as ISO 8601 (`2026-01-31`, `2026-01-31T09:00`, with or without
-  seconds, a fraction, `Z` or an offset up to 14 hours; without zone it is UTC). A text that is no such
-  moment does not hold. Two texts are compared as texts, whatever they look like.
+  seconds, a fraction, `Z` or an offset up to 14 hours). A date by itself is its midnight in the person's
+  zone; a time without a zone is UTC. A text that is no such moment does not hold.
+- Two texts that both name moments are compared as moments, so `2026-01-05T15:00+01:00` is `2026-01-05T14:00:00Z`.
+  Where one that is written in the condition names a moment, and the other names none, only `==` and `!=` tell
+  them apart: no order holds. All other texts are compared as texts.
+- A number is a moment where its event's schema says so (see calendar.py): seconds or milliseconds since 1970.
 - True and false know `==` and `!=` only. Lists and objects know none.
 
 `x in y`: y is a list (x equals one of it by `==`) or x and y are texts (x is part of y). `x not in y`
@@ -32,12 +36,15 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from sojourn.language.conditions.tree import Path
+from sojourn.language.moments import local_instant
 
+DATE = 10  # characters of a date by itself
+_MIDNIGHT = time()
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -57,11 +64,25 @@ _MILLIONTH = 1_000_000
 _EXACT = 2.0**52
 
 
-@lru_cache(maxsize=4096)
-def parse_moment(text: str) -> datetime | None:
-    """Return the moment that an ISO 8601 text names, in UTC; None where it names none."""
+OLDEST_EPOCH, SECONDS_BELOW, YOUNGEST_EPOCH = -3e10, 1e11, 1e14
+"""Numbers since 1970: from the year 1019 on; below the second in seconds (to 5138), from it on in milliseconds (from 1973)."""
+
+
+@lru_cache(maxsize=8192)
+def parse_moment(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """Return the moment that an ISO 8601 text names, in UTC; None where it names none.
+
+    Args:
+        text: such as 2026-01-31T09:00:00Z.
+        zone: in which a date by itself is its midnight.
+    """
     if not _ISO.match(text):
         return None
+    if len(text) == DATE:
+        try:
+            return local_instant(date.fromisoformat(text), _MIDNIGHT, zone)
+        except ValueError:
+            return None
     body = _FRACTION.sub(lambda found: "." + (found[1] + "00000")[:6], text)
     try:
         moment = datetime.fromisoformat(body)
@@ -70,11 +91,21 @@ def parse_moment(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def as_moment(value: Any) -> datetime | None:
+def names_moment(text: str) -> bool:
+    """Tell whether a text names a moment, in whichever zone; quick to say no."""
+    return len(text) >= DATE and text[4] == "-" and parse_moment(text) is not None
+
+
+def is_date(value: Any) -> bool:
+    """Tell whether a value is a text that names a date, which is another moment in each zone."""
+    return isinstance(value, str) and len(value) == DATE and names_moment(value)
+
+
+def as_moment(value: Any, zone: tzinfo = UTC) -> datetime | None:
     """Return a value as a moment; None where it is none."""
     if isinstance(value, datetime):
         return value
-    return parse_moment(value) if isinstance(value, str) else None
+    return parse_moment(value, zone) if isinstance(value, str) else None
 
 
 def as_number(value: Any) -> float | None:
@@ -83,21 +114,29 @@ def as_number(value: Any) -> float | None:
     return float(value) if kind is float or kind is int else None
 
 
-def compare(symbol: str) -> Callable[[Any, Any], bool]:
-    """Return the comparison of that symbol, for any two values."""
+def compare(symbol: str, written: bool = False) -> Callable[[Any, Any, tzinfo], bool]:
+    """Return the comparison of that symbol, for any two values and the zone in which dates are midnights.
+
+    Args:
+        symbol: such as <=.
+        written: whether one of them is a text that names a moment, and is written in the condition.
+    """
     plain = OPERATORS[symbol]
     equality = symbol in ("==", "!=")
+    only_moments = written and not equality
 
-    def holds(one: Any, other: Any) -> bool:
+    def holds(one: Any, other: Any, zone: tzinfo) -> bool:
         left, right = type(one), type(other)
         if left in _NUMBERS and right in _NUMBERS:
             return plain(one, other)
         if left is str and right is str:
-            return plain(one, other)
+            if names_moment(one) and names_moment(other):
+                return plain(parse_moment(one, zone), parse_moment(other, zone))
+            return not only_moments and plain(one, other)
         if left is bool and right is bool:
             return equality and plain(one, other)
         if isinstance(one, datetime) or isinstance(other, datetime):
-            first, second = as_moment(one), as_moment(other)
+            first, second = as_moment(one, zone), as_moment(other, zone)
             return first is not None and second is not None and plain(first, second)
         return False
 
@@ -107,12 +146,12 @@ def compare(symbol: str) -> Callable[[Any, Any], bool]:
 _equal = compare("==")
 
 
-def contains(one: Any, other: Any, negated: bool) -> bool:
+def contains(one: Any, other: Any, negated: bool, zone: tzinfo = UTC) -> bool:
     """Tell whether `one in other` holds, or `one not in other`."""
     if one is None:
         return False
     if type(other) is list or type(other) is tuple:
-        return any(_equal(one, item) for item in other) is not negated
+        return any(_equal(one, item, zone) for item in other) is not negated
     if type(other) is str and type(one) is str:
         return (one in other) is not negated
     return False
@@ -146,10 +185,11 @@ def reckon(symbol: str, one: Any, other: Any) -> float | None:
 
 def total(values: Iterable[Any]) -> float:
     """Return the sum of those values that are numbers, each to the millionth."""
-    return sum(_millionths(number) for number in map(as_number, values) if number is not None) / _MILLIONTH
+    return sum(millionths(number) for number in map(as_number, values) if number is not None) / _MILLIONTH
 
 
-def _millionths(number: float) -> float:
+def millionths(number: float) -> float:
+    """Return a number in whole millionths, as a float."""
     scaled = number * _MILLIONTH
     return scaled if abs(scaled) > _EXACT else float(int(scaled + math.copysign(0.5, scaled)))
 
@@ -166,6 +206,6 @@ def days_between(earlier: datetime, later: datetime) -> float:
 
 
 __all__ = [
-    "ISO_PATTERN", "OPERATORS", "as_moment", "as_number", "compare", "contains", "count_distinct", "days_between", "parse_moment",
-    "reckon", "total", "truth", "walk",
+    "DATE", "ISO_PATTERN", "OLDEST_EPOCH", "OPERATORS", "SECONDS_BELOW", "YOUNGEST_EPOCH", "as_moment", "as_number", "compare", "contains",
+    "count_distinct", "days_between", "is_date", "millionths", "names_moment", "parse_moment", "reckon", "total", "truth", "walk",
 ]  # fmt: skip

@@ -65,6 +65,23 @@ def schema_at(schema: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None
     return found
 
 
+def epoch_paths(schema: Mapping[str, Any]) -> Iterator[Path]:
+    """Return the properties whose numbers a schema declares to be moments: `type: integer, format: date-time`.
+
+    Items of lists are left out: which of them is asked is known by its place only.
+    """
+    waiting: list[Path] = [()]
+    while waiting:
+        path = waiting.pop()
+        its = schema_at(schema, path)
+        if its is None:
+            continue
+        types = its.get("type", ())
+        if its.get("format") == "date-time" and {"integer", "number"} & ({types} if isinstance(types, str) else set(types)):
+            yield path
+        waiting += [(*path, name) for name in its.get("properties", {})]
+
+
 def property_paths(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Return every property that a schema names directly, items of lists passed through, with its own schema."""
     waiting: list[tuple[Path, Any]] = [((), schema)]

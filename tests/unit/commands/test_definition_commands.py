@@ -61,6 +61,15 @@ def test_a_mistake_of_shape_hides_nothing_of_the_contents_and_warnings_are_told_
     assert 'f.yaml:21:68: warning: `event.price` is a number and `"5"` is a text: this never holds' in result.stderr
 
 
+def test_a_journey_that_enters_itself_without_a_wait_is_an_error_of_check_and_runs_with_a_warning() -> None:
+    result = run.invoke(app, ["check", "--journeys", str(BAD / "what_can_never_be")])
+    assert result.exit_code == 1
+    end = "without a wait on the way: there is no end to it; put a `wait` before this step"
+    assert f"a.yaml:6:12: `a` enters itself {end}" in result.stderr
+    assert f"b.yaml:12:19: `b` enters itself again (b → c → d → b) {end}" in result.stderr
+    assert result.stderr.count("enters itself") == 2
+
+
 def test_a_variant_that_its_content_does_not_describe_is_an_error(journeys: Path) -> None:
     (journeys / "content").mkdir()
     head = "subject: Hello\nvariants:\n  plain: {subject: Hi}\n  playful: {subject: Hey}"

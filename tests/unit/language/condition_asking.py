@@ -27,13 +27,13 @@ def fresh_database() -> Iterator[Database]:
     found.close_now()
 
 
-def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition]) -> Any:
+def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition], zone: str | None = None) -> Any:
     """Return what the database says to a condition of a life that is written there for the question only."""
     assert isinstance(facts.history, ListHistory)
 
     def ask(connection: Connection) -> NoReturn:
         for profile, traits in (("p1", dict(facts.profile)), ("other", {"tag": "a", "price": 1})):
-            connection.execute(insert(profiles).values(id=profile, traits=traits, first_seen=NOW, last_seen=NOW))
+            connection.execute(insert(profiles).values(id=profile, traits=traits, zone=zone, first_seen=NOW, last_seen=NOW))
         rows = [
             {"id": f"e{i}", "seq": i, "profile_id": "p1", "kind": "track", "name": e.name, "time": e.time, "properties": dict(e.properties)}
             for i, e in enumerate(facts.history.all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ from condition_asking import NOW, ask_sql, fresh_database
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from sojourn.language.conditions import EventFact, Facts, ListHistory, parse, tree
+from sojourn.language.conditions import Calendar, EventFact, Facts, ListHistory, parse, tree
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
+from sojourn.language.conditions.values import parse_moment
 from sojourn.language.durations import format_duration
+from sojourn.language.moments import zone_named
 from sojourn.store.database import Database
 
 pytestmark = pytest.mark.slow
@@ -21,12 +24,19 @@ __all__ = ["fresh_database"]
 
 NAMES = ("Product Viewed", "Order Completed")
 KEYS = ("price", "tag", "when", "name")
+EPOCHS = {"Product Viewed": frozenset({("when",), ("price", "x")})}
+ZONES = (None, "UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "America/Havana", "Africa/Cairo", "nowhere", "Etc/GMT-5")
 WITHIN = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
 numbers = st.sampled_from([0, 1, -1, 2, 2.5, 0.1, 0.2, 19.99, 100, 1.0])
-texts = st.sampled_from(["", "a", "A", "b", "ab", "é", "1", "true", "2026-03-01", "2026-02-22T12:00:00Z", 'q"\\'])
-moments = st.sampled_from(["2026-03-01T12:00:00+02:00", "2026-03-01 10:00", "2026-02-28T12:00:00.5", "2026-02-28T12:00:00.1234567-14:00"])
-scalars = st.one_of(numbers, texts, moments, st.booleans())
+texts = st.sampled_from(["", "a", "A", "b", "ab", "é", "1", "true", "2026-03-01", "2026-02-22T12:00:00Z", "2026-02", 'q"\\'])
+# 2026-11-01 begins twice in Havana, and 2026-04-24 begins at one o'clock in Cairo.
+moments = st.sampled_from([
+    "2026-03-01T12:00:00+02:00", "2026-03-01 10:00", "2026-02-28T12:00:00.5", "2026-02-28T12:00:00.1234567-14:00", "2026-03-01T05:00:00Z",
+    "2026-02-28", "2026-03-02", "2026-11-01", "2026-11-01T04:00:00Z", "2026-04-24", "2026-04-23T22:00Z", "2026-02-30", "2026-03-01T24:00",
+])  # fmt: skip
+epochs = st.sampled_from([1772366400, 1772366400000, 1772366400.5, 1772366400123, 99999999999, 100000000000, -3e10, -1, 1e15, 1772323200])
+scalars = st.one_of(numbers, texts, moments, epochs, st.booleans())
 objects = st.dictionaries(st.sampled_from(["x", "y"]), scalars, max_size=2)
 json_values = st.one_of(scalars, st.none(), st.lists(scalars, max_size=3), objects)
 bodies = st.dictionaries(st.sampled_from(KEYS), json_values, max_size=4)
@@ -179,6 +189,7 @@ def lives(draw: st.DrawFn) -> Facts:
         scores=draw(st.dictionaries(st.sampled_from(["p", "q"]), st.sampled_from([0.0, 0.5, 1.0]))),
         engaged=draw(st.dictionaries(st.just("reminder"), st.frozensets(st.sampled_from(["opened", "clicked"])))),
         history=ListHistory(past),
+        calendar=Calendar(zone_named(draw(st.sampled_from(["UTC", "Europe/Berlin"]))), EPOCHS),
     )
 
 
@@ -186,12 +197,41 @@ GENERATED = settings(max_examples=120, deadline=None, suppress_health_check=[Hea
 
 
 @GENERATED
-@given(node=conditions(), facts=lives())
-def test_the_closure_and_sql_give_the_same_answer(database: Database, node: tree.Node, facts: Facts) -> None:
-    condition = parse(to_text(node))
-    held = condition.holds(facts, SEGMENTS)
+@given(node=conditions(), facts=lives(), zone=st.sampled_from(ZONES))
+def test_the_closure_and_sql_give_the_same_answer(database: Database, node: tree.Node, facts: Facts, zone: str | None) -> None:
+    condition = parse(to_text(node)).by(facts.calendar)
+    held = condition.holds(replace(facts, calendar=facts.calendar.of(zone)), SEGMENTS)
     event(f"holds: {held}")
-    assert ask_sql(database, condition, facts, SEGMENTS) == held
+    assert ask_sql(database, condition, facts, SEGMENTS, zone) == held
+
+
+@st.composite
+def beside_moments(draw: st.DrawFn) -> tree.Node:
+    """A comparison of what may be a moment with what is one, or looks like one."""
+    one = draw(st.one_of(
+        paths.map(tree.Trait), paths.map(tree.EventProperty), moments.map(tree.Literal), st.just(tree.Now()),
+        st.builds(lambda path, name: tree.Past("last", name, tree.EventProperty(path)), paths, st.sampled_from(NAMES)),
+    ))  # fmt: skip
+    other = draw(st.one_of(st.one_of(moments, texts).map(tree.Literal), paths.map(tree.Trait), paths.map(tree.EventProperty)))
+    if Kind.MOMENT in (kind_of(one), kind_of(other)) and isinstance(other, tree.Literal) and parse_moment(str(other.value)) is None:
+        other = tree.Literal("2026-03-01")
+    if draw(st.booleans()):
+        return tree.Comparison(draw(st.sampled_from(["==", "!=", "<", "<=", ">", ">="])), one, other)
+    counted = tree.Comparison(draw(st.sampled_from(["<", ">="])), tree.EventProperty(draw(paths)), other)
+    if not isinstance(other, tree.Literal | tree.Trait):
+        return tree.Membership(one, draw(paths.map(tree.Trait)), draw(st.booleans()))
+    return tree.Past("did", draw(st.sampled_from(NAMES)), where=counted, where_text=to_text(counted))
+
+
+@settings(GENERATED, max_examples=250)
+@given(node=beside_moments(), facts=lives(), zone=st.sampled_from(ZONES))
+def test_moments_are_the_same_to_the_closure_and_to_sql_in_any_zone_and_as_numbers(
+    database: Database, node: tree.Node, facts: Facts, zone: str | None
+) -> None:
+    condition = parse(to_text(node)).by(facts.calendar)
+    held = condition.holds(replace(facts, calendar=facts.calendar.of(zone)), SEGMENTS)
+    event(f"holds: {held}")
+    assert ask_sql(database, condition, facts, SEGMENTS, zone) == held
 
 
 @pytest.mark.storeless
