@@ -9,6 +9,7 @@ from typing import Any
 
 from sojourn.customers.normalise.dates import dates
 from sojourn.customers.normalise.outcome import NOT_TEXT, Hints, Normalise, Refusal
+from sojourn.language.conditions.calendar import moment_of_epoch
 from sojourn.language.conditions.values import parse_moment
 
 _LARGEST = 2**63
@@ -48,8 +49,14 @@ def _boolean(value: Any, hints: Hints) -> Any:
     return Refusal("neither true nor false") if value is None else value
 
 
+FIRST_EPOCH = 100_000_000  # of March 1973; a smaller number, such as 20260105, is no count of seconds
+
+
 def _moment(value: Any, hints: Hints) -> Any:
-    found = parse_moment(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        found = moment_of_epoch(value) if value >= FIRST_EPOCH else None
+    else:
+        found = parse_moment(value.strip()) if isinstance(value, str) else None
     if found is None:
         return Refusal("not a moment in ISO 8601, such as 2026-01-31T09:00:00Z")
     return found.strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # as long as any other, so that texts compare as moments do

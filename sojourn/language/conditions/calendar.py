@@ -54,14 +54,14 @@ class Calendar:
         """Return a number of an event's property as the moment that it is declared to be; any other as it is."""
         if path not in self.epochs.get(event, ()):
             return value
-        return moment_of_epoch(float(value))
+        return moment_of_epoch(value)
 
 
-def moment_of_epoch(number: float) -> datetime | None:
+def moment_of_epoch(number: int | float) -> datetime | None:
     """Return the moment of a number of seconds or, where it is a large one, of milliseconds since 1970; None of what is neither."""
     if not OLDEST_EPOCH <= number < YOUNGEST_EPOCH:
         return None
-    return from_micros(int(millionths(number if number < SECONDS_BELOW else number / 1000.0)))
+    return from_micros(int(millionths(float(number) if number < SECONDS_BELOW else number / 1000.0)))
 
 
 UTC_CALENDAR = Calendar()
