@@ -135,7 +135,7 @@ def _in_block(path: list[int | str]) -> bool:
 
 
 def _is_member(part: str) -> bool:
-    return part in ("str", "int", "Happening", "Bands", "Seed", "constrained-str") or part.startswith(("tuple[", "union[", "dict["))
+    return part in ("str", "int", "Happening", "Bands", "Seed", "constrained-str") or part.startswith(("tuple[", "union[", "dict[", "function-"))
 
 
 def _written(part: str, node: Node) -> bool:
