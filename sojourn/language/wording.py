@@ -135,7 +135,8 @@ def _in_block(path: list[int | str]) -> bool:
 
 
 def _is_member(part: str) -> bool:
-    return part in ("str", "int", "Happening", "Bands", "Seed", "constrained-str") or part.startswith(("tuple[", "union[", "dict[", "function-"))
+    kinds = ("tuple[", "union[", "dict[", "function-")
+    return part in ("str", "int", "Happening", "Bands", "Seed", "constrained-str") or part.startswith(kinds)
 
 
 def _written(part: str, node: Node) -> bool:
