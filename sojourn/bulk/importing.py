@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from threading import Event
 from typing import Any
 
 import orjson
@@ -49,6 +50,7 @@ FIRST_PAGE = 200
 SMALLEST_PAGE, LARGEST_PAGE = 100, 5_000
 PAGE_SECONDS = 0.08  # what a transaction is aimed to take; others wait for it
 MAX_TRIES = 5
+LIVE_A_SECOND = 200  # events that are put into the log as new: journeys begin on them
 
 
 class ElsewhereError(Transient):
@@ -170,8 +172,11 @@ class Import:
         before, done = began.position, began.done
         reader = Reader(self.order, self.format, place, origin, self.policy)
         with _Writing(self._write, beside=self.database.is_served) as writing:
+            pace = _Pace()
             for page in _pages(reader.beside(), lambda: self._size):
                 self._settle(writing.came())
+                if self._into_log:
+                    pace.hold(len(page.good))
                 done += len(page.good)
                 self.told.errors += len(page.refused)
                 for row, reason in page.refused:
@@ -267,6 +272,21 @@ class _Came:
     written: Written
     seconds: float
     read: int
+
+
+class _Pace:
+    """Lets so many events a second go on, from the first after a page's worth."""
+
+    def __init__(self) -> None:
+        self._began = monotonic()
+        self._gone = 0
+
+    def hold(self, count: int) -> None:
+        """Wait until it is the turn of so many more."""
+        ahead = self._gone / LIVE_A_SECOND - (monotonic() - self._began)
+        self._gone += count
+        if ahead > 0:
+            Event().wait(ahead)
 
 
 class _Writing:

@@ -23,7 +23,9 @@ from sojourn.clock import SystemClock, monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar, writing
 from sojourn.commands.reading import DataDir, moment, policy_of, reading, shop_clock
+from sojourn.customers.segments.releases import A_MINUTE, spans
 from sojourn.errors import Terminal
+from sojourn.language.durations import format_duration
 from sojourn.store.database import Database
 
 SHOWN_PROBLEMS = 20
@@ -56,6 +58,7 @@ def profiles_command(
     delimiter: Delimiter = None,
     as_of: AsOf = None,
     dry_run: DryRun = False,
+    live: Annotated[bool, typer.Option("--live", help=f"Let journeys hear of what changes, {A_MINUTE} people a minute.")] = False,
     errors: Errors = None,
     error_rows: ErrorRows = False,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
@@ -65,14 +68,15 @@ def profiles_command(
 
     Each row is what an identify would have said at the row's time: `user_id`, `anonymous_id`, `time`, `zone`, `locale`, `first_seen`,
     `last_seen`, `consent.PURPOSE`, ids of a CRM as `external.KIND`; every other column is a trait, dots go inside (`address.city`). The
-    traits `email` and `phone` are identifiers too, and enough where a row has no other. What profile.yaml declares holds.
+    traits `email` and `phone` are identifiers too, and enough where a row has no other. What profile.yaml declares holds. No journey
+    begins or ends on the segments that they come into by it, unless `--live` says so; with `--dry-run` it says for how many people.
 
     Importing a file twice changes nothing;
     one that was interrupted goes on where it was. Bad rows are told in FILE.errors.csv with line and reason, the others go on.
 
     `sojourn import profiles customers.csv --map customer=user_id --map crm=external.stripe_id --dry-run`
     """
-    order = Order(file, Kind.profiles, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter)
+    order = Order(file, Kind.profiles, errors=errors, error_rows=error_rows, format=format_, delimiter=delimiter, live=live)
     _import(order, mapped, typed, as_of, dry_run, journeys, data_dir)
 
 
@@ -94,7 +98,8 @@ def events_command(
 
     Each row is what a track would have said: `user_id`, `anonymous_id` or `external.KIND` (such as `external.email`), `event`, `time`,
     `message_id`; every other column is a property. journeys/events is asked as at intake: what it sets aside is told in the errors file.
-    They become part of people's history, which conditions and segments ask; no journey starts on them, unless `--live` says so. Rows
+    They become part of people's history, which conditions and segments ask. No journey begins or ends on them, nor on the segments
+    that change by them, unless `--live` says so: then they come in as new, at most 200 a second. Time that passes later counts. Rows
     without `message_id` get one from the file's content and their position, so importing a file twice changes nothing.
 
     `sojourn import events orders.parquet --map order_date=time --map action=event`
@@ -148,6 +153,8 @@ def _import(
         shown = "" if dry_run else "; `sojourn profile ID` says of each person which and why"
         text = f"{told.refused.total():,} values {'would not be' if dry_run else 'were not'} taken: {what}{shown}"
         console.print(text, style="yellow", highlight=False, markup=False)
+    if order.live and order.kind is Kind.profiles:
+        _say_live(console, told, dry_run)
     if told.errors and not dry_run:
         console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
 
@@ -191,6 +198,13 @@ def _sentence(order: Order, told: Told, seconds: float, dry_run: bool) -> str:
     rate = settled / seconds if seconds else 0.0
     more = f" (from row {told.resumed + 1:,}, where it was interrupted)" if told.resumed else ""
     return f"{settled:,} rows in {seconds:.1f} s ({rate:,.0f}/s){more}: {told.new:,} new {what}, {told.known:,} known"
+
+
+def _say_live(console: Console, told: Told, dry_run: bool) -> None:
+    people = told.new + told.known
+    would = "would hear" if dry_run else "hear"
+    text = f"journeys {would} of each segment that these {people:,} people come into or leave, {A_MINUTE} changes a minute"
+    console.print(f"{text}: {format_duration(spans(people))} for one change each", highlight=False)
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Protocol
 
 import typer
 from rich.console import Console
@@ -24,8 +24,10 @@ from sojourn.customers.inner import Tell
 from sojourn.customers.segments import lists, live
 from sojourn.customers.segments.lists import Listed
 from sojourn.customers.segments.people import kinds, known_by
+from sojourn.customers.segments.releases import A_MINUTE, spans
 from sojourn.errors import NotFound
 from sojourn.intake.emit import tell
+from sojourn.language.durations import format_duration
 from sojourn.language.loader import load_segment
 from sojourn.language.problems import listed, unknown
 from sojourn.store.bulk import chunks
@@ -35,33 +37,46 @@ PREFERRED = ("user_id", "email", "phone", "anonymous_id", "profile_id")  # which
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-_Changing = Callable[[Connection, str, Sequence[str], datetime, Tell], Listed]
+
+
+class _Changing(Protocol):
+    def __call__(
+        self, connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
+    ) -> Listed: ...
+
+
+Live = Annotated[bool, typer.Option("--live", help=f"Let journeys hear of it, {A_MINUTE} people a minute.")]
 People = Annotated[list[str], typer.Argument(metavar="PERSON…", help="Profile ids, or any ids that the shop knows.", show_default=False)]
 
 
-def add_command(name: Name, people: People, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
+def add_command(
+    name: Name, people: People, live: Live = False, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None
+) -> None:
     """Put people on a list that is kept by hand (`list: manual` or `upload`).
 
     `sojourn segment add vip customer-17511 customer-12346`
 
-    Each who comes onto it gets a `Segment Entered`. Whoever is on it already stays as they are. If one of them is not
-    known, nothing is done.
+    Each who comes onto it gets a `Segment Entered`; no journey begins on it unless `--live` says so. Whoever is on it already
+    stays as they are. If one of them is not known, nothing is done.
     """
     with opened(journeys, data_dir) as shop:
         _changeable(shop, name)
-        _tell(name, _changed(shop, name, _all_known(shop, people), lists.add))
+        _tell(name, _changed(shop, name, _all_known(shop, people), lists.add, live=live), live=live)
 
 
-def remove_command(name: Name, people: People, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
+def remove_command(
+    name: Name, people: People, live: Live = False, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None
+) -> None:
     """Take people off a list that is kept by hand (`list: manual` or `upload`).
 
     `sojourn segment remove vip customer-17511`
 
-    Each who goes gets a `Segment Exited`. If one of them is not known, nothing is done.
+    Each who goes gets a `Segment Exited`; no journey begins or ends on it unless `--live` says so. If one of them is not known,
+    nothing is done.
     """
     with opened(journeys, data_dir) as shop:
         _changeable(shop, name)
-        _tell(name, _changed(shop, name, _all_known(shop, people), lists.remove))
+        _tell(name, _changed(shop, name, _all_known(shop, people), lists.remove, live=live), live=live)
 
 
 def upload_command(
@@ -69,6 +84,7 @@ def upload_command(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file with a header.", show_default=False)],
     column: Annotated[str | None, typer.Option(help="The column that says who: user_id, email, …", show_default="the first known")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take everyone off the list who is not in the file.")] = False,
+    live: Live = False,
     errors: Annotated[Path | None, typer.Option(help="Where lines that name nobody go.", show_default="FILE.errors.csv")] = None,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
@@ -80,10 +96,11 @@ def upload_command(
 
     The column's name says which kind of id it holds. Lines that name nobody are left out; their numbers and the reason
     (never what stands there) go to a file. A second run changes nothing; a run that was interrupted can be run again.
+    No journey begins or ends on it unless `--live` says so.
     """
     with opened(journeys, data_dir) as shop:
         _changeable(shop, name)
-        found = _Upload(shop, name, _column(shop, file, column))
+        found = _Upload(shop, name, _column(shop, file, column), live=live)
         with _bytes_read(file) as bar, file.open("rb") as raw:
             task = bar.add_task("uploading", total=file.stat().st_size)
             for some in _in_chunks(found.rows(raw)):
@@ -91,7 +108,7 @@ def upload_command(
                 bar.update(task, completed=raw.tell())
         if replace:
             found.take_off()
-        _tell(name, found.result)
+        _tell(name, found.result, live=live)
         where = errors or file.with_suffix(".errors.csv")
         if found.failed:
             _write_errors(where, sorted(found.failed))
@@ -161,12 +178,12 @@ def _all_known(shop: Segments, people: Sequence[str]) -> list[str]:
     return found
 
 
-def _changed(shop: Segments, name: str, people: Sequence[str], change: _Changing) -> Listed:
+def _changed(shop: Segments, name: str, people: Sequence[str], change: _Changing, *, live: bool = False) -> Listed:
     result = Listed()
     with progress(quiet=len(people) <= AT_ONCE) as bar:
         task = bar.add_task("writing", total=len(people))
         for some in chunks(people, AT_ONCE):
-            result = _sum(result, shop.database.write_now(change, name, some, shop.now, tell))
+            result = _sum(result, shop.database.write_now(change, name, some, shop.now, tell, live=live))
             bar.update(task, advance=len(some))
     return result
 
@@ -175,8 +192,11 @@ def _sum(one: Listed, other: Listed) -> Listed:
     return Listed(one.added + other.added, one.removed + other.removed, one.unchanged + other.unchanged)
 
 
-def _tell(name: str, result: Listed) -> None:
+def _tell(name: str, result: Listed, *, live: bool = False) -> None:
     text = f"{name}: {result.added:,} added, {result.removed:,} removed, {result.unchanged:,} unchanged"
+    moved = result.added + result.removed
+    if live and moved:
+        text += f"; journeys hear of these {moved:,} people within {format_duration(spans(moved))}, {A_MINUTE} a minute"
     Console(soft_wrap=True, highlight=False).print(text, markup=False)
 
 
@@ -199,6 +219,7 @@ class _Upload:
     result: Listed = field(default_factory=Listed)
     failed: list[tuple[int, str]] = field(default_factory=list)
     wanted: set[str] = field(default_factory=set)
+    live: bool = False
 
     def rows(self, raw: BinaryIO) -> Iterator[_Row]:
         """Yield what the file says of whom; a line that is no row is told as one that could not be taken."""
@@ -217,14 +238,17 @@ class _Upload:
         new = set(known.values()) - self.wanted
         self.wanted |= new
         if new:
-            self.result = _sum(self.result, self.shop.database.write_now(lists.add, self.name, sorted(new), self.shop.now, tell))
+            self.result = _sum(self.result, self._add(new))
+
+    def _add(self, new: set[str]) -> Listed:
+        return self.shop.database.write_now(lists.add, self.name, sorted(new), self.shop.now, tell, live=self.live)
 
     def take_off(self) -> None:
         """Take off the list whoever the file does not name."""
         if not self.wanted:
             raise Mistake("the file names nobody who is known; the list was left as it is")
         left = sorted(set(self.shop.database.read_now(live.members, self.name)) - self.wanted)
-        self.result = _sum(self.result, _changed(self.shop, self.name, left, lists.remove))
+        self.result = _sum(self.result, _changed(self.shop, self.name, left, lists.remove, live=self.live))
 
 
 def _in_chunks(rows: Iterator[_Row]) -> Iterator[list[_Row]]:

@@ -14,8 +14,11 @@ from sojourn.commands.reading import DataDir
 from sojourn.commands.segment_shop import Mistake, Segments, opened, progress
 from sojourn.customers.segments import guards, rebuild
 from sojourn.customers.segments.going import go_through
+from sojourn.customers.segments.preview import sweep_page
 from sojourn.customers.segments.rebuild import BUILDING, Build
+from sojourn.customers.segments.releases import A_MINUTE, spans
 from sojourn.intake.emit import tell
+from sojourn.language.durations import format_duration
 from sojourn.store.outlast import outlast_now
 
 LOOK_SECONDS = 0.5
@@ -52,6 +55,8 @@ def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = 
 
 def rebuild_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Segments with a condition.", show_default=False)],
+    live: Annotated[bool, typer.Option("--live", help=f"Let journeys hear of who comes and goes, {A_MINUTE} people a minute.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many people would come and go; change nothing.")] = False,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     data_dir: DataDir = None,
 ) -> None:
@@ -61,12 +66,22 @@ def rebuild_command(
 
     It is not needed in the ordinary course: Sojourn does it by itself when a definition came or changed. It is for data that
     was changed behind Sojourn's back. Whoever is in the segment rightly stays in it, without an event. Events go on meanwhile.
+
+    No journey begins or ends on who comes and goes by it, nor on a definition that is new or edited. With `--live` journeys hear
+    of it; then it also puts a segment in force that is new or was edited, before `sojourn up` does so quietly.
     """
     with opened(journeys, data_dir) as shop:
         found = shop.builds()
         for name in names:
-            _may_be_rebuilt(shop, name, found)
-        outlast_now(lambda: shop.database.write_now(rebuild.restart, sorted(set(names)), shop.now))
+            _may_be_rebuilt(shop, name, found, live=live or dry_run)
+        moving = _moving(shop, list(dict.fromkeys(names))) if live or dry_run else 0
+        if dry_run:
+            return
+        if live:
+            outlast_now(lambda: shop.database.write_now(rebuild.sync, shop.book, shop.now))
+            console = Console(stderr=True, soft_wrap=True, highlight=False)
+            console.print(f"journeys hear of {moving:,} people within {format_duration(spans(moving))}, {A_MINUTE} a minute", markup=False)
+        outlast_now(lambda: shop.database.write_now(rebuild.restart, sorted(set(names)), shop.now, live=live))
         with _bars() as bars:
             tasks: dict[str, TaskID] = {}
             for _ in go_through(shop.database, shop.book, shop.clock.now, tell):
@@ -99,11 +114,27 @@ def status_command(
         _tell(shop, list(shop.book.judged))
 
 
-def _may_be_rebuilt(shop: Segments, name: str, found: dict[str, Build]) -> None:
+def _moving(shop: Segments, names: list[str]) -> int:
+    """Say of segments how many people would come and go, and return how many in all."""
+    moving = 0
+    for name in names:
+        come = go = 0
+        after: str | None = ""
+        while after is not None:
+            page = shop.database.read_now(sweep_page, shop.book.conditions[name], shop.book.conditions, name, shop.now, after)
+            come += sum(one.holds and not one.member for one in page.found)
+            go += sum(one.member and not one.holds for one in page.found)
+            after = page.last
+        Console(soft_wrap=True, highlight=False).print(f"{name}: {come:,} people would come, {go:,} would leave", markup=False)
+        moving += come + go
+    return moving
+
+
+def _may_be_rebuilt(shop: Segments, name: str, found: dict[str, Build], *, live: bool = False) -> None:
     shop.get(name)
     if name in shop.book.lists:
         raise Mistake(f"`{name}` is a list: it has no condition by which it could be built")
-    if name not in found or found[name].version != shop.book.versions[name]:
+    if not live and (name not in found or found[name].version != shop.book.versions[name]):
         raise Mistake(f"`{name}` is {shop.state(name, found)}: start `sojourn up` (or `router`) with this folder, which builds it")
 
 

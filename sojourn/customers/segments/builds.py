@@ -43,7 +43,7 @@ def sync(connection: Connection, book: SegmentBook, now: datetime) -> list[str]:
     total = living(connection) if changed else 0
     for name in changed:
         row = {"version": book.versions[name], "state": BUILDING, "cursor": "", "done": 0, "total": total, "entered": 0, "exited": 0}
-        row |= {"started_at": now, "finished_at": None, "condition": book.conditions[name].text}
+        row |= {"started_at": now, "finished_at": None, "condition": book.conditions[name].text, "live": False}
         if name in known:
             connection.execute(update(segment_builds).where(segment_builds.c.segment == name).values(row))
         else:
@@ -71,11 +71,11 @@ def forget(connection: Connection, segment: str, size: int = FORGOTTEN_AT_ONCE) 
     return int(connection.execute(of_it).rowcount)
 
 
-def restart(connection: Connection, segments: Sequence[str], now: datetime) -> None:
-    """Have segments gone through once more from the beginning."""
+def restart(connection: Connection, segments: Sequence[str], now: datetime, *, live: bool = False) -> None:
+    """Have segments gone through once more from the beginning; where it is live, journeys hear of who comes and goes."""
     router_turn(connection)
     again = {"state": BUILDING, "cursor": "", "done": 0, "entered": 0, "exited": 0, "started_at": now, "finished_at": None}
-    again |= {"total": living(connection)}
+    again |= {"total": living(connection), "live": live}
     connection.execute(update(segment_builds).where(segment_builds.c.segment.in_(segments)).values(again))
 
 

@@ -23,7 +23,7 @@ from sojourn.clock import TimeScale, real_now
 from sojourn.customers.segments import live, rebuild
 from sojourn.language.loader import load, load_segment
 from sojourn.store.database import Database
-from sojourn.store.tables import inbound, segment_builds, segment_members
+from sojourn.store.tables import inbound, segment_builds, segment_members, segment_releases
 from sojourn.testing import Shop
 from sojourn.timekeeping import FILE
 
@@ -395,3 +395,34 @@ def test_upload_reads_semicolons_and_one_stray_mark_swallows_no_line(world: Worl
     assert "fair: 2 added" in result.stdout
     assert world.members("fair") == ids(world, "bob", "cat")
     assert "1 lines were left out" in result.stderr
+
+
+# -- --live ----------------------------------------------------------------------------------------
+
+
+def held(world: World) -> list[tuple[str, bool, str]]:
+    """What journeys are going to hear of."""
+    columns = (segment_releases.c.segment, segment_releases.c.entered, segment_releases.c.cause)
+    return [tuple(row) for row in world.database.read_now(lambda c: c.execute(select(*columns).order_by(segment_releases.c.at)).all())]
+
+
+def test_a_list_is_heard_of_by_journeys_only_with_live_and_says_of_how_many(world: World) -> None:
+    before = world.told()
+    world.run("add", "vip", "ann")
+    assert held(world) == []
+    assert world.told() == [*before, ("Segment Entered", "vip")]
+    said = world.run("add", "vip", "bob", "cat", "--live").stdout
+    assert "journeys hear of these 2 people" in said
+    assert held(world) == [("vip", True, "edit")] * 2
+    assert world.told() == [*before, ("Segment Entered", "vip")]
+
+
+def test_a_rebuild_with_live_says_how_many_come_and_go_and_puts_an_edited_segment_in_force(world: World) -> None:
+    path = world.journeys / "segments" / "silent.yaml"
+    path.write_text(path.read_text().replace('within="7d"', 'within="12h"'))
+    assert "silent: 1 people would come, 0 would leave" in world.run("rebuild", "silent", "--dry-run").stdout
+    assert world.members("silent") == ids(world, "bob")
+    result = world.run("rebuild", "silent", "--live")
+    assert "journeys hear of 1 people" in result.stderr
+    assert world.members("silent") == ids(world, "ann", "bob")
+    assert held(world) == [("silent", True, "edit")]
