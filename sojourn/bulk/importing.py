@@ -34,6 +34,7 @@ from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
 from sojourn.bulk.records import Origin
 from sojourn.bulk.rehearsing import Rehearsal
 from sojourn.bulk.rows import Place, Row
+from sojourn.clock import monotonic
 from sojourn.customers.segments import due
 from sojourn.customers.segments.causes import Cause
 from sojourn.errors import Transient

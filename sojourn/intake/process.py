@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 
 from sojourn.customers import consent
 from sojourn.customers.computed import profile_facts
-from sojourn.customers.entry_merging import MERGED
 from sojourn.customers.history import StoredHistory
-from sojourn.customers.identity import People, random_id
+from sojourn.customers.identity import random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
 from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import brakes, doubts, sending
-from sojourn.intake import routing
+from sojourn.intake import merged, routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
+from sojourn.intake.before import bring_up_to_date
 from sojourn.intake.emit import emit, tell
 from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
@@ -41,7 +41,6 @@ RESTARTED = "restarted"
 
 _POSITION = select(cursors.c.seq).where(cursors.c.name == ROUTER)
 _MOVE = update(cursors).where(cursors.c.name == ROUTER).values(seq=bindparam("to"))
-_MERGED_CALLS = select(func.count()).select_from(outbox).where(outbox.c.kind == MERGED)
 _RUNNING = (
     select(entries.c.id)
     .where(entries.c.profile_id.in_(bindparam("ids", expanding=True)), entries.c.state == "running")
@@ -79,7 +78,7 @@ def position(connection: Connection) -> int:
 
 def waits(connection: Connection) -> bool:
     """Tell whether any acknowledged event waits to be routed; it needs no lock, so asking often is cheap."""
-    return connection.execute(_WAITING).first() is not None
+    return connection.execute(_WAITING).first() is not None or bool(merged.beside_the_log(connection, 1))
 
 
 def backlog(connection: Connection, at_most: int) -> int:
@@ -102,34 +101,27 @@ def process_batch(
     """
     after = locks.router_turn(connection)
     rows = connection.execute(select(inbound).where(inbound.c.seq > after).order_by(inbound.c.seq).limit(limit)).all()
-    if not rows:
+    joined = merged.beside_the_log(connection, limit)
+    if not rows and not joined:
         return Processed()
-    identity = registry.loaded.profile.identity
-    inbound_rows = [InboundRow.of(row) for row in rows]
-    before = _bring_up_to_date(connection, registry, inbound_rows, now)
-    happened = absorb(
-        connection, inbound_rows, now, new_id, rules=registry.rules, identity=identity, emit=emit, secret=registry.secret
-    )
+    came, identity = [InboundRow.of(row) for row in rows], registry.loaded.profile.identity
+    before = bring_up_to_date(connection, registry, came, now)
+    happened = absorb(connection, came, now, new_id, rules=registry.rules, identity=identity, emit=emit, secret=registry.secret)
     brakes.notice(connection, _answers(happened), registry.shop.brakes, now)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
+    batch.catch_up([person for _, person in joined])
     batch.write()
+    merged.heard_of(connection, joined, any(item.merges for item in happened), limit)
     batch.result.changes = [*before, *segments.judge_touched(connection, registry.book, _to_judge(happened, registry), now, tell)]
-    connection.execute(_MOVE, {"to": rows[-1].seq})
     result = batch.result
+    if rows:
+        connection.execute(_MOVE, {"to": rows[-1].seq})
+        result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
     result.events = len(rows)
     if any(item.merges for item in happened):
-        result.calls += connection.execute(_MERGED_CALLS).scalar_one()
-    result.lag = max((now - rows[-1].received_at).total_seconds(), 0.0)
+        result.calls += merged.calls(connection)
     return result
-
-
-def _bring_up_to_date(connection: Connection, registry: Registry, rows: Sequence[InboundRow], now: datetime) -> list[Change]:
-    """Judge first what an import or an edit has made of the people of a batch: it is not what happened to them now."""
-    if not registry.book.judged or not segments.anything_quiet(connection, now):
-        return []
-    people = People(connection, [row.envelope for row in rows], rules=registry.loaded.profile.identity).known
-    return segments.bring_up_to_date(connection, registry.book, people, now, tell)
 
 
 def _answers(absorbed: Sequence[Absorbed]) -> list[brakes.Answer]:
@@ -190,7 +182,7 @@ class _Batch:
 
     def route(self, absorbed: Sequence[Absorbed]) -> None:
         ids = list({item.profile_id for item in absorbed})
-        self._load_entries(ids)
+        self.entries = self._load_entries(ids)
         messages = self._load_sends({str(key) for item in absorbed if (key := item.envelope.properties.get("send_key"))})
         for item in absorbed:
             event = self._as_of_who_stays(_happened(item, messages))
@@ -227,7 +219,7 @@ class _Batch:
         # A no counts also where silence is taken for a yes.
         return standing.granted if standing is not None else not self.registry.shop.needs_consent(purpose)
 
-    def _load_entries(self, ids: Sequence[str]) -> None:
+    def _load_entries(self, ids: Sequence[str]) -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = defaultdict(list)
         if self.connection.dialect.name != "sqlite":
             self.connection.execute(_RUNNING, {"ids": ids})  # a worker may be about to end one
@@ -240,7 +232,7 @@ class _Batch:
                     row.started_at, row.delayed_until, row.state == "running", row.goal_at, row.subject or row.profile_id, row.ended_at,
                 )
             )  # fmt: skip
-        self.entries = dict(found)
+        return dict(found)
 
     def _as_of_who_stays(self, event: Happened) -> Happened:
         """Take engagement with a message of an entry that was merged for one with the message of the entry that goes on."""
@@ -322,14 +314,26 @@ class _Batch:
             self._restored = itself.restored(self.connection) or False
         return self._restored or None
 
-    def _catch_up(self, entry: Entry, message_id: str) -> None:
+    def catch_up(self, people: Sequence[str]) -> None:
+        """Let the entries of people who were merged beside the log hear what happened to the one and to the other."""
+        missing = [one for one in dict.fromkeys(people) if one not in self.entries]
+        if missing:
+            self.entries |= self._load_entries(missing)
+        for one in dict.fromkeys(people):
+            theirs = self.entries.get(one, [])
+            twice = routing.one_too_many(self.registry, theirs)
+            for entry in [entry for entry in theirs if entry.id not in twice]:
+                self._catch_up(entry, None)
+
+    def _catch_up(self, entry: Entry, message_id: str | None) -> None:
         """Route for an entry what happened after it began and was routed before this event: its trigger came late, or
         the person turned out to be one with another. What the entry has heard already it drops.
         """
         this = select(events.c.seq).where(events.c.id == message_id).scalar_subquery()
         query = (
             select(events)
-            .where(events.c.profile_id == entry.profile_id, events.c.time > entry.started_at, events.c.seq < this)
+            .where(events.c.profile_id == entry.profile_id, events.c.time > entry.started_at)
+            .where(true() if message_id is None else events.c.seq < this)
             .where(events.c.seq > 0)  # what an import brought is history, and no journey hears of it
             .order_by(events.c.time, events.c.seq)
         )

@@ -95,7 +95,7 @@ def test_a_purchase_after_the_merge_is_one_goal() -> None:
         assert ("ended", "purchased") in states(shop)
 
 
-@pytest.mark.parametrize("by", WAYS[:2])
+@pytest.mark.parametrize("by", WAYS)
 def test_a_purchase_before_the_merge_is_one_goal_and_ends_the_one_that_goes_on(by: str) -> None:
     with small_shop(CART % "") as shop:
         shop.identify("ada", EMAIL)
