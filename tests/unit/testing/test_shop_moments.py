@@ -119,7 +119,7 @@ def test_a_trait_of_the_type_moment_takes_numbers_since_1970(tmp_path: Path) -> 
     members = "segment: renewed\ndescription: Renewed.\nmembers: 'profile.renewed_at >= \"2026-01-05T14:00:00Z\"'\n"
     (tmp_path / "segments" / "renewed.yaml").write_text(members, encoding="utf-8")
     with Shop(journeys_dir=tmp_path) as shop:
-        given = {"s": 1767621600, "ms": 1767621600000, "early": 1767621599, "text": "2026-01-05T15:00:00+01:00", "none": 7e20}
+        given = {"s": 1767621600, "ms": 1767621600000, "early": 1767621599, "text": "2026-01-05T15:00:00+01:00", "huge": 7e20}
         for name, value in given.items():
             shop.identify(name, {"renewed_at": value})
         assert shop.members("renewed") == ["ms", "s", "text"]
