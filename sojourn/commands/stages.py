@@ -59,6 +59,8 @@ def fit_command(
         made = segments(model, fitted)
         show_spread(console, customers, fitted)
         show_groups(console, model, fitted, customers)
+        for sentence in fitted.adapted:
+            console.print(f"adapted: {sentence}", style="yellow", highlight=False, markup=False)
         if picture is not None:
             picture.write_text(heat_map(fitted.grid(customers), model, fitted), encoding="utf-8")
             console.print(f"heat map: {picture}", highlight=False)

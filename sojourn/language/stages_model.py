@@ -96,7 +96,9 @@ class Dormant(Model):
 class LifeCycle(Model):
     """Where the life-cycle stages begin."""
 
-    interest_within: DurationText = Field(default="30d", description="how long a sign of interest counts, such as 30d")
+    interest_within: DurationText = Field(
+        default="30d", description="how long a sign of interest counts, such as 30d; half of dormancy where its quantile comes sooner"
+    )
     loyalty: Loyalty = Field(default=Loyalty(), description="who is loyal")
     at_risk: AtRisk = Field(default=AtRisk(), description="who is at risk")
     dormant: Dormant = Field(default=Dormant(quantile=0.9), description="who is dormant")

@@ -56,10 +56,10 @@ class _Said:
         yield from _between(self.sum, self.fitted.monetary, group.monetary)
 
     def stages(self) -> Iterator[Written]:
-        fitted, life = self.fitted, self.model.stages
+        fitted = self.fitted
         signs = self.model.every_sign()
         silent, recent = _days(fitted.dormant_days), _days(fitted.recent_days)
-        interest = [did(event, life.interest_within) for event in self.model.interest]
+        interest = [did(event, fitted.interest_within) for event in self.model.interest]
         awake = f"not segment.{STAGE}dormant"
         loyal, considers, missed = (f"{STAGE}{name}" for name in ("loyalty", "consideration", "at_risk"))
         yield Written(
@@ -69,7 +69,7 @@ class _Said:
         )
         yield Written(
             considers,
-            f"Consider a purchase, the first or the next: looked at products within {life.interest_within}, or bought within {recent} "
+            f"Consider a purchase, the first or the next: looked at products within {fitted.interest_within}, or bought within {recent} "
             f"and fewer than {fitted.loyal_purchases} times.",
             (awake, f"not segment.{loyal}", _any([*interest, self.bought(recent)])),
         )
@@ -81,7 +81,7 @@ class _Said:
         yield Written(
             missed,
             f"Bought {fitted.risk_purchases} times or more within {self.window}, and have neither bought for {recent} nor looked at "
-            f"a product for {life.interest_within}; not dormant yet.",
+            f"a product for {fitted.interest_within}; not dormant yet.",
             (awake, f"{self.count} >= {fitted.risk_purchases}", f"not {self.bought(recent)}", *(f"not {each}" for each in interest)),
         )
         yield Written(

@@ -65,6 +65,7 @@ def stage_files(model: StagesModel, fitted: Fitted, made: Sequence[Written], sou
         f"Over {customers}.",
         f"Quantiles: {shares}.",
         f"Cut points: {cuts}.",
+        *(f"Adapted: {sentence}." for sentence in fitted.adapted),
     )
     return {f"{each.name}.yaml": _text(each, head) for each in made}
 

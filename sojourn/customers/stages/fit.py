@@ -61,7 +61,9 @@ class Fitted:
         risk_purchases: from how many on a silent customer is at risk.
         recent_days: up to how many a purchase is recent.
         dormant_days: silence beyond them is dormancy.
+        interest_within: how long a sign of interest counts, as it stands in the segments.
         version: the same for the same file and the same cut points.
+        adapted: what of the file gave way to the customers' rhythm, as sentences.
     """
 
     at: datetime
@@ -73,7 +75,9 @@ class Fitted:
     risk_purchases: int
     recent_days: float
     dormant_days: float
+    interest_within: str
     version: str
+    adapted: tuple[str, ...] = ()
 
     def scores(self, days: float, purchases: float, spent: float) -> Cell:
         """Return the RFM scores of a customer, 1 the lowest."""
@@ -158,26 +162,70 @@ def fit(model: StagesModel, customers: Customers, at: datetime) -> Fitted:
     monetary = tuple(round(quantile(spent, share), 2) for share in model.quantiles.monetary)
     loyal = max(math.ceil(quantile(purchases, stages.loyalty.frequency)), stages.loyalty.at_least)
     risk = max(math.ceil(quantile(purchases, stages.at_risk.frequency)), stages.at_risk.at_least)
-    recent = _days(quantile(days, stages.loyalty.recency))
-    dormant = _dormant_days(model, days)
-    interest = parse_duration(stages.interest_within) / _DAY
-    if dormant <= max(recent, interest):
-        raise Terminal(
-            f"dormancy would begin after {dormant:g} days, before a purchase ({recent:g} days) or interest ({interest:g} days) is "
-            "no longer recent; raise `dormant`, or lower `interest_within` or the recency of `loyalty`, in stages.yaml"
-        )
-    numbers = (recency, frequency, monetary, loyal, risk, recent, dormant)
+    windows = _windows(model, days)
+    numbers = (recency, frequency, monetary, loyal, risk, windows.recent, windows.dormant)
     text = json.dumps([model.model_dump(mode="json", by_alias=True), numbers], sort_keys=True)
     version = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return Fitted(at, len(customers), recency, frequency, monetary, loyal, risk, recent, dormant, version)
+    return Fitted(
+        at, len(customers), recency, frequency, monetary, loyal, risk, windows.recent, windows.dormant, windows.interest, version,
+        windows.adapted,
+    )  # fmt: skip
 
 
-def _dormant_days(model: StagesModel, days: Sequence[float]) -> float:
-    dormant = model.stages.dormant
-    if dormant.after is not None:
-        return parse_duration(dormant.after) / _DAY
-    assert dormant.quantile is not None
-    return _days(quantile(days, dormant.quantile))
+@dataclass(frozen=True)
+class _Windows:
+    recent: float
+    dormant: float
+    interest: str
+    adapted: tuple[str, ...] = ()
+
+
+def _windows(model: StagesModel, days: Sequence[float]) -> _Windows:
+    """Return windows in order: what is recent, and what shows interest, ends before dormancy begins.
+
+    Where dormancy is a quantile it follows the customers' rhythm, and so must the windows beside it: a shop that sells
+    every few days has dormant customers sooner than a plain `30d` of interest ends. Where it is a plain duration, the
+    file contradicts itself or its customers, and its author decides.
+    """
+    stages = model.stages
+    recent = _days(quantile(days, stages.loyalty.recency))
+    interest = parse_duration(stages.interest_within) / _DAY
+    if stages.dormant.after is not None:
+        dormant = parse_duration(stages.dormant.after) / _DAY
+        if dormant <= max(recent, interest):
+            raise Terminal(_refusal(stages.interest_within, dormant, recent, interest))
+        return _Windows(recent, dormant, stages.interest_within)
+    assert stages.dormant.quantile is not None
+    dormant = _days(quantile(days, stages.dormant.quantile))
+    adapted = []
+    if dormant <= recent:  # so many bought at one time that both quantiles fall on it
+        adapted.append(
+            f"dormancy begins after {2 * recent:g} days, twice the time that a purchase is recent: its quantile "
+            f"{stages.dormant.quantile:g} falls on the same {dormant:g} days; to say it yourself, write "
+            f"`dormant: {{after: {math.ceil(2 * recent)}d}}` in stages.yaml"
+        )
+        dormant = round(2 * recent, 1)
+    if interest < dormant:
+        return _Windows(recent, dormant, stages.interest_within, tuple(adapted))
+    half = _days(dormant / 2)
+    adapted.append(
+        f"a sign of interest counts for {half:g} days, half the {dormant:g} days after which dormancy begins: "
+        f"`interest_within: {stages.interest_within}` is longer than these customers' rhythm"
+    )
+    return _Windows(recent, dormant, f"{half:g}d", tuple(adapted))
+
+
+def _refusal(within: str, dormant: float, recent: float, interest: float) -> str:
+    """Return what is wrong where dormancy is a plain duration, with the line to write."""
+    if recent < dormant:
+        longest = f"{_days(dormant / 2):g}d"
+        way = f"write `interest_within: {longest}`, or a `dormant: {{after: …}}` longer than {within}"
+    else:
+        way = f"write `dormant: {{after: {math.ceil(2 * max(recent, interest))}d}}`, or a lower recency of `loyalty`"
+    return (
+        f"dormancy would begin after {dormant:g} days, before a purchase ({recent:g} days) or interest ({interest:g} days) is "
+        f"no longer recent; {way}, in stages.yaml"
+    )
 
 
 def _days(days: float) -> float:
