@@ -161,6 +161,7 @@ def show(console: Console, done: Clustering) -> None:
         table.add_row(cluster.segment, f"{cluster.size:,}", f"{bar}\n[dim]{escape(cluster.description())}[/]")
     facts = grouping.facts(done)
     figures = f"silhouette {facts['silhouette']:.2f}, stability {facts['stability']:.2f}"
+    figures += f" (other people {facts['resampled']:.2f}, other seeds {facts['reseeded']:.2f})"
     console.print(f"[bold]{done.people:,} people in {facts['k']} clusters[/], {facts['method']}, {figures}", highlight=False)
     console.print(table)
     for sentence in done.choice.weak:

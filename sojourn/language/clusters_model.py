@@ -87,7 +87,7 @@ class Quality(Model):
     """Below which figures a clustering is called weak."""
 
     silhouette: float = Field(default=0.25, ge=-1, le=1, description="mean silhouette; from 0.5 on clear, below 0.25 hardly any")
-    stability: float = Field(default=0.8, ge=0, le=1, description="mean adjusted Rand index between the whole and subsamples of it")
+    stability: float = Field(default=0.8, ge=0, le=1, description="adjusted Rand index of subsamples, and of other seeds, to the whole")
 
 
 class ClustersModel(Model):
@@ -98,7 +98,7 @@ class ClustersModel(Model):
     clusters: Range = Field(default=Range(**{"from": 2, "to": 8}), description="how many to try")
     methods: tuple[Literal["kmeans", "ward"], ...] = Field(default=("kmeans", "ward"), min_length=1, description="which to try")
     sample: int = Field(default=10_000, ge=100, le=200_000, description="people that centres are computed on; all are assigned")
-    seed: int = Field(default=1, ge=0, description="the same seed and data give the same clusters")
+    seed: int = Field(default=1, ge=0, description="where the search begins; how far another leads elsewhere is measured")
     weak_below: Quality = Field(default=Quality(), description="figures below which a clustering is called weak")
     features: tuple[Feature, ...] = Field(min_length=1, max_length=40, description="what is measured of each person")
 

@@ -2,13 +2,18 @@
 
 Silhouette (Rousseeuw, 1987): how much nearer people are to their own cluster than to the next.
 Stability (after Ben-Hur, Elisseeff and Guyon, 2002): how alike the clusters of subsamples are to those of the
-whole, by the adjusted Rand index: 1 is the same, 0 is chance.
+whole, and those of one seed to those of another, by the adjusted Rand index: 1 is the same, 0 is chance. The lower of
+the two counts.
+
+A clustering is the best of several runs with seeds of their own (k-means: the least sum of squares). Whom the figures
+are computed on does not depend on the seed: two numbers of clusters that are nearly as good would else win by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sojourn.customers.clustering.spaces import Centres, enough
@@ -23,7 +28,10 @@ WARD_AT_MOST = 3_000  # its tree takes memory by the square of people
 SUBSAMPLES = 8
 SUBSAMPLE_SHARE = 0.8
 STABILITY_AT_MOST = 2_000
-STARTS = 5
+RUNS = 5  # seeds that a clustering is compared by
+STARTS = 10  # of each run
+SUBSAMPLE_STARTS = 5
+DRAW = 1  # the stream that samples are drawn by, whatever the seed
 
 
 class NoClusters(Terminal):
@@ -38,7 +46,8 @@ class Trial:
         asked: how many were asked for.
         clusters: how many are left after small ones joined their nearest.
         silhouette: of those left; -1 where one is left.
-        stability: mean adjusted Rand index between the whole and subsamples.
+        resampled: mean adjusted Rand index between the whole and subsamples.
+        reseeded: mean adjusted Rand index between the clusters of all people that runs with different seeds find.
         smallest: people in the smallest.
         centres: by which people are assigned.
     """
@@ -47,9 +56,15 @@ class Trial:
     asked: int
     clusters: int
     silhouette: float
-    stability: float
+    resampled: float
+    reseeded: float
     smallest: int
     centres: Centres
+
+    @property
+    def stability(self) -> float:
+        """How far the same clusters are found again, from other people or by another seed: the lower of the two."""
+        return min(self.resampled, self.reseeded)
 
     @property
     def quality(self) -> float:
@@ -93,7 +108,7 @@ def choose(scaled: Matrix, model: ClustersModel, advanced: Callable[[], None] = 
         raise NoClusters(
             f"{people} people cannot make two clusters of {minimum} each; wait for more people, or lower `minimum` in clusters.yaml"
         )
-    chance = np.random.default_rng(model.seed)
+    chance = np.random.default_rng(DRAW)
     sample = scaled if people <= model.sample else scaled[np.sort(chance.choice(people, model.sample, replace=False))]
     different = len(np.unique(sample, axis=0))
     trials: list[Trial] = []
@@ -117,19 +132,21 @@ def choose(scaled: Matrix, model: ClustersModel, advanced: Callable[[], None] = 
     weak = []
     if best.silhouette < limits.silhouette:
         weak.append(f"silhouette {best.silhouette:.2f} is below {limits.silhouette:g}: people form hardly any groups by this behaviour")
-    if best.stability < limits.stability:
-        weak.append(f"stability {best.stability:.2f} is below {limits.stability:g}: other people of this shop would be grouped otherwise")
+    if best.resampled < limits.stability:
+        weak.append(f"stability {best.resampled:.2f} is below {limits.stability:g}: other people of this shop would be grouped otherwise")
+    if best.reseeded < limits.stability:
+        weak.append(f"agreement between seeds {best.reseeded:.2f} is below {limits.stability:g}: another `seed` groups people otherwise")
     return Choice(best, tuple(trials), tuple(weak))
 
 
 class _Finder:
-    """Finds k groups in a sample, and in the same subsamples of it for every k."""
+    """Finds k groups in a sample, by several seeds, and in the same subsamples of it for every k."""
 
     def __init__(self, method: str, sample: Matrix, seed: int) -> None:
         import numpy as np
 
         self.method, self.seed = method, seed
-        chance = np.random.default_rng((seed, 1))
+        chance = np.random.default_rng((DRAW, 1))
         limit = WARD_AT_MOST if method == "ward" else len(sample)
         self.sample = sample if len(sample) <= limit else sample[np.sort(chance.choice(len(sample), limit, replace=False))]
         size = min(int(len(self.sample) * SUBSAMPLE_SHARE), STABILITY_AT_MOST)
@@ -138,49 +155,73 @@ class _Finder:
         self.shown = self.sample[np.sort(chance.choice(len(self.sample), few, replace=False))]
         self._trees: dict[int, Matrix] = {}
 
-    def centres(self, k: int) -> Centres:
-        """Return the centres of k groups of the sample."""
-        return self._centres(-1, self.sample, k)
+    def runs(self, k: int) -> list[Centres]:
+        """Return the centres of k groups of the sample as different seeds find them, the best first."""
+        import numpy as np
 
-    def stability(self, k: int, whole: Centres) -> float:
+        if self.method == "ward":  # knows no chance
+            return [self._tree_centres(-1, self.sample, k)]
+        seeds = np.random.SeedSequence((self.seed, k)).generate_state(RUNS)
+        found = sorted((self._kmeans(self.sample, k, int(seed), STARTS) for seed in seeds), key=lambda run: run[0])
+        return [centres for _, centres in found]
+
+    def resampled(self, k: int, whole: Centres) -> float:
         """Return how alike the groups of subsamples are to those of the sample."""
         import numpy as np
         from sklearn.metrics import adjusted_rand_score  # type: ignore[import-untyped]
 
         return float(
-            np.mean(
-                [adjusted_rand_score(whole.nearest(part), self._centres(i, part, k).nearest(part)) for i, part in enumerate(self.parts)]
-            )
+            np.mean([adjusted_rand_score(whole.nearest(part), self._of_part(i, k).nearest(part)) for i, part in enumerate(self.parts)])
         )
 
-    def _centres(self, which: int, people: Matrix, k: int) -> Centres:
+    def _of_part(self, which: int, k: int) -> Centres:
+        if self.method == "ward":
+            return self._tree_centres(which, self.parts[which], k)
+        return self._kmeans(self.parts[which], k, DRAW, SUBSAMPLE_STARTS)[1]
+
+    def _kmeans(self, people: Matrix, k: int, seed: int, starts: int) -> tuple[float, Centres]:
+        from sklearn.cluster import KMeans
+
+        fitted = KMeans(k, n_init=starts, random_state=seed).fit(people)
+        # Rounded, so that of runs that find the same the first is taken whatever their last digits.
+        return round(float(fitted.inertia_), 6), _ordered(fitted.cluster_centers_)
+
+    def _tree_centres(self, which: int, people: Matrix, k: int) -> Centres:
         import numpy as np
+        from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
 
-        if self.method == "kmeans":
-            from sklearn.cluster import KMeans
+        if which not in self._trees:
+            self._trees[which] = linkage(people, "ward")
+        labels: Labels = fcluster(self._trees[which], k, "maxclust")
+        return _ordered([people[labels == label].mean(axis=0) for label in np.unique(labels)])
 
-            points = KMeans(k, n_init=STARTS, random_state=self.seed).fit(people).cluster_centers_
-        else:
-            from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
 
-            if which not in self._trees:
-                self._trees[which] = linkage(people, "ward")
-            labels: Labels = fcluster(self._trees[which], k, "maxclust")
-            points = np.array([people[labels == label].mean(axis=0) for label in np.unique(labels)])
-        ordered = sorted(tuple(float(round(x, 9)) for x in point) for point in points)
-        return Centres(tuple(ordered), tuple(range(len(ordered))))
+def _ordered(points: Iterable[Iterable[float]]) -> Centres:
+    ordered = sorted(tuple(float(round(x, 9)) for x in point) for point in points)
+    return Centres(tuple(ordered), tuple(range(len(ordered))))
 
 
 def _trial(finder: _Finder, asked: int, scaled: Matrix, minimum: int) -> Trial:
     import numpy as np
     from sklearn.metrics import silhouette_score
 
-    found = finder.centres(asked)
-    centres = enough(found, scaled, minimum)
+    runs = finder.runs(asked)
+    joined = [enough(found, scaled, minimum) for found in runs]
+    centres = joined[0]
     labels = centres.assign(finder.shown)
     silhouette = float(silhouette_score(finder.shown, labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
-    smallest = int(np.bincount(centres.assign(scaled)).min())
-    return Trial(finder.method, asked, centres.clusters, silhouette, finder.stability(asked, found), smallest, centres)
+    everyone = [each.assign(scaled) for each in joined]
+    smallest = int(np.bincount(everyone[0]).min())
+    resampled, reseeded = finder.resampled(asked, runs[0]), _agreement(everyone)
+    return Trial(finder.method, asked, centres.clusters, silhouette, resampled, reseeded, smallest, centres)
+
+
+def _agreement(labellings: list[Labels]) -> float:
+    """Return the mean adjusted Rand index between any two groupings of the same people."""
+    import numpy as np
+    from sklearn.metrics import adjusted_rand_score
+
+    return float(np.mean([adjusted_rand_score(one, other) for one, other in combinations(labellings, 2)] or [1.0]))
 
 
 __all__ = ["Choice", "NoClusters", "Trial", "choose"]

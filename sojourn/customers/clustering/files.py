@@ -14,7 +14,8 @@ def cluster_files(done: Clustering) -> dict[str, str]:
     head = (
         f"{GENERATED}cluster`, version {done.version}; edit clusters.yaml and run it again, rather than this file.",
         f"{told['method']}, {told['k']} clusters over {done.people:,} people, behaviour of {done.model.window} up to {done.at:%Y-%m-%d}.",
-        f"Silhouette {told['silhouette']:.2f}, stability {told['stability']:.2f}, seed {done.model.seed}.",
+        f"Silhouette {told['silhouette']:.2f}, stability {told['stability']:.2f} (other people {told['resampled']:.2f}, other seeds "
+        f"{told['reseeded']:.2f}), seed {done.model.seed}.",
         *(f"Weak: {sentence}." for sentence in done.choice.weak),
     )
     texts = {f"{cluster.segment}.yaml": header(head) + _text(cluster, done.version) for cluster in done.clusters}

@@ -176,7 +176,10 @@ def facts(done: Clustering) -> dict[str, Any]:
     """Return what is said of a clustering as a whole: method, number, figures."""
     chosen = done.choice.chosen
     method = {"kmeans": "k-means", "ward": "hierarchical (Ward)"}[chosen.method]
-    return {"method": method, "k": chosen.clusters, "silhouette": chosen.silhouette, "stability": chosen.stability}
+    return {
+        "method": method, "k": chosen.clusters, "silhouette": chosen.silhouette, "stability": chosen.stability,
+        "resampled": chosen.resampled, "reseeded": chosen.reseeded,
+    }  # fmt: skip
 
 
 __all__ = ["Clustering", "Kept", "Replace", "TooSmall", "assign", "facts", "group", "keep", "kept", "matrix", "refill"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,76 @@ def test_the_same_seed_gives_the_same_and_the_version_tells_them_apart() -> None
     one, other = (grouping.group(people(values), plain(), NOW) for _ in range(2))
     assert one == other
     assert grouping.group(people(values), plain(minimum=21), NOW).version != one.version
+
+
+def behaving(seed: int, count: int = 800) -> np.ndarray[Any, Any]:
+    """Return people as shops have them: no clear groups, so that three and four clusters are nearly as good."""
+    chance = np.random.default_rng(seed)
+    loyalty = chance.gamma(1, 1, count)
+    evening = np.clip(chance.normal(0.4, 0.25, count), 0, 1) * 4
+    return np.column_stack([chance.poisson(1 + 3 * loyalty), evening, chance.lognormal(0.3 * loyalty, 0.8)])
+
+
+def held_between_seeds(values: np.ndarray[Any, Any], model: ClustersModel) -> float:
+    """Hold that five seeds group people alike, or that each says how far they do not; return how alike."""
+    from sklearn.metrics import adjusted_rand_score
+
+    labellings, claims = [], []
+    for seed in range(1, 6):
+        done = grouping.group(people(values), model.model_copy(update={"seed": seed}), NOW)
+        labels = np.zeros(len(values))
+        for number, ids in enumerate(done.members):
+            labels[[int(one[1:]) for one in ids]] = number
+        labellings.append(labels)
+        claims.append(done.choice.chosen.stability)
+        low = done.choice.chosen.reseeded < model.weak_below.stability
+        assert any("between seeds" in sentence for sentence in done.choice.weak) == low
+        assert f"other seeds {done.choice.chosen.reseeded:.2f}" in " ".join(
+            next(iter(cluster_files(done).values())).replace("#", "").split()
+        )
+    measured = float(np.mean([adjusted_rand_score(one, other) for one, other in combinations(labellings, 2)]))
+    assert measured >= min(0.9, max(claims)), claims
+    return measured
+
+
+@pytest.mark.parametrize("data", [0, 3])
+def test_five_seeds_find_the_same_number_and_the_same_clusters(data: int) -> None:
+    assert held_between_seeds(behaving(data), plain(methods="kmeans")) >= 0.9
+
+
+def test_where_seeds_disagree_the_stability_says_so() -> None:
+    noise = np.random.default_rng(2).uniform(-1, 1, (300, 8))
+    names = [f"f{i}" for i in range(8)]
+    lines = "\n".join(f"  - {{feature: {name}, measure: count, events: [{name}], scale: plain}}" for name in names)
+    model = load_clusters(f"minimum: 5\nclusters: {{from: 8, to: 8}}\nmethods: [kmeans]\nfeatures:\n{lines}\n")
+    done = grouping.group(people(noise, tuple(names)), model, NOW)
+    assert done.choice.chosen.reseeded < 0.8
+    assert done.choice.chosen.stability <= done.choice.chosen.reseeded
+    assert any(sentence.startswith("agreement between seeds 0.") for sentence in done.choice.weak)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("data", range(4, 12))
+def test_seeds_agree_or_the_claim_says_how_far_whatever_the_people(data: int) -> None:
+    held_between_seeds(behaving(data), plain())
+
+
+@pytest.mark.skipif(not (SHARED / "online_retail").exists(), reason="the Online Retail orders are not here")
+def test_five_seeds_group_the_buyers_of_online_retail_alike() -> None:
+    import duckdb
+
+    behaviour_of = """
+        WITH sold AS (
+            SELECT customer_id AS who, invoice, min(invoiced_at) AS sold_at, sum(quantity * unit_price) AS worth FROM read_parquet(?)
+            WHERE customer_id % 4 = 0 AND quantity > 0 AND unit_price > 0 AND invoiced_at < TIMESTAMP '2011-09-01' GROUP BY ALL
+        )
+        SELECT count(*)::DOUBLE, avg((dayofweek(sold_at) IN (0, 6))::INT), ln(sum(worth)) FROM sold GROUP BY who ORDER BY who
+    """
+    with duckdb.connect() as raw:
+        rows_of = raw.execute(behaviour_of, [str(SHARED / "online_retail" / "orders.parquet")]).fetchall()
+    values = np.array(rows_of, dtype=float)
+    assert len(values) > 900
+    assert held_between_seeds(values, plain(minimum=40, methods="kmeans")) >= 0.9
 
 
 def test_people_without_structure_are_clustered_with_a_warning() -> None:
