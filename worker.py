@@ -45,7 +45,7 @@ from sojourn.intake.router import Router
 from sojourn.language.delivery_model import DeliverySettings
 from sojourn.language.loader import load
 from sojourn.language.model import Call
-from sojourn.logs import configure_logs
+from sojourn.logs import configure_logs, json_is_asked_for, log_uncaught
 from sojourn.longevity import settle_down
 from sojourn.outbound import WebClient
 from sojourn.prediction import Models
@@ -367,6 +367,14 @@ async def _run(role: str, settings: Settings) -> None:
         await database.close()
 
 
+def _say_why(role: str, because: str, error: str) -> None:
+    """Say in a sentence why a role ends: to whoever sits at the terminal, or as a log line where these are JSON."""
+    if json_is_asked_for():
+        log.error("a role ends", role=role, because=because, error=error)
+    else:
+        print(f"error: {because}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
+
+
 def run(role: str) -> NoReturn:
     """Run a role until it is asked to stop, and end the process; what is wrong is said in a sentence."""
     code = 0
@@ -375,14 +383,14 @@ def run(role: str) -> NoReturn:
         settings = load_settings()
         clock = read_clock(settings.data_dir)
         configure_logs(settings.log_format, level=settings.log_level, process=role, clock=clock)
+        log_uncaught()
         tracing = configure_tracing(settings.otlp_endpoint, role)
         asyncio.run(_run(role, settings))
     except (SojournError, NoTemporal) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the terminal is whom it is for
+        _say_why(role, str(error), type(error).__name__)
         code = 1
     except DatabaseError as error:
-        log.error("the database does not answer as one of Sojourn's", error=type(error.orig).__name__)
-        print("error: the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", file=sys.stderr)  # noqa: T201
+        _say_why(role, "the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", type(error.orig).__name__)
         code = 1
     except BaseException as error:
         log.exception("a role failed", role=role, error=type(error).__name__)

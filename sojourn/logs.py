@@ -1,74 +1,54 @@
 """Log lines, as JSON or for a console, with whatever could tell a person apart taken out.
 
 Redaction is the last thing before a line is written, so that it also covers libraries' lines and
-the text of exceptions.
+the text of exceptions. As JSON every line of a role is one object: what Python itself would write to the
+terminal (warnings, uncaught exceptions, lines that cannot be formatted) is a log line too.
 """
 
 from __future__ import annotations
 
 import logging
-import re
+import os
 import sys
+import threading
+import warnings
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
 from sojourn.clock import REAL_TIME, SystemClock, real_now
+from sojourn.log_errors import TransientIsInfo, exception_fields
+from sojourn.redaction import redact, redact_line
 
-_PATTERNS = (
-    # Also of international domains, whose marks are no \w.
-    (re.compile(r"[\w.+'\u0080-\uffff-]+(?:@|%40|\uff20)[\w\u0080-\uffff-]+(?:\.[\w\u0080-\uffff-]+)+", re.IGNORECASE), "[e-mail]"),
-    (re.compile(r"(?<![\w.])\+\d[\d ().-]{7,}\d"), "[phone]"),
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), r"\1 [secret]"),
-    (re.compile(r"(\w+://)[^\s/@:]*:[^\s/@]+@"), r"\1[secret]@"),
-    (re.compile(r"\b(writeKey|write_key|token|password|secret)=[^\s&\"']+", re.IGNORECASE), r"\1=[secret]"),
-)
-# What a person may be told by, whatever its value looks like.
-_PERSONAL = frozenset(
-    {
-        *("email", "e_mail", "mail", "to", "to_address", "from_address", "address", "phone", "street", "postal_code", "city", "birthday"),
-        *("first_name", "last_name", "firstname", "lastname", "to_name", "user_id", "anonymous_id", "external_id", "ip", "user_agent"),
-        *("traits", "properties", "context", "body", "html", "text", "subject"),
-        *("authorization", "write_key", "admin_token", "secret_key", "password", "token"),
-    }
-)
-_MAX_DEPTH = 6
-_MAX_TEXT = 8_000
+__all__ = ["configure_logs", "json_is_asked_for", "log_uncaught", "redact"]
+
+_NAME = __name__
+_FORMAT = "SOJOURN_LOG_FORMAT"  # as the settings call it, which may not be read yet, or be wrong
 
 
-def redact(text: str) -> str:
-    """Return a text without e-mail addresses, phone numbers, tokens and passwords."""
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
-    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "… (cut)"
+def json_is_asked_for() -> bool:
+    """Tell whether log lines are to be JSON, whatever the other settings say."""
+    return os.environ.get(_FORMAT) == "json"
 
 
-def _redact_value(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if depth >= _MAX_DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        return {str(key): "[redacted]" if str(key).lower() in _PERSONAL else _redact_value(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_redact_value(item, depth + 1) for item in value]
-    return redact(str(value))
+class _OneStream(logging.StreamHandler[TextIO]):
+    """Writes lines; of one that cannot be formatted it says so in a line, where Python would print a traceback."""
 
-
-def redact_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take personal data out of a whole line; a structlog processor."""
-    for key in list(line):
-        if key.startswith("_"):
-            continue  # structlog's own, removed before writing
-        line[key] = "[redacted]" if key.lower() in _PERSONAL else _redact_value(line[key])
-    return line
+    def handleError(self, record: logging.LogRecord) -> None:
+        if record.name == _NAME:
+            return  # not even this can be written: the stream itself is gone
+        error = sys.exc_info()[1]
+        said = {"of": record.name, "place": f"{record.pathname}:{record.lineno}", "error": type(error).__name__, "because": str(error)}
+        logger = logging.getLogger(_NAME)
+        self.emit(logger.makeRecord(_NAME, logging.ERROR, "", 0, "a log line could not be written", (), None, extra=said))
 
 
 def _drop_repetition(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     line.pop("color_message", None)  # uvicorn says everything twice
+    line.pop("__temporal_error_identifier", None)
+    if isinstance(line.get("event"), str):
+        line["event"] = line["event"].strip()
     return line
 
 
@@ -105,7 +85,6 @@ def configure_logs(
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         stamp,
-        structlog.processors.format_exc_info,
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer(default=str)
@@ -114,13 +93,14 @@ def configure_logs(
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_repetition, redact_line, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_repetition, exception_fields, redact_line, renderer],
     )
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(formatter)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    handler = _OneStream(out)
+    handler.setFormatter(formatter)
+    handler.addFilter(TransientIsInfo(root.level))
+    root.handlers[:] = [handler]
     for noisy in ("httpx", "httpcore", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "temporalio"):
@@ -133,3 +113,25 @@ def configure_logs(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def log_uncaught() -> None:
+    """Have warnings and exceptions that nobody caught logged, instead of printed to the terminal by Python."""
+    log = structlog.get_logger("sojourn")
+
+    def warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        logging.getLogger("py.warnings").warning(str(message), extra={"category": category.__name__, "place": f"{filename}:{lineno}"})
+
+    def uncaught(_kind: type[BaseException], error: BaseException, _trace: Any) -> None:
+        log.error("an exception was not caught", exc_info=error)
+
+    def uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+        log.error("an exception was not caught in a thread", thread=args.thread.name if args.thread else None, exc_info=args.exc_value)
+
+    def unraisable(args: sys.UnraisableHookArgs) -> None:
+        log.error("an exception could not be raised", because=args.err_msg, exc_info=args.exc_value)
+
+    warnings.showwarning = warned
+    sys.excepthook = uncaught
+    threading.excepthook = uncaught_in_thread
+    sys.unraisablehook = unraisable

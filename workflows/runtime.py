@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any, cast
 
 import structlog
+from temporalio import activity, workflow
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
@@ -27,11 +30,38 @@ CONNECT_LIMIT = 60.0  # seconds to wait for a server that is starting
 CONNECT_PAUSE = 0.25
 CONNECT_SAID_EVERY = 40  # tries: ten seconds
 GRACEFUL_STOP = timedelta(seconds=5)
+CORE_LEVEL = TelemetryFilter(core_level="WARN", other_level="ERROR").formatted()  # other: what the core is built on
 log = structlog.get_logger("sojourn")
 
 
 class NoTemporal(Exception):
     """Temporal does not answer; the message says where and what to do."""
+
+
+@cache
+def logging_runtime(metrics_address: str = "", level: str = CORE_LEVEL) -> Runtime:
+    """Return the SDK's core, one for each address, which hands its log lines to Python instead of printing them.
+
+    Args:
+        metrics_address: host:port at which its metrics are shown; empty for none.
+        level: the least that it hands over, as its filter says it.
+    """
+    logger = logging.getLogger("temporalio.core")
+    if _tell_by_fields not in logger.filters:
+        logger.addFilter(_tell_by_fields)
+    activity.logger.activity_info_on_message = False  # it is in fields of the line
+    workflow.logger.workflow_info_on_message = False
+    forwarding = LogForwardingConfig(logger, prepend_target_on_message=False, append_log_fields_to_message=False)
+    metrics = PrometheusConfig(bind_address=metrics_address) if metrics_address else None
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(level, forwarding), metrics=metrics))
+
+
+def _tell_by_fields(record: logging.LogRecord) -> bool:
+    """Put what the core tells with a line into a field that can be written down."""
+    told = record.__dict__.pop("temporal_log", None)
+    if told is not None and told.fields:
+        record.__dict__["fields"] = dict(told.fields)
+    return True
 
 
 async def connect(address: str, namespace: str, *, metrics_address: str = "", interceptors: Sequence[Interceptor] = ()) -> Client:
@@ -46,7 +76,7 @@ async def connect(address: str, namespace: str, *, metrics_address: str = "", in
     Raises:
         NoTemporal: it does not answer in time.
     """
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=metrics_address))) if metrics_address else None
+    runtime = logging_runtime(metrics_address)
     deadline = monotonic() + CONNECT_LIMIT
     for tried in itertools.count():
         try:

@@ -13,6 +13,11 @@ ROLES = ("api", "router", "worker", "all")
 
 def run_role(role: str) -> None:
     """Run a role until it is asked to stop, and end the process."""
+    from sojourn.logs import configure_logs, json_is_asked_for, log_uncaught
+
+    if json_is_asked_for():  # also what is said before the settings are read
+        configure_logs("json", process=role)
+        log_uncaught()
     load_worker().run(role)
 
 

@@ -15,6 +15,7 @@ from sojourn.errors import StoreUnavailable
 T = TypeVar("T")
 
 AWAY_PAUSE_S = 0.5
+AWAY_SAID_EVERY_S = 10.0  # between two lines that say so
 COMMAND_PATIENCE_S = 120.0  # for which a command goes on asking a store that is busy
 
 log = structlog.get_logger(__name__)
@@ -33,11 +34,19 @@ async def outlast(job: str, once: Callable[[], Awaitable[T]]) -> T:
         job: what is done, for the log.
         once: does it; a second time changes nothing.
     """
+    since = said_at = None
     while True:
         try:
             return await once()
         except StoreUnavailable as error:
-            log.warning("the database is away, or busy; trying again", job=job, reason=str(error))
+            now = monotonic()
+            since = now if since is None else since
+            if said_at is None:  # to be busy for a moment is normal
+                log.info("the database is away, or busy; trying again", job=job, reason=str(error))
+                said_at = now
+            elif now - said_at >= AWAY_SAID_EVERY_S:
+                log.warning("the database is still away, or busy; trying again", job=job, reason=str(error), seconds=round(now - since))
+                said_at = now
             await asyncio.sleep(AWAY_PAUSE_S)
 
 
