@@ -392,8 +392,8 @@ def run(role: str) -> NoReturn:
     except DatabaseError as error:
         _say_why(role, "the database does not answer, or is not Sojourn's; see SOJOURN_DATABASE_URL", type(error.orig).__name__)
         code = 1
-    except BaseException as error:
-        log.exception("a role failed", role=role, error=type(error).__name__)
+    except BaseException:
+        log.exception("a role failed", role=role)
         code = 1
     if tracing is not None:
         tracing.shutdown()

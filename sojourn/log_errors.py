@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from sojourn.errors import Transient
+from sojourn.errors import SojournError, Transient
 from sojourn.redaction import MAX_TEXT, cut, redact
 
 _MAX_MESSAGE = 1_000
@@ -50,7 +50,7 @@ def _transient_names() -> set[str]:
 
 
 class TransientIsInfo(logging.Filter):
-    """Makes a line about a transient error one of level info; an error that we ourselves log as one stays it.
+    """Makes a line about a transient error one of level info; where we ourselves call it an error, it stays one.
 
     Args:
         level: the least that is written.
@@ -76,21 +76,33 @@ class TransientIsInfo(logging.Filter):
 
 
 def exception_fields(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Tell an exception by fields, with its traceback unless it is transient; a structlog processor."""
+    """Tell an exception by fields; a structlog processor."""
     error = _exception(line.pop("exc_info", None))
-    if error is None:
-        return line
-    line["exception_type"] = type(error).__name__
-    line["exception_message"] = redact(_message(error), _MAX_MESSAGE)
-    causes = [f"{type(one).__name__}: {redact(_message(one), _MAX_CAUSE)}" for _, one in reversed(list(_chain(error))) if one is not error]
-    if causes:
-        line["caused_by"] = causes if len(causes) <= _MAX_CAUSES else [*causes[: _MAX_CAUSES - 1], causes[-1]]
-    if not is_transient(error) or line.get("level") in ("error", "critical"):
-        line["exception"] = traceback_text(error)
+    if error is not None:
+        line.update(error_fields(error))
     return line
 
 
-def traceback_text(error: BaseException) -> str:
+def error_fields(error: BaseException, *, hide_message: bool = False) -> dict[str, Any]:
+    """Return what a line says of an exception: its type, message and causes, and its traceback unless it is transient.
+
+    Args:
+        error: the exception.
+        hide_message: say nothing of what others' exceptions say: where what a person sent is read, they may quote it.
+    """
+    fields: dict[str, Any] = {"exception_type": type(error).__name__}
+    message = _message(error, _MAX_MESSAGE, hidden=hide_message)
+    if message:
+        fields["exception_message"] = message
+    causes = [_named(one, hidden=hide_message) for _, one in reversed(list(_chain(error))) if one is not error]
+    if causes:
+        fields["caused_by"] = causes if len(causes) <= _MAX_CAUSES else [*causes[: _MAX_CAUSES - 1], causes[-1]]
+    if not is_transient(error):
+        fields["exception"] = traceback_text(error, hidden=hide_message)
+    return fields
+
+
+def traceback_text(error: BaseException, *, hidden: bool = False) -> str:
     """Return an exception with those that led to it, as Python shows them; the middle of what is long is left out."""
     links = list(_chain(error))
     left_out = len(links) - _MAX_LINKS
@@ -99,7 +111,7 @@ def traceback_text(error: BaseException) -> str:
         links = [*links[:half], (f"\n… {left_out} exceptions left out …\n\n", links[-half][1]), *links[-half + 1 :]]
     text = ""
     for first, last, limit in _BUDGETS:
-        text = "".join(how + _shown(one, first, last, limit) for how, one in links).rstrip()
+        text = "".join(how + _shown(one, first, last, limit, hidden=hidden) for how, one in links).rstrip()
         if len(text) <= MAX_TEXT:
             break
     return cut(text)
@@ -125,7 +137,7 @@ def _chain(error: BaseException, nested: int = 0, seen: set[int] | None = None) 
                     yield within or title, inner
 
 
-def _shown(error: BaseException, first: int, last: int, limit: int) -> str:
+def _shown(error: BaseException, first: int, last: int, limit: int, *, hidden: bool) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = ["Traceback (most recent call last):\n"] if frames else []
     if len(frames) <= first + last:
@@ -133,13 +145,20 @@ def _shown(error: BaseException, first: int, last: int, limit: int) -> str:
     else:
         left_out = f"  … {len(frames) - first - last} frames left out …\n"
         lines += [*traceback.format_list(frames[:first]), left_out, *traceback.format_list(frames[-last:])]
-    said = "".join(traceback.format_exception_only(error)).rstrip()
-    return "".join(lines) + redact(said, limit) + "\n"
+    said = _named(error, limit, hidden=True) if hidden else redact("".join(traceback.format_exception_only(error)).rstrip(), limit)
+    return "".join(lines) + said + "\n"
 
 
-def _message(error: BaseException) -> str:
+def _named(error: BaseException, limit: int = _MAX_CAUSE, *, hidden: bool) -> str:
+    message = _message(error, limit, hidden=hidden)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _message(error: BaseException, limit: int, *, hidden: bool) -> str:
+    if hidden and not isinstance(error, SojournError):
+        return ""
     try:
-        return str(error)
+        return redact(str(error), limit)
     except Exception:
         return "(it has no text)"
 

@@ -44,6 +44,7 @@ from sojourn.delivery.routing import Routing, routing_of
 from sojourn.delivery.rules import GateRules
 from sojourn.delivery.tokens import Links
 from sojourn.errors import ProviderBusy, ProviderLocked, ProviderSlow, ProviderUnclear, Terminal
+from sojourn.log_errors import error_fields
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.database import Database
@@ -319,7 +320,8 @@ async def post(provider: Provider, message: Message, claimed_at: float) -> Outco
         metrics().provider_failures.labels(provider.name, "unclear").inc()
         return Unclear(str(error))
     except Exception as error:  # a fault of the provider's code; the message may be out, and that is what must be kept
-        log.error("a provider failed in a way it does not name", provider=provider.name, send_key=message.key, error=type(error).__name__)
+        told = error_fields(error, hide_message=True)
+        log.error("a provider failed in a way it does not name", provider=provider.name, send_key=message.key, **told)
         return Unclear(f"{provider.name}: {type(error).__name__}")
     return Accepted(receipt.provider_message_id, receipt.delivered)
 

@@ -23,6 +23,7 @@ from sojourn.delivery.engagement import Emit
 from sojourn.delivery.ledger import State
 from sojourn.delivery.machine import BURST_WINDOW, Click
 from sojourn.delivery.outcomes import Accepted
+from sojourn.log_errors import error_fields
 from sojourn.store.database import Database
 from sojourn.store.tables import engagements, links
 
@@ -103,5 +104,5 @@ async def keep_telling(db: Database, clock: Clock, emit: Emit, tick: float = TIC
             if await db.read(due, clock.now()):
                 await db.write(tell, clock.now(), emit)
         except Exception as error:  # the rows are still there, and the next turn takes them
-            log.error("opens and clicks could not be told", error=type(error).__name__)
+            log.error("opens and clicks could not be told", **error_fields(error))
         await asyncio.sleep(tick)

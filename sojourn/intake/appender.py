@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, select
 from sojourn.customers.identifying import keys_of, write_keys
 from sojourn.errors import Overloaded
 from sojourn.intake.envelope import Envelope, Quarantined
+from sojourn.log_errors import error_fields
 from sojourn.metrics import metrics
 from sojourn.store import locks
 from sojourn.store.bulk import insert_new
@@ -226,7 +227,7 @@ class Appender:
                 for call in group:
                     await self._commit([call])
                 return
-            log.error("events could not be written", error=type(error).__name__, events=group[0].size)
+            log.error("events could not be written", events=group[0].size, **error_fields(error, hide_message=True))
             _fail(group[0], Overloaded("the event log cannot be written just now; try again", RETRY_AFTER_FAILURE))
             return
         _count(group, accepted)

@@ -26,6 +26,7 @@ from sojourn.errors import Overloaded
 from sojourn.intake.appender import Appender
 from sojourn.intake.envelope import CALLS, Call, Envelope, UnreadableCall, read_call
 from sojourn.language.events.schemas import EventSchemas
+from sojourn.log_errors import error_fields
 from sojourn.tracing import inject, span
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # as sent and once decompressed; above it nothing is kept
@@ -108,7 +109,7 @@ class _Door:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            log.error("a call failed", error=type(error).__name__)
+            log.error("a call failed", **error_fields(error, hide_message=True))
             return _Refused(503, "something went wrong here; send it again", **{"retry-after": "5"}).response
 
     async def _take(self, request: Request, key: str | None) -> Response:

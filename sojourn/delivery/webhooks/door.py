@@ -20,6 +20,7 @@ from sojourn.delivery.webhooks.base import Forged, Hook, Posted, Unreadable
 from sojourn.delivery.webhooks.taking import take
 from sojourn.errors import Transient
 from sojourn.language.delivery_model import OPTIONS
+from sojourn.log_errors import error_fields
 from sojourn.metrics import metrics
 from sojourn.store.database import Database
 
@@ -89,14 +90,14 @@ class WebhookDoor:
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:  # a shape that nobody foresaw: it is not taken, and it must be seen
-            log.error("a webhook could not be read", provider=name, error=type(error).__name__)
+            log.error("a webhook could not be read", provider=name, **error_fields(error, hide_message=True))
             return self._refused(name, "unreadable", 400, "cannot be read")
         if len(told) > MAX_NOTICES:
             return self._refused(name, "too_large", 413, "too many events in one post")
         try:
             taken = await self._db.write(take, name, told, self._clock.now(), self._secret, self._emit)
         except Exception as error:
-            log.error("a webhook could not be kept; its provider comes again", provider=name, error=type(error).__name__)
+            log.error("a webhook could not be kept; its provider comes again", provider=name, **error_fields(error, hide_message=True))
             return Response(status_code=503, headers={"retry-after": "30"})
         if taken.foreign:
             log.info("a provider told of messages that are none of ours", provider=name, count=taken.foreign)

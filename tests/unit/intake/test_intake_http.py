@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 from sojourn.clock import SystemClock
 from sojourn.errors import Overloaded
@@ -210,3 +211,19 @@ async def test_only_a_beacons_key_is_read_from_the_query(door):
     answer = await door.client.post(f"/v1/track?writeKey={KEY}", content=json.dumps(TRACK).encode())
     assert answer.status_code == 401
     assert door.log() == []
+
+
+async def test_a_fault_of_ours_is_logged_with_its_place_and_without_what_was_sent(database):
+    class Broken(Appender):
+        async def append(self, *args, **more):
+            raise KeyError("Ann Canary")
+
+    door = Door(database, Broken(database))
+    with capture_logs() as lines:
+        answer = await door.post("track", TRACK)
+    await door.client.aclose()
+    assert answer.status_code == 503
+    (line,) = [line for line in lines if line["event"] == "a call failed"]
+    assert line["exception_type"] == "KeyError"
+    assert "in append" in line["exception"]
+    assert "Canary" not in repr(line)

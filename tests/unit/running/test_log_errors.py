@@ -18,8 +18,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 from temporalio.testing import ActivityEnvironment
 
 from sojourn import errors
+from sojourn.log_errors import error_fields
 from sojourn.logs import configure_logs
 from sojourn.redaction import redact
+from sojourn.store import outlast
 from workflows.runtime import logging_runtime
 
 LIMIT = 12_000  # characters of a line, whatever it is about
@@ -55,11 +57,13 @@ def failing(frames: int = 0, message: str = "the root of it", causes: int = 0) -
         try:
             deep(frames, message)
         except ValueError as error:
+            led: BaseException = error
             for number in range(causes):
-                error = _raised(RuntimeError(f"step {number}"), error)  # type: ignore[assignment]
-            raise LookupError("what was asked for") from error
+                led = _raised(RuntimeError(f"step {number}"), led)
+            raise LookupError("what was asked for") from led
     except LookupError as error:
         return error
+    raise AssertionError("nothing failed")
 
 
 def _raised(error: BaseException, cause: BaseException) -> BaseException:
@@ -141,6 +145,17 @@ def test_an_exceptions_message_tells_of_nobody(out: io.StringIO) -> None:
     assert "violates unique constraint" in out.getvalue()
 
 
+def test_where_a_message_may_quote_a_person_only_its_place_is_told(out: io.StringIO) -> None:
+    configure_logs("json", stream=out)
+    error = _raised(_raised(ValueError("Ann Canary"), KeyError("Canary")), errors.BadEvent("a text is no time"))
+    structlog.get_logger("sojourn").error("a call failed", **error_fields(error, hide_message=True))
+    (line,) = lines(out)
+    assert (line["exception_type"], line["caused_by"]) == ("ValueError", ["BadEvent: a text is no time"])
+    assert line["exception"].endswith("\nValueError")
+    assert "in _raised" in line["exception"]
+    assert "Canary" not in out.getvalue()
+
+
 def transient() -> list[type[errors.Transient]]:
     found: list[type[errors.Transient]] = []
     kinds = [errors.Transient]
@@ -159,7 +174,7 @@ def borne(kind: type[errors.Transient]) -> list[BaseException]:
         retry_state=RetryState.IN_PROGRESS,
     )  # fmt: skip
     elsewhere.__cause__ = ApplicationError("not now", type=kind.__name__)
-    return [itself, ExceptionGroup("of tasks", [itself]), _raised(ApplicationError("not now"), itself), elsewhere]
+    return [itself, BaseExceptionGroup("of tasks", [itself]), _raised(ApplicationError("not now"), itself), elsewhere]
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
@@ -198,9 +213,12 @@ def test_what_is_wrong_keeps_its_level_and_its_traceback(out: io.StringIO) -> No
     wrong: list[BaseException] = [bug, mixed, errors.NotFound("no such entry"), ApplicationError("no such entry", type="NotFound")]
     for error in wrong:
         logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=error)
-    structlog.get_logger("sojourn").error("a role failed", exc_info=errors.StoreUnavailable("away"))
-    assert [line["level"] for line in lines(out)] == ["warning"] * len(wrong) + ["error"]
-    assert all(str(line["exception"]) for line in lines(out))
+    structlog.get_logger("sojourn").error("a role failed", exc_info=_raised(errors.StoreUnavailable("away"), OSError("gone")))
+    told = lines(out)
+    assert [line["level"] for line in told] == ["warning"] * len(wrong) + ["error"]
+    assert all(line["exception"] for line in told[:-1])
+    assert (told[-1]["exception_message"], told[-1]["caused_by"]) == ("away", ["OSError: gone"])
+    assert "exception" not in told[-1]
 
 
 def test_what_temporals_core_says_is_a_line_of_ours(out: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
@@ -255,9 +273,30 @@ def test_a_line_that_cannot_be_formatted_is_said_in_a_line(out: io.StringIO, cap
     assert sys.exc_info()[1] is None
 
 
+def test_a_store_that_is_away_is_told_of_once_and_then_from_time_to_time(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logs("json", stream=out)
+    monkeypatch.setattr(outlast, "AWAY_PAUSE_S", 0.0)
+    left = 0
+
+    async def once() -> None:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise errors.StoreUnavailable("busy")
+
+    for every, levels in ((1e9, ["info"]), (0.0, ["info"] + ["warning"] * 48)):
+        monkeypatch.setattr(outlast, "AWAY_SAID_EVERY_S", every)
+        left = 50
+        asyncio.run(outlast.outlast("fit", once))
+        assert [line["level"] for line in lines(out)] == levels
+        out.seek(0)
+        out.truncate()
+
+
 SAYS = """
 import asyncio, gc, os, threading, warnings
 from sojourn.errors import NotCaughtUp
+from sojourn.log_errors import error_fields
 from sojourn.logs import configure_logs, log_uncaught
 configure_logs("json", process="role")
 log_uncaught()
