@@ -17,7 +17,7 @@ from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar
 from sojourn.commands.reading import DataDir, policy_of, reading, shop_clock
 from sojourn.language.conditions import Condition, ConditionError, parse
-from sojourn.language.conditions.tree import reads_moments
+from sojourn.language.conditions.calendar import reads_moments
 from sojourn.language.loader import load
 
 File = Annotated[

@@ -86,7 +86,7 @@ def check_tree(
     event: str | None, root: tree.Node, text: str, way: Way, vocabulary: Vocabulary, found: Findings, also: frozenset[str] = frozenset()
 ) -> None:
     """Find what a checked tree names and nothing declares; arguments as of `check_text`."""
-    for name, part in parts_asked(root, event):
+    for name, part in parts_asked(root, event, lambda name, path: vocabulary.about_property(name, path) is None):
         if name is not None and isinstance(part, tree.EventProperty):
             word = next((step for step in reversed(part.path) if isinstance(step, str)), "")
             _property(name, part.path, way, vocabulary, found, _at(text, word), also)

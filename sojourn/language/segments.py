@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 
 from sojourn.language.conditions import UTC_CALENDAR, Calendar, Condition, listed, parse
+from sojourn.language.conditions.calendar import reads_moments
 from sojourn.language.conditions.expression import Tree, expand_condition
-from sojourn.language.conditions.tree import reads_moments, to_text
+from sojourn.language.conditions.tree import to_text
 from sojourn.language.model import Segment
 
 _NONE: Mapping[str, Tree] = {}

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from sojourn.language.conditions.tree import EventProperty, Net, Past
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import DurationText, EventName, Model, Name, Text
 
@@ -29,6 +30,26 @@ class Purchase(Model):
 
     event: EventName = Field(default="Order Completed", description="the event that is a purchase")
     value: str = Field(default="revenue", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="its property that says what it came to")
+    minus: EventName | None = Field(default=None, description="the event that gives back what was paid, such as Order Refunded")
+    minus_value: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="its property that says how much; left out: that of the purchase, or the other of revenue and total",
+    )
+
+    @model_validator(mode="after")
+    def _minus_is_another(self) -> Self:
+        if self.minus is None and self.minus_value is not None:
+            raise ValueError("`minus_value` is the property of the event that `minus` names; write `minus: Order Refunded` too")
+        if self.minus == self.event:
+            raise ValueError(f"`minus` names the event that gives back, and not `{self.event}` itself")
+        return self
+
+    def spent(self, window: str) -> Past | Net:
+        """Return what someone's purchases came to within a window, refunds taken off, as a tree of the conditions' language."""
+        sold = Past("sum", self.event, EventProperty((self.value,)), parse_duration(window), window)
+        given = None if self.minus_value is None else EventProperty((self.minus_value,))
+        return sold if self.minus is None else Net(sold, self.minus, given)
 
 
 class Cuts(Model):
@@ -180,4 +201,4 @@ class StagesModel(Model):
         return tuple(dict.fromkeys((*self.signs, *self.interest, self.purchase.event)))
 
 
-__all__ = ["RFM", "STAGE", "STAGES", "Cell", "Group", "LifeCycle", "StagesModel"]
+__all__ = ["RFM", "STAGE", "STAGES", "Cell", "Group", "LifeCycle", "Purchase", "StagesModel"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from sojourn.language.conditions import Facts
-from sojourn.language.conditions.tree import EventProperty, Node, Past
+from sojourn.language.conditions.closures import compile_value
+from sojourn.language.conditions.tree import Node
 from sojourn.language.durations import parse_duration
-from sojourn.language.model import DurationText, EventName, Model, Name, Text
+from sojourn.language.model import DurationText, Name, Text
+from sojourn.language.stages_model import Purchase
 from sojourn.prediction.score import Score, shown
 
 POINTS = 5
@@ -19,13 +21,12 @@ _WORST, _BEST = 3, 15
 _DAY = timedelta(days=1)
 
 
-class Rfm(Model):
+class Rfm(Purchase):
     """The cut points of an RFM score; four of each, rising."""
 
     model: Name = "rfm"
     kind: Literal["rfm"] = "rfm"
     description: Text = "How good a customer someone is: recency, frequency and value of orders."
-    event: EventName = "Order Completed"
     value: str = "revenue"
     window: DurationText = "730d"
     recency: tuple[DurationText, ...] = Field(default=("30d", "60d", "120d", "240d"), min_length=4, max_length=4)
@@ -43,7 +44,7 @@ class Rfm(Model):
 
     def asks(self) -> list[Node]:
         """Return what it asks of a person, as trees of the conditions' language."""
-        return [Past("sum", self.event, EventProperty((self.value,)), parse_duration(self.window), self.window)]
+        return [self.spent(self.window)]
 
     def score(self, facts: Facts) -> Score:
         """Return (R + F + M - 3) / 12, or 0 where there is no order."""
@@ -51,7 +52,7 @@ class Rfm(Model):
         if not orders:
             return Score(0.0, f"no order within {self.window}")
         age = facts.now - orders[-1].time
-        spent = sum(_number(order.properties.get(self.value)) for order in orders)
+        spent = compile_value(self.spent(self.window))(None, facts, {})
         recency = POINTS - bisect_left([parse_duration(cut) for cut in self.recency], age)
         frequency = 1 + bisect_right(self.frequency, len(orders))
         monetary = 1 + bisect_right(self.monetary, spent)
@@ -59,7 +60,3 @@ class Rfm(Model):
         many = "order" if len(orders) == 1 else "orders"
         words = f"{len(orders)} {many} worth {shown(spent)} within {self.window}, the last {shown(age // _DAY)} days ago"
         return Score(round(value, 4), f"R{recency} F{frequency} M{monetary}: {words}")
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sojourn.customers.stages.fit import Fitted
+from sojourn.language.conditions.tree import to_text
 from sojourn.language.stages_model import RFM, STAGE, Group, StagesModel
 
 
@@ -39,7 +40,7 @@ class _Said:
         self.model, self.fitted = model, fitted
         self.event, self.window = model.purchase.event, model.window
         self.count = f"count({_quoted(self.event)}, within={_quoted(self.window)})"
-        self.sum = f"sum({_quoted(self.event)}, {_quoted(model.purchase.value)}, within={_quoted(self.window)})"
+        self.sum = to_text(model.purchase.spent(model.window))
 
     def bought(self, within: float | str) -> str:
         return did(self.event, within if isinstance(within, str) else _days(within))

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Executable, bindparam, false, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, Float, and_, bindparam, case, false, func, not_, select
 
 from sojourn.errors import Terminal
 from sojourn.language.conditions.sqljson import JsonNumber, Millionths, path_literal
+from sojourn.language.conditions.sqlvalue import defined, json_value
+from sojourn.language.conditions.tree import EventProperty, Net, Path
 from sojourn.language.durations import parse_duration
 from sojourn.language.stages_model import Cell, StagesModel
 from sojourn.store.tables import events, profiles
@@ -36,7 +38,7 @@ class Customers:
     Attributes:
         recency: days since the last purchase.
         frequency: purchases in the window.
-        monetary: what they came to.
+        monetary: what they came to, less what was given back.
     """
 
     recency: array[float] = field(default_factory=lambda: array("d"))
@@ -128,19 +130,37 @@ def measure(connection: Connection, model: StagesModel, at: datetime, advanced: 
 
 
 def _purchases(model: StagesModel, at: datetime) -> Executable:
-    spent = func.sum(Millionths(JsonNumber(events.c.properties, path_literal((model.purchase.value,))))) / 1_000_000.0
+    purchase = model.purchase
+    bought = events.c.name == purchase.event
+    spent = _amount(bought, (purchase.value,))
+    net = purchase.spent(model.window)
+    refunds = net.refunds if isinstance(net, Net) else ()
+    for refund in refunds:
+        assert isinstance(refund.of, EventProperty)
+        given, own = events.c.name == refund.event, refunds[0].of
+        if refund.where is not None:  # it lacks the property of the first
+            assert isinstance(own, EventProperty)
+            given = and_(given, not_(defined(json_value(events.c.properties, own.path))))
+        spent = spent - _amount(given, refund.of.path)
+    names = [purchase.event, *([] if purchase.minus is None else [purchase.minus])]
+    purchases = func.count(case((bought, 1)))
     return (
-        select(func.max(events.c.time, type_=events.c.time.type), func.count(), spent)
+        select(func.max(case((bought, events.c.time)), type_=events.c.time.type), purchases, spent / 1_000_000.0)
         .where(
             events.c.profile_id > bindparam("after"),
             events.c.profile_id <= bindparam("upto"),
-            events.c.name == model.purchase.event,
+            events.c.name.in_(names),
             events.c.time > at - parse_duration(model.window),
             events.c.time <= at,
             events.c.machine == false(),
         )
         .group_by(events.c.profile_id)
+        .having(purchases > 0)
     )
+
+
+def _amount(where: ColumnElement[bool], path: Path) -> ColumnElement[float]:
+    return func.coalesce(func.sum(case((where, Millionths(JsonNumber(events.c.properties, path_literal(path)))))), 0.0, type_=Float())
 
 
 def fit(model: StagesModel, customers: Customers, at: datetime) -> Fitted:
@@ -164,7 +184,9 @@ def fit(model: StagesModel, customers: Customers, at: datetime) -> Fitted:
     risk = max(math.ceil(quantile(purchases, stages.at_risk.frequency)), stages.at_risk.at_least)
     windows = _windows(model, days)
     numbers = (recency, frequency, monetary, loyal, risk, windows.recent, windows.dormant)
-    text = json.dumps([model.model_dump(mode="json", by_alias=True), numbers], sort_keys=True)
+    said = model.model_dump(mode="json", by_alias=True)
+    said["purchase"] = {key: value for key, value in said["purchase"].items() if value is not None}  # older files keep their version
+    text = json.dumps([said, numbers], sort_keys=True)
     version = hashlib.sha256(text.encode()).hexdigest()[:8]
     return Fitted(
         at, len(customers), recency, frequency, monetary, loyal, risk, windows.recent, windows.dormant, windows.interest, version,

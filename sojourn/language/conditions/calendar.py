@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sojourn.language.conditions.tree import Path, path_text
+from sojourn.language.conditions import tree
+from sojourn.language.conditions.tree import Kind, Node, Path, kind_of, path_text
 from sojourn.language.conditions.values import OLDEST_EPOCH, SECONDS_BELOW, YOUNGEST_EPOCH, millionths
 from sojourn.language.moments import zone_name, zone_named
 from sojourn.store.types import from_micros
@@ -64,6 +65,21 @@ def moment_of_epoch(number: int | float) -> datetime | None:
     return from_micros(int(millionths(float(number) if number < SECONDS_BELOW else number / 1000.0)))
 
 
+def reads_moments(node: Node) -> bool:
+    """Tell whether what a condition says depends on how moments are read: it may read a text or a number of a property as one."""
+    if isinstance(node, tree.DaysSince) and kind_of(node.of) is not Kind.MOMENT:
+        return True
+    if isinstance(node, tree.Comparison | tree.Membership):
+        sides = (node.left, *(node.right.items if isinstance(node.right, tree.ListOf) else (node.right,)))
+        kinds = {kind_of(side) for side in sides}
+        dated = any(isinstance(side, tree.Literal) and isinstance(side.value, str) and side.value[:1] in ("1", "2") for side in sides)
+        if Kind.ANY in kinds and (Kind.MOMENT in kinds or dated or kinds == {Kind.ANY}):
+            return True
+        if Kind.MOMENT in kinds and dated:
+            return True
+    return any(map(reads_moments, tree.children(node)))
+
+
 UTC_CALENDAR = Calendar()
 
-__all__ = ["UTC_CALENDAR", "Calendar", "moment_of_epoch"]
+__all__ = ["UTC_CALENDAR", "Calendar", "moment_of_epoch", "reads_moments"]

@@ -19,6 +19,7 @@ from sojourn.language.conditions.values import (
     count_distinct,
     days_between,
     names_moment,
+    net,
     reckon,
     total,
     walk,
@@ -101,6 +102,8 @@ def compile_value(node: Node) -> Value:
             return lambda e, f, s: reckon("-", 0, negated(e, f, s))
         case tree.Past(function="count" | "sum" | "distinct" | "first" | "last"):
             return _past(node)
+        case tree.Net():
+            return _net(node)
     return compile_test(node)
 
 
@@ -217,6 +220,11 @@ def _events(node: tree.Past) -> Callable[[EventFact | None, Facts, Segments], Se
         return found
     where = compile_test(node.where)
     return lambda e, f, s: [past for past in found(e, f, s) if where(past, f, s)]
+
+
+def _net(node: tree.Net) -> Value:
+    sums = [(_events(past), compile_value(past.of)) for past in (node.sold, *node.refunds) if past.of is not None]
+    return lambda e, f, s: net([[part(past, f, s) for past in found(e, f, s)] for found, part in sums])
 
 
 def _past(node: tree.Past) -> Value:

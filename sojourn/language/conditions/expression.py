@@ -224,6 +224,8 @@ def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
             return replace(node, of=after[0])
         case tree.Past():
             return replace(node, where=after[0])
+        case tree.Net() if isinstance(after[0], tree.Past):  # whose refunds follow its sum
+            return replace(node, sold=after[0])
     raise AssertionError(node)
 
 

@@ -26,6 +26,7 @@ FUNCTIONS = {
     "at_least": "at_least(2, a, b, c)",
     "days_since": 'days_since(last("Order Completed"))',
 }
+NET = 'sum("Order Completed", "revenue", minus="Order Refunded", within="90d")'
 
 
 def read_call(reader: Reader, call: nodes.Call) -> Node:
@@ -82,20 +83,38 @@ def _past(reader: Reader, call: nodes.Call, name: str) -> Node:
         of = _part(reader, call.args[1], example)
         if name == "sum" and not isinstance(of, tree.EventProperty):
             reader.fail(call.args[1], f"sum adds numbers, not the event's {to_text(of).removeprefix('event.')}", example)
+    known = ("within", "where", "minus", "minus_value") if name == "sum" else ("within", "where")
     within, within_text, where, where_text = None, "", None, ""
+    minus, minus_of = "", None
     seen: set[str] = set()
     for option in call.kwargs:
-        if option.key not in ("within", "where"):
-            reader.fail_unknown(option.value, f"option of {name}", option.key, ("within", "where"))
+        if option.key not in known:
+            reader.fail_unknown(option.value, f"option of {name}", option.key, known)
         if option.key in seen:
             reader.fail(option.value, f"{option.key} is given twice")
         seen.add(option.key)
         text = _text(reader, option.value, f"{option.key} stands in quotation marks", example)
         if option.key == "within":
             within, within_text = _within(reader, option.value, text), text
+        elif option.key == "minus":
+            minus = text
+        elif option.key == "minus_value":
+            minus_of = _refunded(reader, option.value)
         else:
             where, where_text = reader.where(text, option.value.lineno + 1), text
-    return tree.Past(name, event, of, within, within_text, where, where_text)  # type: ignore[arg-type]
+    past = tree.Past(name, event, of, within, within_text, where, where_text)  # type: ignore[arg-type]
+    if minus_of is not None and not minus:
+        reader.fail(call, "minus_value is the property of the event that minus names", f"write {NET}")
+    if minus == event:
+        reader.fail(call, f"minus names the event that gives back, and not {minus!r} itself", f"write {NET}")
+    return tree.Net(past, minus, minus_of) if minus else past
+
+
+def _refunded(reader: Reader, expression: nodes.Expr) -> tree.EventProperty:
+    of = _part(reader, expression, f"write {NET}")
+    if not isinstance(of, tree.EventProperty):
+        reader.fail(expression, f"sum adds numbers, not the event's {to_text(of).removeprefix('event.')}", f"write {NET}")
+    return of
 
 
 def _text(reader: Reader, expression: nodes.Expr, message: str, hint: str) -> str:

@@ -6,6 +6,8 @@ query holds only what it must look up. Every part is true or false, never NULL.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import sub
 from typing import Any
 
 from sqlalchemy import (
@@ -132,6 +134,9 @@ class SqlQuery:
                 return SqlValue() if number is None else SqlValue(number=literal(0.0, Float()) - cast(number, Float))
             case tree.Past(function="count" | "sum" | "distinct" | "first" | "last"):
                 return self._past(node)
+            case tree.Net(sold=sold):
+                sums = [self._millionths(past) for past in (sold, *node.refunds)]
+                return SqlValue(number=reduce(sub, sums) / literal(1_000_000.0, Float()))
         assert kind_of(node) is Kind.BOOL, node
         return SqlValue(truth=case((self.holds(node), true()), else_=false()))
 
@@ -191,10 +196,7 @@ class SqlQuery:
         assert node.of is not None
         part = SqlQuery(self.facts, self.segments, past=node.event).value(node.of)
         if node.function == "sum":
-            if part.number is None:
-                return SqlValue(number=literal(0, Integer()))
-            millionths = func.coalesce(func.sum(Millionths(part.number)), literal(0.0, Float()), type_=Float())
-            return SqlValue(number=self.rows(node, millionths / literal(1_000_000.0, Float())).scalar_subquery())
+            return SqlValue(number=self._millionths(node) / literal(1_000_000.0, Float()))
         if node.function == "distinct":
             different: ColumnElement[int] = literal(0, Integer())
             for kind in (part.number, part.text, part.truth, part.moment):
@@ -202,6 +204,14 @@ class SqlQuery:
                     different = different + func.count(kind.distinct())
             return SqlValue(number=self.rows(node, different).scalar_subquery())
         return part.each(lambda kind: self._one(node, kind))
+
+    def _millionths(self, node: tree.Past) -> ColumnElement[float]:
+        assert node.of is not None
+        number = SqlQuery(self.facts, self.segments, past=node.event).value(node.of).number
+        if number is None:
+            return literal(0.0, Float())
+        millionths = func.coalesce(func.sum(Millionths(number)), literal(0.0, Float()), type_=Float())
+        return self.rows(node, millionths).scalar_subquery()
 
     def _one(self, node: tree.Past, kind: ColumnElement[Any]) -> ColumnElement[Any]:
         first = (events.c.time, events.c.id)

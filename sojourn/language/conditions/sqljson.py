@@ -63,7 +63,7 @@ class IsList(FunctionElement[bool]):
 
 
 class ListHas(FunctionElement[bool]):
-    """Whether a JsonOther is a list with a value; arguments: the list, the value, its kind as JSON names it, and zones for dates."""
+    """Whether a JsonOther is a list with a value; arguments: the list, the value, its kind as JSON names it; of moments also the zones."""
 
     type = Boolean()
     inherit_cache = True
@@ -265,12 +265,16 @@ def _postgres_is_list(element: IsList, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(ListHas, "postgresql")
 def _postgres_list_has(element: ListHas, compiler: SQLCompiler, **kw: Any) -> str:
     values, value, kind, *zones = _arguments(element, compiler, kw)
-    read = {
-        "'number'": "CASE WHEN jsonb_typeof(v) = 'number' THEN v::double precision END",
-        "'boolean'": "CASE WHEN jsonb_typeof(v) = 'boolean' THEN v::boolean END",
-        "'string'": "CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END",
-        "'moment'": _postgres_micros_of("CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END", *zones),
-    }[kind]
+    text = "CASE WHEN jsonb_typeof(v) = 'string' THEN v #>> '{}' END"
+    read = (
+        _postgres_micros_of(text, *zones)
+        if kind == "'moment'"
+        else {
+            "'number'": "CASE WHEN jsonb_typeof(v) = 'number' THEN v::double precision END",
+            "'boolean'": "CASE WHEN jsonb_typeof(v) = 'boolean' THEN v::boolean END",
+            "'string'": text,
+        }[kind]
+    )
     rows = f"jsonb_array_elements(CASE WHEN jsonb_typeof({values}) = 'array' THEN {values} ELSE '[]' END) AS item(v)"
     return f"EXISTS (SELECT 1 FROM {rows} WHERE {read} = {value})"
 

@@ -225,7 +225,8 @@ def in_value(value: SqlValue, whole: SqlValue, negated: bool, zones: Zones) -> B
         kinds = {"number": value.number, "string": value.text, "boolean": value.truth, "moment": moment}
         for kind, expression in kinds.items():
             if expression is not None:
-                found.append(holds(ListHas(whole.other, expression, literal_column(f"'{kind}'", Text()), *zones)))
+                read = zones if kind == "moment" else ()  # PostgreSQL refuses a parameter that nothing reads
+                found.append(holds(ListHas(whole.other, expression, literal_column(f"'{kind}'", Text()), *read)))
         apt.append(and_(defined(value), holds(IsList(whole.other))))
     if whole.text is not None and value.text is not None:
         found.append(holds(TextHas(whole.text, value.text)))

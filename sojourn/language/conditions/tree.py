@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from typing import Literal as Choice
@@ -118,6 +118,38 @@ class Past:
     where_text: str = ""
 
 
+REFUND_VALUES: tuple[Path, ...] = (("revenue",), ("total",))
+"""What an order and its refund came to, as the Segment spec names it: an order has both, a refund may have either."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A sum less what was given back, such as `sum("Order Completed", "revenue", minus="Order Refunded")`.
+
+    Attributes:
+        sold: the sum that it is taken from.
+        minus: the event that gives back, counted by its own time in the same window, under the same `where`.
+        minus_of: its property; None is that of the sum, or where a refund lacks it the other of `revenue` and `total`.
+    """
+
+    sold: Past
+    minus: str
+    minus_of: EventProperty | None = None
+
+    @property
+    def refunds(self) -> tuple[Past, ...]:
+        """The sums that are taken off."""
+        own = self.minus_of or self.sold.of
+        assert isinstance(own, EventProperty)
+        first = replace(self.sold, event=self.minus, of=own)
+        if self.minus_of is not None or own.path not in REFUND_VALUES:
+            return (first,)
+        (other,) = (path for path in REFUND_VALUES if path != own.path)
+        lacking = Not(Defined(own))
+        where = lacking if first.where is None else And((*_parts(first.where), lacking))
+        return (first, replace(first, of=EventProperty(other), where=where, where_text=to_text(where)))
+
+
 @dataclass(frozen=True)
 class DaysSince:
     """Days from a moment to now, with fractions."""
@@ -196,7 +228,7 @@ class AtLeast:
 
 
 Node: TypeAlias = (
-    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Listed | Score | Called | Engagement | Past
+    Literal | ListOf | Now | EventName | EventTime | EventProperty | Trait | Segment | Listed | Score | Called | Engagement | Past | Net
     | DaysSince | Arithmetic | Negative | Comparison | Membership | Defined | Not | And | Or | AtLeast
 )  # fmt: skip
 
@@ -217,7 +249,7 @@ def kind_of(node: Node) -> Kind:
             return Kind.BOOL
         case Literal(value=str()) | EventName():
             return Kind.TEXT
-        case Literal() | Score() | DaysSince() | Arithmetic() | Negative() | Past(function="count" | "sum" | "distinct"):
+        case Literal() | Score() | DaysSince() | Arithmetic() | Negative() | Past(function="count" | "sum" | "distinct") | Net():
             return Kind.NUMBER
         case ListOf():
             return Kind.LIST
@@ -243,22 +275,13 @@ def children(node: Node) -> tuple[Node, ...]:
             return (of,)
         case Past(where=where) if where is not None:
             return (where,)
+        case Net(sold=sold):
+            return (sold, *node.refunds)
     return ()
 
 
-def reads_moments(node: Node) -> bool:
-    """Tell whether what a condition says depends on how moments are read: it may read a text or a number of a property as one."""
-    if isinstance(node, DaysSince) and kind_of(node.of) is not Kind.MOMENT:
-        return True
-    if isinstance(node, Comparison | Membership):
-        sides = (node.left, *(node.right.items if isinstance(node.right, ListOf) else (node.right,)))
-        kinds = {kind_of(side) for side in sides}
-        dated = any(isinstance(side, Literal) and isinstance(side.value, str) and side.value[:1] in ("1", "2") for side in sides)
-        if Kind.ANY in kinds and (Kind.MOMENT in kinds or dated or kinds == {Kind.ANY}):
-            return True
-        if Kind.MOMENT in kinds and dated:
-            return True
-    return any(map(reads_moments, children(node)))
+def _parts(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, And) else (node,)
 
 
 # -- text --------------------------------------------------------------------------------------
@@ -354,13 +377,20 @@ def _atom(node: Node) -> str:
             return f"at_least({count}, {', '.join(map(to_text, items))})"
         case Past():
             return _past(node)
+        case Net(sold=sold, minus=minus, minus_of=of):
+            return _past(sold, f"minus={_quoted(minus)}", *([] if of is None else [f"minus_value={_quoted(_property(of))}"]))
     raise AssertionError(node)
 
 
-def _past(node: Past) -> str:
+def _property(part: EventPart) -> str:
+    return to_text(part).removeprefix("event").removeprefix(".")
+
+
+def _past(node: Past, *options: str) -> str:
     arguments = [_quoted(node.event)]
     if node.of is not None and not (isinstance(node.of, EventTime) and node.function in ("first", "last")):
-        arguments.append(_quoted(to_text(node.of).removeprefix("event").removeprefix(".")))
+        arguments.append(_quoted(_property(node.of)))
+    arguments.extend(options)
     if node.within is not None:
         arguments.append(f"within={_quoted(node.within_text)}")
     if node.where is not None:

@@ -185,7 +185,13 @@ def reckon(symbol: str, one: Any, other: Any) -> float | None:
 
 def total(values: Iterable[Any]) -> float:
     """Return the sum of those values that are numbers, each to the millionth."""
-    return sum(millionths(number) for number in map(as_number, values) if number is not None) / _MILLIONTH
+    return net([values])
+
+
+def net(parts: Sequence[Iterable[Any]]) -> float:
+    """Return the sum of the first part's numbers less those of the others, each number to the millionth."""
+    first, *others = (sum(millionths(number) for number in map(as_number, part) if number is not None) for part in parts)
+    return (first - sum(others)) / _MILLIONTH
 
 
 def millionths(number: float) -> float:
@@ -207,5 +213,5 @@ def days_between(earlier: datetime, later: datetime) -> float:
 
 __all__ = [
     "DATE", "ISO_PATTERN", "OLDEST_EPOCH", "OPERATORS", "SECONDS_BELOW", "YOUNGEST_EPOCH", "as_moment", "as_number", "compare", "contains",
-    "count_distinct", "days_between", "is_date", "millionths", "names_moment", "parse_moment", "reckon", "total", "truth", "walk",
+    "count_distinct", "days_between", "is_date", "millionths", "names_moment", "net", "parse_moment", "reckon", "total", "truth", "walk",
 ]  # fmt: skip

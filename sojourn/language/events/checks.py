@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sojourn.language.conditions import ConditionError, parse, tree
@@ -111,14 +111,31 @@ def _check_condition(event: str | None, text: str, way: Way, events: Mapping[str
         root = parse(text).tree
     except ConditionError:
         return
-    for name, part in parts_asked(root, event):
+
+    def known(name: str, path: tree.Path) -> bool:
+        return name not in events or unknown_part(events[name].properties, path) is None
+
+    for name, part in parts_asked(root, event, known):
         if name is not None and isinstance(part, tree.EventProperty):
             word = str(next((step for step in reversed(part.path) if isinstance(step, str)), ""))
             _check_property(name, part.path, way, max(text.find(word), 0), events, found)
 
 
-def parts_asked(node: tree.Node, event: str | None) -> Iterator[tuple[str | None, Any]]:
-    """Return each part of an event that a tree asks for, with the event's name."""
+def parts_asked(node: tree.Node, event: str | None, known: Callable[[str, tree.Path], bool]) -> Iterator[tuple[str | None, Any]]:
+    """Return each part of an event that a tree asks for, with the event's name.
+
+    Args:
+        node: the tree.
+        event: the event at hand, if any.
+        known: tells whether an event may have a property; of those that a refund may have instead of each other one is enough.
+    """
+    if isinstance(node, tree.Net):
+        yield from parts_asked(node.sold, event, known)
+        either = [past.of for past in node.refunds if isinstance(past.of, tree.EventProperty)]
+        yield node.minus, next((part for part in either if known(node.minus, part.path)), either[0])
+        if node.sold.where is not None:
+            yield from parts_asked(node.sold.where, node.minus, known)
+        return
     if isinstance(node, tree.EventProperty):
         yield event, node
     if isinstance(node, tree.Past):
@@ -126,7 +143,7 @@ def parts_asked(node: tree.Node, event: str | None) -> Iterator[tuple[str | None
             yield node.event, node.of
         event = node.event
     for child in tree.children(node):
-        yield from parts_asked(child, event)
+        yield from parts_asked(child, event, known)
 
 
 def _check_property(

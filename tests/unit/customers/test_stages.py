@@ -125,6 +125,45 @@ def test_later_events_machines_and_merged_profiles_do_not_count() -> None:
     assert list(customers.monetary) == [10.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("minus", "spent"), [("minus: Order Refunded", [60.0, 45.0]), ("minus: Order Refunded, minus_value: fee", [98.0, 45.0])]
+)
+def test_what_was_given_back_is_taken_off_in_its_own_window(minus: str, spent: list[float]) -> None:
+    back = "Order Refunded"
+    lives: Lives = {
+        "a": [
+            (BOUGHT, NOW - 380 * DAY, {"revenue": 500}), (BOUGHT, NOW - 20 * DAY, {"revenue": 100}),
+            (back, NOW - 370 * DAY, {"revenue": 99}),
+            (back, NOW - 10 * DAY, {"total": 30}), (back, NOW - DAY, {"revenue": 10, "total": 99, "fee": 2}),
+            (back, NOW + DAY, {"total": 9}),
+            (f"*{back}", NOW - DAY, {"total": 9}),
+        ],
+        "b": [(BOUGHT, NOW - 3 * DAY, {"revenue": 45})],
+        "c": [(back, NOW - DAY, {"total": 30})],
+    }  # fmt: skip
+    model = load_stages(FILE.replace(b"value: revenue}", f"value: revenue, {minus}}}".encode()))
+    customers = stored(lives).read_now(measure, model, NOW)
+    assert (list(customers.recency), list(customers.frequency), list(customers.monetary)) == ([20.0, 3.0], [1, 1], spent)
+
+
+def test_groups_by_net_revenue_hold_whom_the_scores_say() -> None:
+    chance = np.random.default_rng(5)
+    lives = shop()
+    for life in lives.values():
+        for _, at, its in [each for each in life if chance.random() < 0.3]:
+            life.append(("Order Refunded", min(at + DAY, NOW), {"total": round(its["revenue"] * float(chance.random()), 2)}))
+    model = load_stages(FILE.replace(b"value: revenue}", b"value: revenue, minus: Order Refunded}"))
+    database = stored(lives)
+    customers = database.read_now(measure, model, NOW)
+    assert sum(customers.monetary) < sum(database.read_now(measure, MODEL, NOW).monetary)
+    fitted = fit(model, customers, NOW)
+    grid = fitted.grid(customers)
+    members = in_sql(database, conditions(model, fitted), NOW)
+    assert any('minus="Order Refunded"' in each.members for each in segments(model, fitted))
+    for group in model.groups:
+        assert len(members[f"{RFM}{group.group}"]) == sum(grid[cell] for cell in model.cells(group)), group.group
+
+
 def test_pages_hold_everyone_once_whatever_their_size() -> None:
     database = stored({f"p{i}": [(BOUGHT, NOW, {})] for i in range(7)}, merged={"p0merged": "p0"})
     for size in (1, 2, 3, 7, 50):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -44,6 +45,7 @@ paths: st.SearchStrategy[tree.Path] = st.one_of(
     st.tuples(st.sampled_from(KEYS)), st.tuples(st.sampled_from(KEYS), st.sampled_from(["x", 0, 1, "a b"]))
 )
 
+money = st.dictionaries(st.sampled_from(["revenue", "total"]), st.one_of(numbers, json_values))
 happenings = st.builds(
     EventFact,
     st.sampled_from(NAMES),
@@ -51,7 +53,7 @@ happenings = st.builds(
         st.sampled_from([NOW, *(NOW - within for within in WITHIN), NOW + timedelta(hours=1)]),
         st.integers(0, 10 * 24 * 60).map(lambda minutes: NOW - timedelta(minutes=minutes)),
     ),
-    bodies,
+    st.one_of(bodies, st.builds(operator.or_, bodies, money)),
 )
 
 
@@ -81,6 +83,15 @@ def pasts(draw: st.DrawFn, functions: tuple[str, ...]) -> tree.Past:
 
 
 @st.composite
+def nets(draw: st.DrawFn) -> tree.Net:
+    sold = draw(pasts(("sum",)))
+    if draw(st.booleans()):  # so that the other of revenue and total is looked for
+        sold = replace(sold, of=tree.EventProperty(draw(st.sampled_from(tree.REFUND_VALUES))))
+    (minus,) = (name for name in NAMES if name != sold.event)
+    return tree.Net(sold, minus, draw(st.one_of(st.none(), paths.map(tree.EventProperty))))
+
+
+@st.composite
 def values(draw: st.DrawFn, nested: bool, depth: int = 1) -> tree.Node:
     choices: list[st.SearchStrategy[Any]] = [
         scalars.map(tree.Literal),
@@ -90,7 +101,7 @@ def values(draw: st.DrawFn, nested: bool, depth: int = 1) -> tree.Node:
     ]
     if not nested:
         choices += [pasts(("count", "sum", "distinct", "first", "last", "did")), pasts(("count", "first", "last"))]
-        choices += [st.sampled_from(["p", "q"]).map(tree.Score)]
+        choices += [st.sampled_from(["p", "q"]).map(tree.Score), nets()]
     if depth:
         choices += [days_since(nested), arithmetic(nested)]
     return draw(st.one_of(*choices))
@@ -148,6 +159,7 @@ def bare(draw: st.DrawFn, nested: bool) -> tree.Node:
     if not nested:
         choices += [
             pasts(("did", "count", "sum", "first")),
+            nets(),
             st.just(tree.Segment("frequent")),
             st.just(tree.Segment("nested")),
             st.builds(tree.Engagement, st.sampled_from(["reminder", "offer"]), st.sampled_from(["opened", "clicked"])),

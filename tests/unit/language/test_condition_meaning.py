@@ -18,6 +18,7 @@ __all__ = ["fresh_database"]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORDER = "Order Completed"
+REFUND = "Order Refunded"
 LIFE = Facts(
     now=NOW,
     event=EventFact(
@@ -34,7 +35,11 @@ LIFE = Facts(
             EventFact(ORDER, NOW - 2 * DAY, {"revenue": 19.99, "category": "hats"}),
             EventFact(ORDER, NOW - HOUR, {"revenue": 30.01, "category": "shoes", "currency": "EUR"}),
             EventFact("Product Viewed", NOW - 10 * timedelta(minutes=1), {"category": None}),
+            EventFact(REFUND, NOW - 50 * DAY, {"revenue": 4}),
+            EventFact(REFUND, NOW - 2 * DAY, {"total": 5.99, "revenue": None}),
+            EventFact(REFUND, NOW - HOUR, {"revenue": 10, "total": 99, "currency": "EUR", "fee": 2.5}),
             EventFact(ORDER, NOW + HOUR, {"revenue": 1000, "category": "future"}),
+            EventFact(REFUND, NOW + HOUR, {"revenue": 1000}),
         ]
     ),
 )
@@ -75,6 +80,15 @@ HOLDS = [
     f"""not did("{ORDER}", where="event.category == profile.city")""", f"""count("{ORDER}", where="days_since(event.time) < 3") == 2""",
     f"""did("{ORDER}", within="3d", where="not event.coupon is defined")""",
     f'sum("{ORDER}", "revenue", within="90d") == 60', f'sum("{ORDER}", "revenue", within="3d") == 50', f'sum("{ORDER}", "category") == 0',
+    # less what was given back: each refund by its own time, its revenue or, where it has none, its total; to the cent
+    f'sum("{ORDER}", "revenue", minus="{REFUND}", within="90d") == 40.01', f'sum("{ORDER}", "revenue", minus="{REFUND}") == 40.01',
+    f'sum("{ORDER}", "revenue", minus="{REFUND}", within="3d") == 34.01',
+    f'sum("{ORDER}", "revenue", minus="{REFUND}", within="55d") == 30.01',
+    f'sum("{ORDER}", "revenue", minus="{REFUND}", minus_value="fee") == 57.5',
+    f'sum("{ORDER}", "revenue", minus="{REFUND}", minus_value="total") == -44.99',
+    f"""sum("{ORDER}", "revenue", minus="{REFUND}", where="event.currency == 'EUR'") == 20.01""",
+    f'sum("{ORDER}", "total", minus="{REFUND}") == -108.99', f'sum("{ORDER}", "fee", minus="{REFUND}") == -2.5',
+    f'sum("{ORDER}", "revenue", minus="Never") == 60', f'sum("Cart Emptied", "revenue", minus="{REFUND}", within="1d") == -10',
     'sum("Cart Emptied", "x") == 0', 'sum("Cart Emptied", "x") < 5',
     f'distinct("{ORDER}", "category") == 2', f'distinct("{ORDER}", "category", within="2h") == 1',
     'distinct("Product Viewed", "category") == 0',
@@ -205,3 +219,20 @@ def test_the_deepest_condition_that_is_taken_is_taken_by_the_database(database: 
     assert ask_sql(database, deepest, LIFE, {}) is deepest.holds(LIFE)
     with pytest.raises(ConditionError, match="too deeply"):
         parse(nested(8))
+
+
+def test_net_revenue_is_explained_as_it_is_written_and_names_both_events() -> None:
+    condition = parse(f'sum("{ORDER}", "revenue", minus="{REFUND}", within="90d") >= 100')
+    assert condition.explain(LIFE).sentence() == f'not sum("{ORDER}", "revenue", minus="{REFUND}", within="90d") >= 100 (40.01)'
+    assert condition.names.events == {ORDER, REFUND}
+
+
+def test_net_revenue_changes_at_the_second_at_which_a_refund_leaves_the_window() -> None:
+    condition = parse(f'sum("{ORDER}", "revenue", minus="{REFUND}", within="2d") >= 30')
+    facts = Facts(
+        now=NOW, history=ListHistory([EventFact(REFUND, NOW - 40 * HOUR, {"total": 10}), EventFact(ORDER, NOW - HOUR, {"revenue": 30})])
+    )
+    assert not condition.holds(facts)
+    turned = condition.changes_at(facts)
+    assert turned == NOW + 8 * HOUR
+    assert condition.holds(facts.at(turned))

@@ -70,10 +70,25 @@ def test_a_condition_that_asks_for_a_property_which_the_definition_forbids_is_an
 @pytest.mark.parametrize(
     "condition",
     ["event.revenue > 1", 'event.cart.id == "x"', "event.products[0].price > 1", 'sum("Product Viewed", "anything", within="1d") > 1',
+     'sum("Order Completed", "revenue", minus="Order Refunded", within="1d") > 1',
      'sum("Never Declared", "anything", within="1d") > 1', "event.name is defined and event.time <= now"],
 )  # fmt: skip
 def test_a_condition_that_an_event_can_answer_is_none(tmp_path: Path, condition: str) -> None:
     assert problems(tmp_path, j=journey(condition=condition)) == []
+
+
+@pytest.mark.parametrize("option", ["", ', minus_value="amuont"'])
+def test_a_refund_that_has_no_property_to_take_off_is_an_error(tmp_path: Path, option: str) -> None:
+    refund = "event: Order Refunded\nowner: o\ndescription: d\n"
+    refund += "properties:\n  additionalProperties: false\n  properties: {amount: {type: number}}\n"
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "order_refunded.yaml").write_text(refund, "utf-8")
+    condition = f'sum("Order Completed", "revenue", minus="Order Refunded"{option}) > 1'
+    (found,) = problems(tmp_path, j=journey(condition=condition))
+    assert "`Order Refunded` has no property `" in found
+    assert "amount" in found
+    mended = 'sum("Order Completed", "revenue", minus="Order Refunded", minus_value="amount") > 1'
+    assert problems(tmp_path, j=journey(condition=mended)) == []
 
 
 def test_key_value_goal_leave_and_segments_are_checked_as_well(tmp_path: Path) -> None:
@@ -161,7 +176,8 @@ def test_an_event_fits_exactly_where_the_reference_validator_says_so(schema: dic
 def test_no_fault_tells_a_value_or_a_key_that_is_data(secret: str, name: str) -> None:
     secret = f"§{secret}"
     definition = load_event(
-        "event: X\ndescription: d\nproperties:\n  additionalProperties: false\n  properties:\n    a: {type: integer}\n    b: {enum: [q]}\n"
+        "event: X\ndescription: d\n"
+        "properties:\n  additionalProperties: false\n  properties:\n    a: {type: integer}\n    b: {enum: [q]}\n"
         "    c: {pattern: '^q'}\n    d: {type: object, additionalProperties: {type: integer}}\n"
     )
     given_ = {name: {secret: secret} if name == "d" else secret, secret: 1}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sojourn.errors import NotFound
 from sojourn.language.conditions import EventFact, Facts, ListHistory, NoHistory
+from sojourn.language.conditions.tree import to_text
 from sojourn.language.problems import DefinitionError
 from sojourn.prediction import Models
 from sojourn.prediction.rfm import Rfm
@@ -72,6 +73,19 @@ def test_rfm_gives_five_points_of_each_to_the_best_and_one_to_the_least(models: 
     assert best.because.startswith("R5 F5 M5: 8 orders worth 1600")
     assert models.score("rfm", {}, history(order(timedelta(days=700), 10)), NOW).value == 0.0
     assert models.score("rfm", {}, NoHistory(), NOW).because == "no order within 730d"
+
+
+def test_rfm_takes_off_what_was_given_back() -> None:
+    past = history(
+        order(timedelta(days=3), 1100),
+        ("Order Refunded", timedelta(days=1), {"total": 700.5}),
+        ("Order Refunded", timedelta(days=800), {"total": 9}),
+    )
+    facts = Facts(now=NOW, history=past)
+    assert Rfm().score(facts).because.startswith("R5 F1 M5: 1 order worth 1100")
+    net = Rfm(minus="Order Refunded")
+    assert net.score(facts).because.startswith("R5 F1 M3: 1 order worth 399.5")
+    assert [to_text(each) for each in net.asks()] == ['sum("Order Completed", "revenue", minus="Order Refunded", within="730d")']
 
 
 @pytest.mark.parametrize(("days", "points"), [(30, 5), (30.01, 4), (60, 4), (61, 3), (120, 3), (240, 2), (241, 1)])

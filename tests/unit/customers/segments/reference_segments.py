@@ -24,6 +24,8 @@ def written(rule: Rule) -> str:
             return f'count("{name}"{_within(within)}, where="event.price >= 5") >= {least}'
         case ("sum", name, within, least):
             return f'sum("{name}", "price"{_within(within)}) >= {least}'
+        case ("net", name, back, within, least):
+            return f'sum("{name}", "price", minus="{back}"{_within(within)}) >= {least}'
         case ("kinds", name, within, least):
             return f'distinct("{name}", "price"{_within(within)}) >= {least}'
         case ("last_price", name, price):
@@ -76,6 +78,8 @@ def holds(rule: Rule, known: Known, second: int, rules: dict[str, Rule]) -> bool
             return len([e for e in _of(known, name, within, second) if e.price >= 5]) >= least
         case ("sum", name, within, least):
             return sum(e.price for e in _of(known, name, within, second)) >= least
+        case ("net", name, back, within, least):
+            return sum(e.price for e in _of(known, name, within, second)) - sum(e.price for e in _of(known, back, within, second)) >= least
         case ("kinds", name, within, least):
             return len({e.price for e in _of(known, name, within, second)}) >= least
         case ("last_price", name, price):

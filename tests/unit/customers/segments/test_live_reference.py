@@ -34,6 +34,7 @@ leaves = st.one_of(
     st.tuples(st.just("count"), names, windows_or_ever, few),
     st.tuples(st.just("dear"), names, windows_or_ever, few),
     st.tuples(st.just("sum"), names, windows_or_ever, st.integers(1, 20)),
+    st.permutations(NAMES).flatmap(lambda two: st.tuples(st.just("net"), *map(st.just, two), windows_or_ever, st.integers(-5, 10))),
     st.tuples(st.just("kinds"), names, windows_or_ever, few),
     st.tuples(st.just("last_price"), names, st.integers(1, 8)),
     st.tuples(st.just("silent"), names, windows),
