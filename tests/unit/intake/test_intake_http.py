@@ -216,8 +216,9 @@ async def test_only_a_beacons_key_is_read_from_the_query(door):
 async def test_a_fault_of_ours_is_logged_with_its_place_and_without_what_was_sent(database):
     class Broken(Appender):
         async def append(self, *args, **more):
-            raise KeyError("Ann Canary")
+            raise KeyError(sent)
 
+    sent = "Ann Canary"
     door = Door(database, Broken(database))
     with capture_logs() as lines:
         answer = await door.post("track", TRACK)
