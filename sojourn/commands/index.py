@@ -52,7 +52,7 @@ COMMANDS = {
         "Show what became of messages: delivered, bounced, complained, and opened, clicked and unsubscribed by people.",
         MESSAGES,
     ),
-    "bounces": Entry("bounces", "Bounces that come by mail.", MESSAGES),
+    "bounces": Entry("bounces", "Bounces and complaints that come by mail.", MESSAGES),
     "brakes": Entry(
         "brakes", "List the journeys that too many complaints or bounces halted, and alarms (`brakes:` in shop.yaml).", MESSAGES
     ),
@@ -64,7 +64,7 @@ COMMANDS = {
     "audit": Entry(
         "audit", "Report what is wrong with the events: duplicates, gaps, drift, staleness, lateness, violations, quarantine.", DATA
     ),
-    "db": Entry("db", "The tables: upgrade them, and look where they are.", DATA),
+    "db": Entry("db", "The store: upgrade its tables, look where they are, back it up and restore it.", DATA),
     "api": Entry("roles", "Run the api in this process.", ROLES),
     "router": Entry("roles", "Run the router in this process.", ROLES),
     "worker": Entry("roles", "Run the worker in this process.", ROLES),

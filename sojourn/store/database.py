@@ -136,7 +136,7 @@ class Database:
             if not any(one in str(error.orig) for one in _DAMAGED):
                 raise
             what = f"{self.url.database} is no database, or a damaged one ({error.orig})"
-            raise SettingsError(f"{what}; restore a backup, or name another file") from error
+            raise SettingsError(f"{what}; restore a backup, or name another file in SOJOURN_DATABASE_URL") from error
         return await self.upgrade()
 
     async def upgrade(self) -> list[str]:
