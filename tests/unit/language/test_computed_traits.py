@@ -33,6 +33,8 @@ WRITTEN = (
     'days_since(last("Order Completed"))',
     'did("Order Completed", within="7d") and not did("Product Viewed", within="1d")',
     'sum("Order Completed", "price", within="7d", where="event.tag == profile.other") >= 2',
+    'sum("Order Completed", "price", minus="Product Viewed", where="event.tag == profile.other")',
+    'sum("Order Completed", "revenue", minus="Product Viewed", within="7d", where="event.price > profile.other") >= 1',
     "profile.other",
     "profile.other * 2 + 1",
     "profile.other == 1 or profile.nobody is defined",

@@ -28,7 +28,7 @@ def test_a_person_walks_through_the_stages_one_at_a_time(purchases: int) -> None
         for _ in range(purchases):
             shop.track("ann", "Order Completed", {"revenue": 50})
         assert standing(shop) == ["consideration" if purchases == 1 else "loyalty"]
-        assert shop.in_segment("ann", f"{RFM}new_customers") is (purchases == 1)
+        assert shop.in_segment("ann", f"{RFM}new_customers") == (purchases == 1)
         shop.advance("160d")
         assert standing(shop) == ["awareness" if purchases == 1 else "at_risk"]
         shop.advance("123d")
