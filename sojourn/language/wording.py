@@ -73,7 +73,8 @@ def problems_of(error: ValidationError, root: Node, file: str, model: type[BaseM
 
 
 def _problems(errors: Sequence[ErrorDetails], root: Node, file: str, model: type[BaseModel]) -> Iterator[Problem]:
-    misspelt = {(*detail["loc"][:-1], meant_key(detail, root, model)) for detail in errors if detail["type"] == "extra_forbidden"}
+    extra = [detail for detail in errors if detail["type"] == "extra_forbidden"]
+    misspelt = {(*detail["loc"][:-1], meant) for detail in extra if (meant := meant_key(detail, root, model))}
     for detail in errors:
         of_parent = detail["type"] in ("extra_forbidden", "missing")
         spot = _spot(root, detail["loc"][:-1] if of_parent else detail["loc"], model)

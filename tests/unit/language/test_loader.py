@@ -156,6 +156,12 @@ def test_any_text_or_bytes_is_read_or_refused_with_a_place(source: str | bytes) 
     _is_read_or_refused(source)
 
 
+def test_a_key_without_a_name_is_refused() -> None:
+    (problem,) = problems_in(": # a comment, and no key\n" + "".join(lines_of))
+    assert (problem.line, problem.column) == (1, 1)
+    assert "unknown key" in problem.message
+
+
 @settings(max_examples=250, deadline=None)
 @given(spoilt())
 def test_a_spoilt_definition_is_read_or_refused_with_a_place(text: str) -> None:
