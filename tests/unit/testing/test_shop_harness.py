@@ -242,7 +242,7 @@ class TestConsent:
 
     def test_what_is_given_stands(self) -> None:
         with small_shop(SENDS) as shop:
-            assert shop.identify("none", consent=()).consents == {}
+            assert shop.identify("nora", consent=()).consents == {}
             assert shop.identify("no", consent={"marketing": False}).consents == {"marketing": False}
             assert shop.identify("trait", {"consent": {"marketing": False}}).consents == {"marketing": False}
 

@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.journey import JourneyActivities
-from sojourn.errors import NotFound, Terminal
+from sojourn.errors import Terminal
 from sojourn.testing import Shop
 from sojourn.travel.state import Advance
 
@@ -18,8 +18,10 @@ ASK = Advance(entry_id="00000000-0000-4000-8000-0000000000e1", cursor="1")
 def test_an_entry_that_is_not_there_is_asked_for_again_for_its_worker_may_stand_on_other_data(name: str) -> None:
     with Shop(journeys=["journey: hello\ndescription: d\nenter: {on: Began}\nsteps: [{wait: 1d}]\n"]) as shop:
         activities = JourneyActivities(shop._engine.journeys)
-        with pytest.raises(NotFound):
+        with pytest.raises(ApplicationError) as told:
             shop._run(ActivityEnvironment().run(getattr(activities, name), ASK))
+    assert (told.value.type, told.value.non_retryable) == ("NotFound", False)
+    assert told.value.next_retry_delay is not None, "and less and less often, where no worker has it"
 
 
 class _Hopeless:
