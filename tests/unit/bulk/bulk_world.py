@@ -78,12 +78,24 @@ def people(database: Database) -> list[dict[str, Any]]:
                     "traits": row.traits, "times": {name: said for name, said in row.trait_times.items() if said},
                     "zone": row.zone, "locale": row.locale,
                     "seen": (row.first_seen, row.last_seen),
-                    "consents": sorted((one.purpose, one.granted, one.at, one.source, one.wording or "") for one in agreed),
+                    "consents": _words(agreed),
                 }
             )  # fmt: skip
         return sorted(found, key=lambda person: str(person["known"]))
 
     return database.read_now(read)
+
+
+def _words(agreed: Any) -> list[tuple[Any, ...]]:
+    """Return what was said of consent, without states that only repeat the one before: whether those are kept hangs on who came first."""
+    found: list[tuple[Any, ...]] = []
+    for one in sorted((one.purpose, one.at, one.granted, one.source, one.wording or "") for one in agreed):
+        purpose, _, granted, source, wording = one
+        before = found[-1] if found else None
+        repeats = before is not None and (before[0], *before[2:]) == (purpose, granted, source, wording)
+        if not (repeats and source == "identify"):
+            found.append(one)
+    return found
 
 
 def refusals(database: Database) -> list[Any]:

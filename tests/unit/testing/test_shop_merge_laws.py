@@ -101,8 +101,8 @@ def test_nobody_walks_a_journey_twice_whatever_is_merged_imported_and_taken_apar
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(3600)
-@settings(deadline=None, max_examples=examples(400))
+@pytest.mark.timeout(900)
+@settings(deadline=None, max_examples=examples(40))
 @given(operations=st.lists(OPERATION, min_size=3, max_size=25))
 def test_nobody_walks_a_journey_twice_in_many_lives(operations: list[tuple[Any, ...]]) -> None:
     law(operations)
@@ -171,6 +171,6 @@ def test_two_who_meet_at_a_step_of_a_shipped_journey_get_no_message_twice() -> N
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(3600)
-def test_two_who_meet_at_any_step_of_any_shipped_journey_get_no_message_twice() -> None:
-    hold(all_meetings())
+@pytest.mark.timeout(900)
+def test_two_who_meet_at_many_steps_of_every_shipped_journey_get_no_message_twice() -> None:
+    hold(all_meetings()[::6])

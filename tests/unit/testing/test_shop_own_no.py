@@ -376,7 +376,7 @@ def test_no_sequence_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(900)
-@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_no_sequence_of_many_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
     _no_mail_after_an_own_no(steps)
