@@ -20,7 +20,7 @@ from sojourn.intake.emit import tell
 from sojourn.intake.envelope import Envelope
 from sojourn.intake.process import process_batch
 from sojourn.language.broadcast_model import Broadcast
-from sojourn.language.conditions import parse
+from sojourn.language.conditions import Calendar, parse
 from sojourn.language.definitions import Definitions
 from sojourn.language.loader import load_shop
 from sojourn.language.moments import zone_named
@@ -154,7 +154,7 @@ def _gather(found: Registry, connection: Connection) -> None:
     zone = zone_named("UTC")
     one = standing.schedule(connection, broadcast, zone, NOW, "b1")
     standing.begin_gathering(connection, one, NOW + timedelta(hours=2))
-    gathering.gather_page(connection, one, found.segments, {}, zone, NOW + timedelta(hours=2), 20)
+    gathering.gather_page(connection, one, found.segments, {}, Calendar(zone), NOW + timedelta(hours=2), 20)
 
 
 ASKED: dict[str, Callable[[Registry, Connection], object]] = {
