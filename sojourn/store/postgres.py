@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -188,6 +189,8 @@ class Postgres:
                     raise _said(error) from error
                 structlog.get_logger(__name__).info("a transaction is tried again: another one stood in its way", code=_code(error))
             except (OSError, PostgresError, DriverMisused) as error:  # past SQLAlchemy: its time limits, and COPY
+                if not _of_driver(error):
+                    raise
                 raise _said(error) from error
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
         raise AssertionError("the last attempt returns or raises")
@@ -254,6 +257,11 @@ def _code(error: BaseException) -> str | None:
 def _is_conflict(error: DBAPIError) -> bool:
     # The second: tables changed under a prepared statement, which SQLAlchemy has forgotten by now.
     return _code(error) in _CONFLICTS or (isinstance(error, NotSupportedError) and "cached statement plan" in str(error.orig))
+
+
+def _of_driver(error: Exception) -> bool:
+    """Tell whether an error was met in asyncpg; a file that the work itself misses is no lost connection."""
+    return any(frame.f_globals.get("__name__", "").split(".")[0] == "asyncpg" for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _said(error: Exception) -> Exception:

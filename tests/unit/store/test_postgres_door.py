@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import stores
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from sojourn.errors import SettingsError, StoreUnavailable
 from sojourn.store.database import Database
@@ -117,6 +117,20 @@ async def test_a_connection_that_the_server_closed_between_two_calls_is_not_noti
     await database.write(lambda c: c.execute(insert(cursors).values(name="kept", seq=1)))
     assert await database.read(lambda c: list(c.execute(select(cursors.c.name)).scalars())) == ["kept"]
     await database.close()
+
+
+async def test_an_error_of_the_work_itself_is_no_lost_connection(store_url: str) -> None:
+    database = Database(store_url)
+    with pytest.raises(FileNotFoundError):
+        await database.read(lambda c: Path("/there-is-none").read_text())
+    with pytest.raises(ConnectionError, match="the provider hung up"):
+        await database.write(_hangs_up)
+    await database.close()
+
+
+def _hangs_up(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT 1")
+    raise ConnectionError("the provider hung up")
 
 
 @on_postgresql
