@@ -50,6 +50,12 @@ class Stack:
     write_key: str
     admin_token: str
     database: Database | None = None  # where it is not the file in the data folder
+    told: Path | None = None  # what `up` prints
+
+    @property
+    def said(self) -> str:
+        """What `up` has printed so far."""
+        return self.told.read_text() if self.told is not None else ""
 
     @property
     def http(self) -> httpx.Client:
@@ -126,11 +132,11 @@ def running(data_dir: Path, *flags: str, environment: dict[str, str] | None = No
         assert process.poll() is None, told.read_text()
         url, database = f"http://127.0.0.1:{port}", Database(database_url) if database_url else None
         if database is not None:  # a database server needs its keys given
-            yield Stack(process, data_dir, url, KEYS["SOJOURN_WRITE_KEY"], KEYS["SOJOURN_ADMIN_TOKEN"], database)
+            yield Stack(process, data_dir, url, KEYS["SOJOURN_WRITE_KEY"], KEYS["SOJOURN_ADMIN_TOKEN"], database, told)
             database.close_now()
         else:
             keys = json.loads((data_dir / "keys.json").read_text())
-            yield Stack(process, data_dir, url, keys["write_key"], keys["admin_token"])
+            yield Stack(process, data_dir, url, keys["write_key"], keys["admin_token"], told=told)
     finally:
         process.send_signal(signal.SIGINT)
         try:

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
-from aiosmtpd.controller import Controller
-from stack import ROOT, Stack, free_port, running, until
+from mail_sink import Mails, mail_sink
+from stack import ROOT, Stack, running, until
 from temporalio.client import Client
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
@@ -40,29 +40,10 @@ examples:
 """
 
 
-class Mails:
-    """A mail server's acceptances; plain SMTP, which knows of no keys."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[str, str]] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        content = envelope.content.decode("utf-8", "replace")
-        subject = next(line for line in content.splitlines() if line.lower().startswith("subject:"))
-        self.got.append((envelope.rcpt_tos[0], subject.partition(":")[2].strip()))
-        return "250 OK"
-
-    def to(self, people: Sequence[str]) -> int:
-        return sum(address.partition("@")[0] in people for address, _ in self.got)
-
-
 @pytest.fixture
 def mails() -> Iterator[tuple[Mails, str]]:
-    kept, port = Mails(), free_port()
-    server = Controller(kept, hostname="127.0.0.1", port=port)
-    server.start()
-    yield kept, f"smtp://127.0.0.1:{port}"
-    server.stop()
+    with mail_sink() as sink:
+        yield sink
 
 
 @pytest.fixture
