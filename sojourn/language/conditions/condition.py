@@ -16,6 +16,7 @@ from sojourn.language.conditions.facts import EventFact, Facts
 from sojourn.language.conditions.names import Names, names_of
 from sojourn.language.conditions.parser import parse_tree
 from sojourn.language.conditions.sql import to_sql
+from sojourn.language.conditions.sqlshared import SharedQuestions
 from sojourn.language.conditions.sqlturn import to_sql_turn
 from sojourn.language.conditions.tree import Listed, Node
 from sojourn.language.conditions.turning import Turn, compile_turn
@@ -107,6 +108,7 @@ class Condition:
         event: EventFact | None = None,
         scores: Mapping[str, float] = _NO_SCORES,
         engaged: Mapping[str, frozenset[str]] = _NOT_ENGAGED,
+        shared: SharedQuestions | None = None,
     ) -> ColumnElement[bool]:
         """Return it as SQL about `profiles`: true or false, never NULL; the same answer as `holds`.
 
@@ -118,19 +120,22 @@ class Condition:
             event: the event under test.
             scores: scores taken earlier in the entry.
             engaged: per send id, what happened to it.
+            shared: takes what it asks of the past, to be asked once for all conditions of a query.
 
         Raises:
             ConditionError: it names a segment that is not given, or that is part of its own definition.
         """
-        return to_sql(self.tree, Facts(now=now, event=event, scores=scores, engaged=engaged, calendar=self.calendar), segments)
+        facts = Facts(now=now, event=event, scores=scores, engaged=engaged, calendar=self.calendar)
+        return to_sql(self.tree, facts, segments, shared)
 
-
-    def sql_turn(self, now: datetime, segments: Mapping[str, Condition] = _NONE) -> ColumnElement[int] | None:
+    def sql_turn(
+        self, now: datetime, segments: Mapping[str, Condition] = _NONE, shared: SharedQuestions | None = None
+    ) -> ColumnElement[int] | None:
         """Return, as SQL about `profiles`, a moment not after its next turn, in microseconds since 1970; `NEVER` where none comes.
 
         None where time alone never changes it. For a segment's condition: it knows neither an event nor an entry.
         """
-        return None if self.turn is None else to_sql_turn(self.tree, Facts(now=now, calendar=self.calendar), segments)
+        return None if self.turn is None else to_sql_turn(self.tree, Facts(now=now, calendar=self.calendar), segments, shared)
 
 
 @lru_cache(maxsize=4096)

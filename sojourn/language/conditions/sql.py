@@ -35,6 +35,7 @@ from sojourn.language.conditions import tree
 from sojourn.language.conditions.closures import Segments, compile_test, compile_value, is_moment, segment_condition, segment_facts
 from sojourn.language.conditions.facts import Facts
 from sojourn.language.conditions.sqljson import ByCodePoint, Millionths
+from sojourn.language.conditions.sqlshared import SharedQuestions
 from sojourn.language.conditions.sqlvalue import Bool, SqlValue, Zones, alone, compared, constant, defined, in_list, in_value, json_value
 from sojourn.language.conditions.tree import Kind, Node, kind_of
 from sojourn.language.conditions.values import is_date
@@ -46,24 +47,26 @@ _DAY = 86_400_000_000.0
 _STORED = (tree.Past, tree.Trait, tree.Segment, tree.Listed)
 
 
-def to_sql(node: Node, facts: Facts, segments: Segments) -> Bool:
+def to_sql(node: Node, facts: Facts, segments: Segments, shared: SharedQuestions | None = None) -> Bool:
     """Return a tree as an expression correlated to `profiles`.
 
     Args:
         node: the tree.
         facts: what is known before the query: now, the event, scores, engagement.
         segments: the conditions of segments.
+        shared: takes what it asks of the past; the query is then one from `shared.beside_profiles`.
     """
-    return SqlQuery(facts, segments).holds(node)
+    return SqlQuery(facts, segments, shared=shared).holds(node)
 
 
 class SqlQuery:
     """Turns nodes into SQL, for the facts that are known before the query."""
 
-    def __init__(self, facts: Facts, segments: Segments, past: str | None = None) -> None:
+    def __init__(self, facts: Facts, segments: Segments, past: str | None = None, shared: SharedQuestions | None = None) -> None:
         self.facts = facts
         self.segments = segments
         self.past = past  # inside a where: the name of the event, which is a row of `events`
+        self.shared = shared  # takes questions to the past that other conditions of the query may ask as well
         self.zones: Zones = (profiles.c.zone, literal(zone_name(facts.calendar.zone), Text()))
 
     def _settled(self, node: Node) -> bool:
@@ -106,7 +109,7 @@ class SqlQuery:
                 listed = (segment_members.c.segment == name, segment_members.c.profile_id == profiles.c.id)
                 return exists(select(literal(1)).select_from(segment_members).where(*listed).correlate(profiles))
             case tree.Past(function="did"):
-                return exists(self.rows(node, literal(1)))
+                return exists(self.rows(node, literal(1))) if (shared := self._shares(node)) is None else shared.did(node, self)
         return alone(self.value(node))
 
     def value(self, node: Node) -> SqlValue:
@@ -168,7 +171,7 @@ class SqlQuery:
         if known is not None:
             return true() if known else false()
         condition, rest = segment_condition(name, self.segments)
-        return SqlQuery(segment_facts(condition, self.facts), rest).holds(condition.tree)
+        return SqlQuery(segment_facts(condition, self.facts), rest, shared=self.shared).holds(condition.tree)
 
     # -- history -------------------------------------------------------------------------------
 
@@ -187,29 +190,52 @@ class SqlQuery:
         if node.within is not None:
             rows = rows.where(events.c.time > self.facts.now - node.within)
         if node.where is not None:
-            rows = rows.where(SqlQuery(self.facts, self.segments, past=node.event).holds(node.where))
+            rows = rows.where(self.inside(node).holds(node.where))
         return rows.correlate(profiles)
 
+    def inside(self, node: tree.Past) -> SqlQuery:
+        """Return what turns the parts of a question to the past into SQL, about one of its events."""
+        return SqlQuery(self.facts, self.segments, past=node.event)
+
+    def _shares(self, node: tree.Past) -> SharedQuestions | None:
+        return self.shared if self.shared is not None and self.shared.takes(node) else None
+
+    def leaves_first(self, node: tree.Past) -> ColumnElement[int]:
+        """Return the moment of that event whose leaving of the window is the first to change an answer; NULL, or a moment before
+        the window, where there is none. Of `did` and `last` it is the last: they stay as they are while that one is there."""
+        is_last = node.function in ("did", "last")
+        if (shared := self._shares(node)) is not None:
+            return shared.last(node, self) if is_last else shared.first(node, self)
+        aggregate = func.max if is_last else func.min
+        return self.rows(node, aggregate(events.c.time, type_=BigInteger())).scalar_subquery()
+
     def _past(self, node: tree.Past) -> SqlValue:
+        shared = self._shares(node)
+        if node.function == "sum":
+            return SqlValue(number=self._millionths(node) / literal(1_000_000.0, Float()))
+        if shared is not None and node.function in ("count", "distinct"):
+            return SqlValue(number=shared.total(node, self))
         if node.function == "count":
             return SqlValue(number=self.rows(node, func.count()).scalar_subquery())
         assert node.of is not None
-        part = SqlQuery(self.facts, self.segments, past=node.event).value(node.of)
-        if node.function == "sum":
-            return SqlValue(number=self._millionths(node) / literal(1_000_000.0, Float()))
+        part = self.inside(node).value(node.of)
         if node.function == "distinct":
             different: ColumnElement[int] = literal(0, Integer())
             for kind in (part.number, part.text, part.truth, part.moment):
                 if kind is not None:
                     different = different + func.count(kind.distinct())
             return SqlValue(number=self.rows(node, different).scalar_subquery())
+        if shared is not None and isinstance(node.of, tree.EventTime):
+            return SqlValue(moment=shared.moment(node, self))
         return part.each(lambda kind: self._one(node, kind))
 
     def _millionths(self, node: tree.Past) -> ColumnElement[float]:
         assert node.of is not None
-        number = SqlQuery(self.facts, self.segments, past=node.event).value(node.of).number
+        number = self.inside(node).value(node.of).number
         if number is None:
             return literal(0.0, Float())
+        if (shared := self._shares(node)) is not None:
+            return shared.total(node, self)
         millionths = func.coalesce(func.sum(Millionths(number)), literal(0.0, Float()), type_=Float())
         return self.rows(node, millionths).scalar_subquery()
 

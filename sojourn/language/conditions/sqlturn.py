@@ -15,9 +15,9 @@ from sojourn.language.conditions.closures import Segments, segment_condition, se
 from sojourn.language.conditions.facts import Facts
 from sojourn.language.conditions.sql import SqlQuery
 from sojourn.language.conditions.sqljson import Earliest
+from sojourn.language.conditions.sqlshared import SharedQuestions
 from sojourn.language.conditions.tree import Node
 from sojourn.language.conditions.turning import runs
-from sojourn.store.tables import events
 from sojourn.store.types import to_micros
 
 NEVER = 2**62
@@ -28,36 +28,36 @@ _FURTHEST = 2.0**61
 Moment = ColumnElement[int]
 
 
-def to_sql_turn(node: Node, facts: Facts, segments: Segments) -> Moment | None:
+def to_sql_turn(node: Node, facts: Facts, segments: Segments, shared: SharedQuestions | None = None) -> Moment | None:
     """Return a moment not after a tree's next turn, correlated to `profiles`; None where time alone changes nothing."""
-    found = _turns(node, facts, segments)
+    found = _turns(node, SqlQuery(facts, segments, shared=shared))
     if not found:
         return None
     return found[0] if len(found) == 1 else Earliest(*found)
 
 
-def _turns(node: Node, facts: Facts, segments: Segments) -> list[Moment]:
+def _turns(node: Node, query: SqlQuery) -> list[Moment]:
     match node:
         case tree.Segment(name=name):
-            condition, rest = segment_condition(name, segments)
-            return _turns(condition.tree, segment_facts(condition, facts), rest)
+            condition, rest = segment_condition(name, query.segments)
+            return _turns(condition.tree, SqlQuery(segment_facts(condition, query.facts), rest, shared=query.shared))
         case tree.Past():
-            return _past(node, facts, segments)
-    found = [_crossing(node, facts, segments)] if isinstance(node, tree.Comparison) and (runs(node.left) or runs(node.right)) else []
+            return _past(node, query)
+    found = [_crossing(node, query)] if isinstance(node, tree.Comparison) and (runs(node.left) or runs(node.right)) else []
     for child in tree.children(node):
-        found += _turns(child, facts, segments)
+        found += _turns(child, query)
     return found
 
 
-def _past(node: tree.Past, facts: Facts, segments: Segments) -> list[Moment]:
+def _past(node: tree.Past, query: SqlQuery) -> list[Moment]:
     timeless = node.where is None or not runs(node.where)
     if not timeless:
-        return [_at_once(facts)]
+        return [_at_once(query.facts)]
     if node.within is None:
         return []
-    first: Any = func.min(events.c.time, type_=BigInteger())
-    leaving = SqlQuery(facts, segments).rows(node, first).scalar_subquery() + literal(to_micros_of(node), BigInteger())
-    return [func.coalesce(leaving, literal(NEVER, BigInteger()), type_=BigInteger())]
+    leaving = query.leaves_first(node) + literal(to_micros_of(node), BigInteger())
+    never = literal(NEVER, BigInteger())
+    return [case((leaving > to_micros(query.facts.now), leaving), else_=never)]
 
 
 def to_micros_of(node: tree.Past) -> int:
@@ -77,9 +77,9 @@ def _is_long(node: Node) -> bool:
     return any(map(_is_long, tree.children(node)))
 
 
-def _crossing(node: tree.Comparison, facts: Facts, segments: Segments) -> Moment:
+def _crossing(node: tree.Comparison, query: SqlQuery) -> Moment:
     """Return when one side passes the other: a moment beside `now`, or days since a moment beside a number."""
-    query = SqlQuery(facts, segments)
+    facts = query.facts
     one, other = (node.left, node.right) if runs(node.left) else (node.right, node.left)
     if runs(other) or _is_long(one) or _is_long(other):
         return _at_once(facts)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, select
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "language"))
+from condition_asking import NEIGHBOURS, ask_together
 from test_condition_equivalence import NOW, SEGMENTS, WITHIN, conditions, lives, moments, numbers, pasts, paths
 
 from sojourn.language.conditions import Condition, ConditionError, EventFact, Facts, ListHistory, parse, tree
@@ -215,6 +216,8 @@ def ask_turn(connection: Connection, condition: Condition, facts: Facts) -> int 
     if rows:
         connection.execute(insert(events), rows)
     found = connection.execute(select(asked).select_from(profiles)).scalar_one()
+    for others in ([], NEIGHBOURS):
+        assert ask_together(connection, condition, facts, SEGMENTS, others).turn == found, "asked beside others it says the same"
     connection.execute(delete(events))
     connection.execute(delete(profiles))
     return int(found)
