@@ -25,9 +25,12 @@ def teller(registry: Registry) -> Tell:
     listened = _listened(registry)
 
     def tell_or_keep(connection: Connection, told: Sequence[InnerEvent]) -> None:
-        kept = [one for one in told if _is_quiet(one) and listened is not None and one.properties["segment"] not in listened]
-        ids = {one.message_id for one in kept}
-        tell(connection, [one for one in told if one.message_id not in ids])
+        kept: list[InnerEvent] = []
+        heard: list[InnerEvent] = []
+        for one in told:
+            is_kept = listened is not None and _is_quiet(one) and one.properties["segment"] not in listened
+            (kept if is_kept else heard).append(one)
+        tell(connection, heard)
         _keep(connection, kept)
 
     return tell_or_keep
@@ -56,7 +59,7 @@ def _keep(connection: Connection, told: Sequence[InnerEvent]) -> None:
     rows = [
         {
             "id": one.message_id, "seq": seq, "profile_id": one.profile_id, "kind": "track", "name": one.name, "time": one.time,
-            "properties": dict(one.properties),
+            "properties": one.properties,
         }
         for one in told
     ]  # fmt: skip

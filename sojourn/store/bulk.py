@@ -28,20 +28,44 @@ def insert_fast(connection: Connection, table: Table, rows: Sequence[dict[str, A
     if not rows or connection.dialect.name != "sqlite":
         insert_new(connection, table, rows)
         return
-    statement, written = _fast(table, tuple(rows[0]), connection.dialect)
-    connection.exec_driver_sql(statement, [tuple(write(row[name]) for name, write in written) for row in rows])
+    columns = tuple(rows[0])
+    _write_fast(connection, f"INSERT OR IGNORE INTO {_into(table, columns)}", table, columns, rows)
+
+
+def upsert_fast(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, as `upsert` does, past most of what SQLAlchemy does for each; all have all columns."""
+    if not rows or connection.dialect.name != "sqlite":
+        upsert(connection, table, rows)
+        return
+    columns, keys = tuple(rows[0]), [column.name for column in table.primary_key]
+    new = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+    statement = f"INSERT INTO {_into(table, columns)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {new}"
+    _write_fast(connection, statement, table, columns, rows)
+
+
+def _into(table: Table, columns: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"{table.name} ({names}) VALUES ({', '.join('?' for _ in columns)})"
+
+
+def _write_fast(connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    written = (_written(table.c[name], connection.dialect, [row[name] for row in rows]) for name in columns)
+    connection.exec_driver_sql(statement, list(zip(*written, strict=True)))
+
+
+def _written(column: Column[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
+    """Return the values as the driver takes them; one object that stands in many rows is turned once."""
+    write = _writer(column, dialect)
+    if write is None:
+        return values
+    known = {id(value): value for value in values}
+    made = {key: write(value) for key, value in known.items()}
+    return [made[id(value)] for value in values]
 
 
 @cache
-def _fast(table: Table, columns: tuple[str, ...], dialect: Dialect) -> tuple[str, tuple[tuple[str, Callable[[Any], Any]], ...]]:
-    names = ", ".join(f'"{name}"' for name in columns)
-    statement = f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({', '.join('?' for _ in columns)})"  # noqa: S608 - our own names
-    kinds = ((name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in columns)
-    return statement, tuple((name, write or _as_it_is) for name, write in kinds)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+def _writer(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    return typed("Callable[[Any], Any] | None", column.type.dialect_impl(dialect).bind_processor(dialect))
 
 
 def insert_if_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:

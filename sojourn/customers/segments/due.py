@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, se
 from sojourn.customers.segments.builds import covered_since
 from sojourn.customers.segments.causes import QUIET, Cause
 from sojourn.customers.segments.judging import note
-from sojourn.store.bulk import among, chunks, insert_new, many, upsert
+from sojourn.store.bulk import among, chunks, insert_new, many, upsert_fast
 from sojourn.store.tables import segment_due
 
+_QUIET = sorted(cause.value for cause in QUIET)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _DUE = (
     select(segment_due)
@@ -23,11 +24,7 @@ _DUE = (
     .order_by(segment_due.c.at, segment_due.c.profile)
 )
 _IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered")).limit(1)
-_IS_QUIETLY_DUE = (
-    select(segment_due.c.profile)
-    .where(segment_due.c.at <= bindparam("now"), segment_due.c.cause.in_([cause.value for cause in QUIET]))
-    .limit(1)
-)
+_IS_QUIETLY_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.cause.in_(_QUIET)).limit(1)
 _SET: dict[str, Any] = {"at": bindparam("moment_"), "cause": bindparam("why"), "live": bindparam("heard")}
 _EARLIER = update(segment_due).where(segment_due.c.profile == bindparam("whose"), segment_due.c.at > bindparam("moment")).values(_SET)
 # What is due already, and not yet judged, can no longer be told from what comes on top of it: it is quiet if either is.
@@ -106,29 +103,39 @@ def is_quietly_due(connection: Connection, now: datetime) -> bool:
 
 def quietly(connection: Connection, profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
     """Return which of some people are due because of an import or an edit, since when and what for."""
-    dialect = connection.dialect.name
-    rows = connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})
-    found = {row.profile: _due_of(row) for row in rows}
-    return {one: each for one, each in found.items() if each.cause in QUIET}
+    return _due_among(connection, _quietly_late, profile_ids, now)
 
 
 def pressing(connection: Connection, profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
     """Return which of some people are due for what journeys hear of: an event, time, or an import or edit with `--live`."""
-    dialect = connection.dialect.name
-    rows = connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})
-    found = {row.profile: _due_of(row) for row in rows}
-    return {one: each for one, each in found.items() if each.cause not in QUIET or each.live}
+    return _due_among(connection, _loudly_late, profile_ids, now)
 
 
-def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> set[str]:
-    """Return which of some people are due at a moment."""
+def late(connection: Connection, profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
+    """Return which of some people are due at a moment, since when and what for."""
+    return _due_among(connection, _late, profile_ids, now)
+
+
+def _due_among(connection: Connection, query: Callable[[str], Select[Any]], profile_ids: Iterable[str], now: datetime) -> dict[str, Due]:
     dialect = connection.dialect.name
-    return {row.profile for row in connection.execute(_late(dialect), {"people": many(dialect, profile_ids), "now": now})}
+    rows = connection.execute(query(dialect), {"people": many(dialect, profile_ids), "now": now}).all()
+    return {row.profile: _due_of(row) for row in rows}
 
 
 @cache
 def _late(dialect: str) -> Select[Any]:
     return select(segment_due).where(among(dialect, segment_due.c.profile, "people"), segment_due.c.at <= bindparam("now"))
+
+
+@cache
+def _quietly_late(dialect: str) -> Select[Any]:
+    return _late(dialect).where(segment_due.c.cause.in_(_QUIET))
+
+
+@cache
+def _loudly_late(dialect: str) -> Select[Any]:
+    loud = or_(segment_due.c.cause.is_(None), segment_due.c.cause.not_in(_QUIET), segment_due.c.live == true())
+    return _late(dialect).where(loud)
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -146,7 +153,7 @@ def set_due(connection: Connection, moments: dict[str, datetime | None], known: 
     """
     moved = {one: at for one, at in moments.items() if at is not None and at != known.get(one)}
     changed = [{"profile": one, "at": at, "cause": None, "live": False} for one, at in moved.items()]
-    upsert(connection, segment_due, changed)
+    upsert_fast(connection, segment_due, changed)
     never = [{"whose": one} for one, at in moments.items() if at is None and one in known]
     if never:
         connection.execute(_FORGET, never)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID, uuid5
+from functools import lru_cache
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -27,7 +27,6 @@ from sojourn.store.locks import router_turn
 from sojourn.store.tables import segment_builds, segment_members
 
 ENTERED, EXITED = "Segment Entered", "Segment Exited"
-_NAMESPACE = UUID("3e5f0d5a-7c1f-5b0a-8a7c-7365676d656e")
 _BUILDING = select(segment_builds.c.segment, segment_builds.c.cursor, segment_builds.c.live).where(segment_builds.c.state == "building")
 _LEAVE = delete(segment_members).where(
     segment_members.c.segment == bindparam("whichever"), segment_members.c.profile_id == bindparam("whose")
@@ -217,30 +216,29 @@ def write(connection: Connection, changes: Sequence[Change], serial: int, now: d
     left = [{"whichever": c.segment, "whose": c.profile_id} for c in changes if not c.entered]
     if left:
         connection.execute(_LEAVE, left)
-    releases.hold(connection, [(_message_id(change, serial), change) for change in changes if change.live], now)
-    tell(connection, [event_of(change, serial) for change in changes if not change.live])
+    known = list(zip(_message_ids(serial, len(changes)), changes, strict=True))
+    releases.hold(connection, [(message_id, change) for message_id, change in known if change.live], now)
+    tell(connection, [_event_of(message_id, change) for message_id, change in known if not change.live])
 
 
-def heard(connection: Connection, changes: Sequence[Change]) -> list[Change]:
-    """Return the changes that a build made, each with whether journeys hear of it."""
-    live = {name for name, built in _building(connection).items() if built.live} if changes else set()
-    return [replace(change, live=change.segment in live) for change in changes]
+def _message_ids(serial: int, count: int) -> list[str]:
+    """Return the ids of a judging's events: a repeat of it gives the same, and what comes later stands later in an index."""
+    return [f"{serial:012x}-{number:06x}-segment-changed" for number in range(count)]
 
 
-def event_of(change: Change, serial: int) -> InnerEvent:
-    """Return the event of a change; a repeat of the same judging gives the same."""
-    return InnerEvent(
-        message_id=_message_id(change, serial),
-        name=ENTERED if change.entered else EXITED,
-        time=change.at,
-        profile_id=change.profile_id,
-        properties={"segment": change.segment, CAUSE: change.cause.value},
-    )
+def _event_of(message_id: str, change: Change) -> InnerEvent:
+    properties = _properties(change.segment, change.cause)
+    return InnerEvent(message_id, ENTERED if change.entered else EXITED, change.at, change.profile_id, properties)
 
 
-def _message_id(change: Change, serial: int) -> str:
-    name = ENTERED if change.entered else EXITED
-    return str(uuid5(_NAMESPACE, f"{serial}:{name}:{change.segment}:{change.profile_id}"))
+@lru_cache(maxsize=1_024)
+def _properties(segment: str, cause: Cause) -> Mapping[str, str]:
+    return {"segment": segment, CAUSE: cause.value}
+
+
+def heard(connection: Connection) -> frozenset[str]:
+    """Return the segments of which journeys hear whom a build moves."""
+    return frozenset(name for name, built in _building(connection).items() if built.live)
 
 
 @dataclass(frozen=True)

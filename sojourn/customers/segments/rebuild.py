@@ -9,13 +9,13 @@ definition to the new one once, and whoever both hold for never leaves.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import islice
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, delete, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, case, delete, func, literal, select, update
 
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments import due, live
@@ -25,6 +25,7 @@ from sojourn.customers.segments.causes import Cause
 from sojourn.customers.segments.judging import BUILDING, LIVE, begin, latest, noted_since
 from sojourn.customers.segments.live import Change
 from sojourn.language.conditions.sqljson import Earliest
+from sojourn.language.conditions.sqlshared import SharedQuestions
 from sojourn.language.conditions.sqlturn import NEVER
 from sojourn.store.bulk import among, many
 from sojourn.store.locks import router_turn
@@ -176,7 +177,7 @@ def settle(
     moved = live.judge(connection, book, {one: each.at for one, each in asked.items()}, now, tell, asked)
     merged = _merged(connection, here - asked.keys())
     quiet = [one for one in chosen if one.id not in asked and one.id not in merged]
-    changes = live.heard(connection, _changes(page, quiet))
+    changes = _changes(page, quiet, live.heard(connection))
     live.write(connection, changes, serial, now, tell)
     dues = _set_due(connection, page, quiet)
     is_rest = not chosen or chosen[-1] is page.people[-1]
@@ -205,16 +206,18 @@ def build_page(connection: Connection, book: SegmentBook, now: datetime, tell: T
 def _look(connection: Connection, book: SegmentBook, names: Sequence[str], start: str, last: str, now: datetime) -> tuple[Looked, ...]:
     bits: ColumnElement[int] = literal(0, BigInteger())
     turns: list[ColumnElement[int]] = []
+    shared = SharedQuestions()
     for place, name in enumerate(names):
         condition = book.conditions[name]
-        bits = bits + case((condition.sql(now, book.conditions), literal(1 << place, BigInteger())), else_=literal(0, BigInteger()))
-        turn = condition.sql_turn(now, book.conditions)
+        holds = condition.sql(now, book.conditions, shared=shared)
+        bits = bits + case((holds, literal(1 << place, BigInteger())), else_=literal(0, BigInteger()))
+        turn = condition.sql_turn(now, book.conditions, shared)
         if turn is not None:
             turns.append(turn)
     soonest = Earliest(*turns) if len(turns) > 1 else turns[0] if turns else literal(NEVER, BigInteger())
-    people = select(profiles.c.id, bits.label("bits"), soonest.label("due")).where(
-        profiles.c.id > start, profiles.c.id <= last, profiles.c.merged_into.is_(None)
-    )
+    whose = and_(profiles.c.id > start, profiles.c.id <= last, profiles.c.merged_into.is_(None))
+    source = shared.beside_profiles(connection.dialect.name, whose)
+    people = select(profiles.c.id, bits.label("bits"), soonest.label("due")).select_from(source).where(whose)
     found = connection.execute(people.order_by(profiles.c.id)).all()
     places, before = {name: 1 << place for place, name in enumerate(names)}, dict.fromkeys((row.id for row in found), 0)
     members = select(segment_members.c.profile_id, segment_members.c.segment).where(
@@ -272,9 +275,9 @@ def _gone(dialect: str) -> Select[tuple[str]]:
     return select(profiles.c.id).where(among(dialect, profiles.c.id, "people"), profiles.c.merged_into.is_not(None))
 
 
-def _changes(page: Page, people: Sequence[Looked]) -> list[Change]:
+def _changes(page: Page, people: Sequence[Looked], heard: Collection[str]) -> list[Change]:
     return [
-        Change(one.id, name, bool(one.bits >> place & 1), page.now, Cause.EDIT)
+        Change(one.id, name, bool(one.bits >> place & 1), page.now, Cause.EDIT, name in heard)
         for one in people
         if one.bits != one.before
         for place, name in enumerate(page.names)
