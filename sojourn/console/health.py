@@ -25,6 +25,7 @@ from sojourn.store.tables import cursors, inbound, outbox, sends
 LATE_AFTER = timedelta(seconds=5)
 PROBE_LIMIT_S = 1.0
 ROLES = ("router", "worker")
+ALL = "all"  # one process that is both
 _MISFITS = {
     "anew": "{} entries had no workflow and were begun anew",
     "lost": "{} entries had no workflow and ended as lost",
@@ -85,7 +86,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
         parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
         parts["workflows"] = fits(fit)
         parts["delivery"] = _delivery(stuck, clock)
-        parts |= {role: _alive(beats.get(role)) for role in ROLES}
+        parts |= {role: _alive(max((beats[by] for by in (role, ALL) if by in beats), default=None)) for role in ROLES}
     answers = await temporal()
     parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
     return Health(status=_status(parts), time_scale=clock.scale.scale, shop_time=clock.now(), parts=parts)
