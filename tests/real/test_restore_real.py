@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -184,20 +182,3 @@ def test_two_stores_on_one_temporal_end_none_of_each_others_journeys(
             assert "2 open workflows are of another store" in part["detail"]
             assert open_workflows(stack) == 2
         assert stack.rows("select count(*) from entries where state = 'running'") == [(2,)]
-
-
-def test_an_outcome_that_was_only_inferred_is_put_right_from_the_workflows_record(
-    mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """The worker that saw the end died before it wrote it, and the router found the workflow closed."""
-    got, url = mails
-    folder = journeys("1s")
-    (folder / "pair.yaml").write_text((folder / "pair.yaml").read_text().replace("  - wait: 1h\n", ""))
-    data, flags = tmp_path / "var", ("--smtp-url", url, "--journeys-dir", str(folder))
-    with running(data, *flags) as stack:
-        begin(stack, ["ann"])
-        until(lambda: stack.rows("select outcome from entries") == [("done",)], 60, "the end")
-        with closing(sqlite3.connect(data / "sojourn.db", timeout=10)) as store, store:
-            store.execute("update entries set outcome = 'closed', because = 'its workflow had closed', ended_by = 'guess'")
-        until(lambda: stack.rows("select outcome, ended_by from entries") == [("done", None)], 60, "the true outcome")
-    assert len(got.got) == 2
