@@ -34,6 +34,7 @@ from sojourn.bulk.reading import SELDOM, Read, Reader, open_file
 from sojourn.bulk.records import Origin
 from sojourn.bulk.rehearsing import Rehearsal
 from sojourn.bulk.rows import Place, Row
+from sojourn.bulk.told import Told
 from sojourn.clock import monotonic
 from sojourn.customers.segments import due
 from sojourn.customers.segments.causes import Cause
@@ -56,31 +57,6 @@ LIVE_A_SECOND = 200  # events that are put into the log as new: journeys begin o
 
 class ElsewhereError(Transient):
     """Another process imports the same file just now."""
-
-
-@dataclass
-class Told:
-    """How far an import is.
-
-    Attributes:
-        rows: rows settled in all.
-        new: rows of this run that made a person or an event.
-        known: rows of this run about what was known.
-        errors: rows refused in all.
-        resumed: rows that an earlier run had settled.
-        finished: whether all of it is done.
-        read: bytes of the file read.
-        refused: how often each trait of the people of this run was not taken, such as an e-mail that is none.
-    """
-
-    rows: int = 0
-    new: int = 0
-    known: int = 0
-    errors: int = 0
-    resumed: int = 0
-    finished: bool = False
-    read: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
 
 
 class Import:
@@ -138,10 +114,14 @@ class Import:
             for row, reason in page.refused:
                 refused(row, reason)
             new = self.database.read_now(rehearsal.new_people, page.people) if page.people else 0
-            new += self.database.read_now(rehearsal.new_events, [envelope for _, envelope in page.events]) if page.events else 0
+            if page.events:
+                fresh = self.database.read_now(rehearsal.new_events, [envelope for _, envelope in page.events])
+                self.told.lived.note(fresh if self.into_log else ())
+                new += len(fresh)
             self.told.new += new
             self.told.known += len(page.good) - new
             self.told.refused.update(page.values_refused)
+            self.told.consenting += page.consenting
             self.told.errors += len(page.refused)
             self.told.rows, self.told.read = page.place.rows, reader.read
             self._advanced(self.told)
@@ -176,7 +156,7 @@ class Import:
             pace = _Pace()
             for page in _pages(reader.beside(), lambda: self._size):
                 self._settle(writing.came())
-                if self._into_log:
+                if self.into_log:
                     pace.hold(len(page.good))
                 done += len(page.good)
                 self.told.errors += len(page.refused)
@@ -201,6 +181,7 @@ class Import:
         self._hopeful = came.written.known == 0
         self.told.rows, self.told.read = came.page.place.rows, came.read
         self.told.refused.update(came.page.values_refused)
+        self.told.consenting += came.page.consenting
         self.told.new += came.written.new
         self.told.known += came.written.known
         self._advanced(self.told)
@@ -235,7 +216,7 @@ class Import:
     def _write_page(
         self, connection: Connection, import_id: int, before: int, values: dict[str, Any], page: _Page, origin: Origin, *, again: bool
     ) -> Written:
-        if not self._into_log:
+        if not self.into_log:
             locks.router_turn(connection)  # before all else: who is who changes by one transaction at a time
         mine = update(imports).where(imports.c.id == import_id, imports.c.position == before, imports.c.finished_at.is_(None))
         if connection.execute(mine.values(values)).rowcount != 1:
@@ -245,7 +226,7 @@ class Import:
             written = write_people(
                 connection, page.people, origin, self.policy, self._new_id, again=again, hopeful=hopeful, live=self.order.live
             )
-        elif self._into_log:
+        elif self.into_log:
             written = write_live(connection, page.events, page.aside)
         else:
             written = write_history(connection, page.events, origin.now, import_id, self.policy, self._new_id)
@@ -256,7 +237,7 @@ class Import:
         return written
 
     @property
-    def _into_log(self) -> bool:
+    def into_log(self) -> bool:
         """Whether the rows are events that are to be lived: then the router makes of them what follows."""
         return self.order.live and self.order.kind is Kind.events
 
@@ -348,6 +329,11 @@ class _Page:
     def values_refused(self) -> Counter[str]:
         """How often each trait of the people among the rows is not taken."""
         return Counter(trait for one in self.people for trait in one.refused)
+
+    @property
+    def consenting(self) -> int:
+        """Of how many people among the rows a consent is said."""
+        return sum(bool(one.consents) for one in self.people)
 
     @property
     def events(self) -> list[tuple[int, Envelope]]:

@@ -67,17 +67,17 @@ class Rehearsal:
                 return before or 0
         return None
 
-    def new_events(self, connection: Connection, some: Sequence[Envelope]) -> int:
-        """Return how many of some events neither the store nor the rows before hold."""
+    def new_events(self, connection: Connection, some: Sequence[Envelope]) -> list[Envelope]:
+        """Return those of some events that neither the store nor the rows before hold."""
         stored: set[str] = set()
         for ids in chunks([one.message_id for one in some]):
             for column in (events.c.id, inbound.c.message_id):
                 query = select(column).where(among(connection.dialect.name, column, "ids"))
                 stored.update(connection.execute(query, {"ids": many(connection.dialect.name, ids)}).scalars())
-        new = 0
+        new = []
         for one in some:
             if one.message_id not in stored and hash(one.message_id) not in self._messages:
-                new += 1
+                new.append(one)
                 self._messages.add(hash(one.message_id))
         return new
 

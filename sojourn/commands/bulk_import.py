@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sojourn.bulk.files import Format
-from sojourn.bulk.importing import Import, Told, listed
+from sojourn.bulk.importing import LIVE_A_SECOND, Import, Told, listed
 from sojourn.bulk.mapping import Kind
 from sojourn.bulk.ordering import Order
 from sojourn.bulk.policy import Policy
@@ -26,6 +27,7 @@ from sojourn.commands.reading import DataDir, moment, policy_of, reading, shop_c
 from sojourn.customers.segments.releases import A_MINUTE, spans
 from sojourn.errors import Terminal
 from sojourn.language.durations import format_duration
+from sojourn.language.loader import load
 from sojourn.store.database import Database
 
 SHOWN_PROBLEMS = 20
@@ -88,7 +90,9 @@ def events_command(
     delimiter: Delimiter = None,
     as_of: AsOf = None,
     dry_run: DryRun = False,
-    live: Annotated[bool, typer.Option("--live", help="Put them into the log as new: journeys start and hear of them.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Put them into the log as new: journeys start and hear of them. It first says for how many.")
+    ] = False,
     errors: Errors = None,
     error_rows: ErrorRows = False,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
@@ -141,9 +145,8 @@ def _import(
         at = None if as_of is None else _as_of(as_of, clock)
         given = {"mapped": _pairs("--map", mapped), "types": _pairs("--type", typed), "as_of": at}
         order = Order(**{**vars(order), **given})
-        told = Told()
         try:
-            told = _run(database, order, clock, policy_of(journeys), dry_run, console, told)
+            told = _run(database, order, clock, journeys, dry_run, console)
         except KeyboardInterrupt:
             console.print("Stopped. What was read is kept; the same command goes on from there.", highlight=False)
             raise typer.Exit(130) from None
@@ -153,13 +156,17 @@ def _import(
         shown = "" if dry_run else "; `sojourn profile ID` says of each person which and why"
         text = f"{told.refused.total():,} values {'would not be' if dry_run else 'were not'} taken: {what}{shown}"
         console.print(text, style="yellow", highlight=False, markup=False)
+    if order.kind is Kind.profiles and told.new and not told.consenting:
+        _say_nobody_consents(console, policy_of(journeys))
     if order.live and order.kind is Kind.profiles:
         _say_live(console, told, dry_run)
+    elif order.live and dry_run:
+        _say_lived(console, told, journeys, dry_run)
     if told.errors and not dry_run:
         console.print(f"{told.errors:,} rows were refused; see {order.errors_path}", style="yellow", highlight=False, markup=False)
 
 
-def _run(database: Database, order: Order, clock: SystemClock, policy: Policy, dry_run: bool, console: Console, told: Told) -> Told:
+def _run(database: Database, order: Order, clock: SystemClock, journeys: Path, dry_run: bool, console: Console) -> Told:
     with bar(console) as shown:
         size = order.path.stat().st_size if order.path.exists() else None
         reading_ = shown.add_task("reading", total=size, rows=0)
@@ -168,10 +175,12 @@ def _run(database: Database, order: Order, clock: SystemClock, policy: Policy, d
         def advanced(told: Told) -> None:
             shown.update(task, completed=told.read, rows=told.rows, before=told.resumed, visible=True)
 
-        work = Import(database, order, clock.now, advanced, lambda count: shown.advance(reading_, count), policy)
+        work = Import(database, order, clock.now, advanced, lambda count: shown.advance(reading_, count), policy_of(journeys))
         shown.update(reading_, visible=False)
         shown.reset(task, total=size, visible=True)
         if not dry_run:
+            if work.into_log:
+                _say_lived(console, work.rehearse(), journeys, dry_run)
             return work.run()
         problems: list[tuple[int, str]] = []
         told = work.rehearse(lambda row, reason: problems.append((row.line, reason)) if len(problems) < SHOWN_PROBLEMS else None)
@@ -200,11 +209,40 @@ def _sentence(order: Order, told: Told, seconds: float, dry_run: bool) -> str:
     return f"{settled:,} rows in {seconds:.1f} s ({rate:,.0f}/s){more}: {told.new:,} new {what}, {told.known:,} known"
 
 
+def _say_nobody_consents(console: Console, policy: Policy) -> None:
+    """Say that nobody is written to, where no row said a consent and the shop asks for one."""
+    needed = [purpose for purpose in policy.shop.consent if policy.shop.needs_consent(purpose)] if policy.shop is not None else []
+    if needed:
+        text = (
+            f"no row says a consent to {' or '.join(needed)}: of that they are sent nothing until they say yes. "
+            f"Where they have, map its column: --map COLUMN=consent.{needed[0]}"
+        )
+        console.print(text, style="yellow", highlight=False, markup=False)
+
+
 def _say_live(console: Console, told: Told, dry_run: bool) -> None:
     people = told.new + told.known
     would = "would hear" if dry_run else "hear"
     text = f"journeys {would} of each segment that these {people:,} people come into or leave, {A_MINUTE} changes a minute"
     console.print(f"{text}: {format_duration(spans(people))} for one change each", highlight=False)
+
+
+def _say_lived(console: Console, told: Told, journeys: Path, dry_run: bool) -> None:
+    """Say how many events come in as new and how long that takes, and for how many people journeys may begin on them."""
+    lived = told.lived
+    if not lived.total:
+        return
+    would = "would come" if dry_run else "come"
+    lasts = format_duration(timedelta(seconds=math.ceil(lived.total / LIVE_A_SECOND)))
+    console.print(f"{lived.total:,} events {would} in as new, {LIVE_A_SECOND} a second: {lasts}", highlight=False)
+    begins = lived.begins(load(journeys).journeys) if journeys.is_dir() else []
+    for name, on, people in begins:
+        text = f"{name} begins on {on}: for {people:,} people at most, as its condition, their consent and `again_after` allow"
+        console.print(text, highlight=False, markup=False)
+    none = "" if begins else "no journey begins on them by its trigger; "
+    console.print(
+        f"{none}journeys that are under way hear of them, and all of the segments that people come into or leave", highlight=False
+    )
 
 
 def _pairs(flag: str, given: Sequence[str] | None) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from sojourn.cli import build
 
+JOURNEYS = Path(__file__).parents[3] / "journeys"
+
 
 @pytest.fixture
 def sojourn(tmp_path, monkeypatch):
@@ -75,3 +77,42 @@ def test_a_value_that_is_refused_is_counted_named_and_shown(sojourn) -> None:
     shown = " ".join(sojourn("profile", "u1").output.split())
     assert "not taken email: not an e-mail address" in shown
     assert "not taken" not in sojourn("profile", "u2").output
+
+
+LIVE = """customer,placed,action,price
+1,2026-01-05T10:00:00Z,Product Added,30
+1,2026-01-05T11:00:00Z,Product Added,30
+2,2026-01-05T12:00:00Z,Product Added,40
+3,2026-01-05T13:00:00Z,Signed Up,
+4,2026-01-05T14:00:00Z,Order Refunded,5
+"""
+
+
+@pytest.mark.parametrize("rehearsed", [True, False])
+def test_live_events_say_for_how_many_people_journeys_begin_before_they_come_in(sojourn, rehearsed) -> None:
+    Path("live.csv").write_text(LIVE)
+    mapped = ("--map", "customer=user_id", "--map", "placed=time", "--map", "action=event", "--journeys", str(JOURNEYS))
+    said = " ".join(sojourn("import", "events", "live.csv", *mapped, "--live", *(["--dry-run"] if rehearsed else [])).output.split())
+    assert f"5 events {'would come' if rehearsed else 'come'} in as new, 200 a second: 1s" in said
+    assert "cart_abandonment begins on Product Added: for 2 people at most" in said
+    assert "onboarding begins on Signed Up: for 1 people at most" in said
+    assert said.count(" begins on ") == 2
+    assert "hear of them, and all of the segments" in said
+    if not rehearsed:
+        assert said.index("cart_abandonment begins") < said.index("5 rows in")
+        assert "0 events come in as new" not in said
+
+
+def test_history_says_nothing_of_journeys(sojourn) -> None:
+    Path("history.csv").write_text(LIVE)
+    mapped = ("--map", "customer=user_id", "--map", "placed=time", "--map", "action=event", "--journeys", str(JOURNEYS))
+    assert "journey" not in sojourn("import", "events", "history.csv", *mapped, "--dry-run").output
+
+
+@pytest.mark.parametrize(("column", "warned"), [("newsletter", True), ("consent.marketing", False)])
+def test_an_import_says_where_nobody_of_it_can_be_mailed(sojourn, column, warned) -> None:
+    Path("customers.csv").write_text(f"user_id,email,{column}\n1,ann@shop-customers.example,yes\n2,bob@shop-customers.example,no\n")
+    for words in (("--dry-run",), ()):
+        said = " ".join(sojourn("import", "profiles", "customers.csv", "--journeys", str(JOURNEYS), *words).output.split())
+        assert ("no row says a consent to marketing" in said) == warned
+        assert ("--map COLUMN=consent.marketing" in said) == warned
