@@ -59,7 +59,7 @@ def run_command(
 
     with reading(data_dir) as database, _progress() as tell:
         chosen = _settings(settings, database, data_dir)
-        merge = partial(merging.by_identity, rules=identity_rules(data_dir))
+        merge = partial(merging.by_identity, rules=identity_rules(data_dir), largest=chosen.largest)
         outcome = run(database, chosen, shop_clock(data_dir).now(), tell, merge, dry_run=dry_run)
     console = Console()
     linked = outcome.linked
@@ -73,7 +73,8 @@ def run_command(
         if sure:
             console.print(_links(sure[:SHOWN]))
         return
-    did = f"{outcome.merged:,} merged, {outcome.refused:,} refused, {outcome.waiting:,} wait, {outcome.stale:,} stale"
+    left = f"{outcome.refused:,} refused by identity and left to review, {outcome.waiting:,} wait, {outcome.stale:,} stale"
+    did = f"{outcome.merged:,} merged, {left}"
     console.print(did, highlight=False)
     if outcome.waiting:
         console.print("next: sojourn resolve review", style="dim")
@@ -166,6 +167,9 @@ def evaluate_command(
     console.print(f"{found.records:,} records of {found.persons:,} people; {found.tuned_on:,} to tune on, {kept:,} judged", highlight=False)
     counts = f"cluster F1 {found.fixed.judged.f1:.4f} at {found.fixed.threshold:g}, B³ F1 {found.fixed.b_cubed.f1:.4f}"
     console.print(counts, style="bold", highlight=False)
+    fixed = found.fixed
+    wrong = f"{fixed.false:,} of two people ({fixed.false / max(fixed.merges, 1):.2%})"
+    console.print(f"{fixed.merges:,} merges that no person looks at, {wrong}", highlight=False)
 
 
 def _settings(path: Path | None, database: Database, data_dir: Path | None) -> ResolutionSettings:

@@ -101,6 +101,14 @@ class IdentityRules(Model):
         """Return what holds for a kind."""
         return self.kinds.get(kind, self.others)
 
+    def at_least(self, limit: int) -> IdentityRules:
+        """Return the same rules for a profile that may have so many identifiers of each kind, as a person of many records has."""
+        kinds = {kind: rule.model_copy(update={"limit": max(rule.limit, limit)}) for kind, rule in self.kinds.items() if kind != USER}
+        others = self.others.model_copy(update={"limit": max(self.others.limit, limit)})
+        return self.model_copy(
+            update={"kinds": {**self.kinds, **kinds}, "others": others, "users_by_alias": max(self.users_by_alias, limit)}
+        )
+
     def rank(self, kind: str) -> tuple[int, str]:
         """Return a kind's place where several name different people; the least decides."""
         if kind in (USER, ANONYMOUS):

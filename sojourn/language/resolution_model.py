@@ -92,6 +92,11 @@ class ResolutionSettings(Model):
     )
     lower: Probability = Field(default=0.5, description="pairs at or above it, and below upper, wait for a person's review")
     upper: Probability = Field(default=0.99, description="pairs at or above it are merged")
+    never_differ: tuple[TraitName, ...] | None = Field(
+        default=None,
+        description="two profiles that are known to differ in one of these are never merged without a person, however sure the rest is; "
+        "left out: birth dates, and first names by their usual names",
+    )
     weakest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         default=None,
         description="no two profiles below it are merged by a chain of others; the chain's link goes to review; left out: lower",
@@ -132,6 +137,23 @@ class ResolutionSettings(Model):
         """The compared traits first, then those that only keys name."""
         keys = [Key.parse(text).trait for line in (*self.block, *self.certain) for text in line]
         return tuple(dict.fromkeys([*(each.trait for each in self.compare), *keys, *(name for line in self.learn for name in line)]))
+
+    @field_validator("never_differ")
+    @classmethod
+    def _are_compared(cls, never: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        compared = {each.trait for each in info.data.get("compare", ())}
+        stranger = next((name for name in never or () if name not in compared), None)
+        if stranger is not None and compared:
+            raise ValueError(f"{shown(stranger)} is not compared; name one of {', '.join(sorted(compared))}")
+        return never
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The traits in which one person's profiles do not differ: relatives of one name and address do."""
+        if self.never_differ is not None:
+            return self.never_differ
+        usual = {name for role in ("first", "whole") for name in _COMMON[role][1]}
+        return tuple(each.trait for each in self.compare if each.as_ == "date" or (each.as_ == "name" and each.trait in usual))
 
     @property
     def floor(self) -> float:

@@ -1,9 +1,11 @@
 """Clusters of records, guarded against chains: who resembles whom who resembles another is not yet that other. Pure.
 
 Links at or above `upper` are taken in the order of their sureness. One joins two clusters only where
-no record of the one is held apart from a record of the other: by a decision, or because their own
-probability is below `floor`. A link that joins nothing for that reason is held for review. This is
-complete-linkage clustering, cut at `floor`, of the components that single linkage gives at `upper`.
+no record of the one is held apart from a record of the other: by a decision, because their own
+probability is below `floor`, or because they are known to differ where one person's records do not;
+nor where a record of the pair is as surely another's, who contradicts the first. A link that joins
+nothing for that reason is held for review. This is complete-linkage clustering, cut at `floor`, of
+the components that single linkage gives at `upper`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from sojourn.customers.resolution.pairs import Pair, ordered
 
 CHAIN = "a chain: records on its two sides do not resemble each other"
 DECIDED = "records on its two sides were held apart by a decision"
+AMBIGUOUS = "one of the two may as well be another's, of whom it is known that they are two"
+RELATIVES = "birth dates or first names differ: rather relatives than one person"
 HUB = "a hub: too many records hang together to be one person's"
 
 
@@ -73,6 +77,7 @@ def cluster(
     within: Mapping[tuple[str, str], float],
     largest: int,
     apart: AbstractSet[tuple[str, str]] = frozenset(),
+    contradicting: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> Clusters:
     """Return the clusters that are merged, and the links that wait.
 
@@ -83,7 +88,9 @@ def cluster(
         within: the probability of every pair inside a component; one that is missing counts as nothing.
         largest: a component of more records is left whole to review.
         apart: pairs that a decision holds apart.
+        contradicting: pairs that are known to differ where one person's records do not.
     """
+    sure = _neighbours(pairs, upper) if contradicting else {}
     too_large = {record for group in components(pairs, upper) if len(group) > largest for record in group}
     home: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
@@ -100,6 +107,10 @@ def cluster(
         across = [ordered(left, right) for left in ours for right in theirs]
         if any(key in apart for key in across):
             held.append(Held(pair, DECIDED))
+        elif any(key in contradicting for key in across):
+            held.append(Held(pair, RELATIVES))
+        elif _is_ambiguous(pair, sure, contradicting):
+            held.append(Held(pair, AMBIGUOUS))
         elif any(within.get(key, 0.0) < floor for key in across):
             held.append(Held(pair, CHAIN))
         else:
@@ -108,3 +119,18 @@ def cluster(
             home.update(dict.fromkeys(theirs, one))
     members = tuple(sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1))
     return Clusters(members, tuple(links), tuple(held))
+
+
+def _neighbours(pairs: Iterable[Pair], upper: float) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.probability >= upper:
+            found.setdefault(pair.left, []).append(pair.right)
+            found.setdefault(pair.right, []).append(pair.left)
+    return found
+
+
+def _is_ambiguous(pair: Pair, sure: Mapping[str, Sequence[str]], contradicting: AbstractSet[tuple[str, str]]) -> bool:
+    """Tell whether one of two records is as surely a third one's that contradicts the other: of father and son, say, without a date."""
+    sides = ((pair.left, pair.right), (pair.right, pair.left))
+    return any(ordered(third, other) in contradicting for one, other in sides for third in sure.get(one, ()) if third != other)

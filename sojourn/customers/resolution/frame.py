@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sojourn.customers.resolution.contradicting import contradiction
 from sojourn.customers.resolution.pairs import NotComparable
 from sojourn.language.problems import unknown
 from sojourn.language.resolution_model import Key, Kind, ResolutionSettings
@@ -114,6 +115,19 @@ class Frame:
         """Return the columns of a line of keys."""
         keys = [Key.parse(text) for text in line]
         return [self.columns[key.trait] if key.function is None else self._keys[key] for key in keys]
+
+    def contradicting(self, pairs: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Return which of these pairs are known to differ in a trait in which one person's records do not."""
+        kinds = {each.trait: each.as_ for each in self.settings.compare}
+        telling = [(kinds[trait], self.columns[trait]) for trait in self.settings.telling]
+        if not pairs or not telling:
+            return frozenset()
+        self.duck.execute("create or replace table looked_at (one varchar, other varchar)")
+        sides = [[one for one, _ in pairs], [other for _, other in pairs]]
+        self.duck.execute("insert into looked_at select unnest(?::varchar[]), unnest(?::varchar[])", sides)
+        differs = " or ".join(contradiction(kind, f"l.{column}", f"r.{column}") for kind, column in telling)
+        joined = f"looked_at join {RECORDS} l on l.id = one join {RECORDS} r on r.id = other"
+        return frozenset((one, other) for one, other in self.rows(f"select one, other from {joined} where {differs}"))  # noqa: S608 - own names
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Return what a query gives."""

@@ -33,6 +33,7 @@ def by_identity(
     *,
     by_hand: bool,
     rules: IdentityRules = DEFAULT_RULES,
+    largest: int = 0,
 ) -> str | None:
     """Merge as identity does; what it refuses, it says why.
 
@@ -44,8 +45,10 @@ def by_identity(
         at: the shop's moment.
         by_hand: a person said so.
         rules: how many identifiers a profile may have.
+        largest: how many profiles may be found to be one person's; a profile may then have as many identifiers of each kind.
     """
-    answer = identity.merge(connection, loser_id, winner_id, because, at, kind="hand" if by_hand else "resolution", rules=rules)
+    allowed = rules.at_least(largest) if largest else rules
+    answer = identity.merge(connection, loser_id, winner_id, because, at, kind="hand" if by_hand else "resolution", rules=allowed)
     return answer.because if isinstance(answer, identity.Refused) else None
 
 

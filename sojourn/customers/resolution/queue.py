@@ -178,8 +178,16 @@ def _merge(connection: Connection, found: Candidate, by: str, now: datetime, mer
     loser, winner = loser_and_winner(connection, *pair)
     because = f"resolution {found.id}, probability {found.probability:.4f}, by {by}"
     refusal = merge(connection, loser, winner, because, now, by_hand=by != BY_RESOLUTION)
-    _decide(connection, found.id, MERGED if refusal is None else REFUSED, refusal, by, now)
+    if refusal is not None and by == BY_RESOLUTION:
+        _wait(connection, found.id, f"identity refused it: {refusal}")
+    else:
+        _decide(connection, found.id, MERGED if refusal is None else REFUSED, refusal, by, now)
     return get(connection, found.id)
+
+
+def _wait(connection: Connection, candidate_id: str, reason: str) -> None:
+    """Leave a pair to a person, who may know better than the limits."""
+    connection.execute(update(_T).where(_T.c.id == candidate_id).values(reason=reason[:400]))
 
 
 def _decide(connection: Connection, candidate_id: str, state: str, reason: str | None, by: str, now: datetime) -> None:

@@ -28,6 +28,7 @@ class Scored:
     learned: Learned
     pairs: tuple[Pair, ...]  # at or above lower, the surest first
     within: Mapping[tuple[str, str], float]  # of every pair of those that hang together at upper
+    contradicting: frozenset[tuple[str, str]] = frozenset()  # pairs of both that are rather two people's
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Linked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did."""
+    """What a run did; what identity refused to merge waits with the others."""
 
     linked: Linked
     merged: int = 0
@@ -75,7 +76,7 @@ def score(frame: Frame, tell: Tell) -> Scored:
     learned = model.learn(tell)
     pairs = model.pairs(settings.lower, tell)
     within = model.within(inner(components(pairs, settings.upper), settings.largest))
-    return Scored(frame.count, learned, tuple(pairs), within)
+    return Scored(frame.count, learned, tuple(pairs), within, frame.contradicting([*{*within, *(pair.key for pair in pairs)}]))
 
 
 def decide(scored: Scored, settings: ResolutionSettings, apart: frozenset[tuple[str, str]] = frozenset()) -> Linked:
@@ -87,7 +88,8 @@ def decide(scored: Scored, settings: ResolutionSettings, apart: frozenset[tuple[
         apart: pairs that a decision holds apart.
     """
     pairs = tuple(pair for pair in scored.pairs if pair.key not in apart)
-    return Linked(scored, pairs, cluster(pairs, settings.upper, settings.floor, scored.within, settings.largest, apart))
+    made = cluster(pairs, settings.upper, settings.floor, scored.within, settings.largest, apart, scored.contradicting)
+    return Linked(scored, pairs, made)
 
 
 def run(
@@ -136,9 +138,9 @@ def act(database: Database, linked: Linked, model: str, now: datetime, tell: Tel
         tell(MERGING, number, len(links))
         states.append(database.write_now(queue.merge_link, pair, now, merge).state)
     tell(MERGING, len(links), len(links))
-    stale = database.write_now(queue.expire, {pair.id for pair, _ in waiting}, now)
+    stale = database.write_now(queue.expire, {pair.id for pair, _ in links + waiting}, now)
     left = database.read_now(queue.counts)[queue.PENDING]
-    return Outcome(linked, states.count(queue.MERGED), states.count(queue.REFUSED), left, stale)
+    return Outcome(linked, states.count(queue.MERGED), states.count(queue.PENDING), left, stale)
 
 
 def _read(database: Database, frame: Frame, tell: Tell) -> None:
