@@ -97,6 +97,11 @@ class ResolutionSettings(Model):
         description="two profiles that are known to differ in one of these are never merged without a person, however sure the rest is; "
         "left out: birth dates, and first names by their usual names",
     )
+    vouch: tuple[TraitName, ...] | None = Field(
+        default=None,
+        description="traits that are one person's alone: where a birth date is missing or a first name is only nearly the same, two "
+        "profiles are merged without a person only if one of these is the same; left out: e-mail addresses; [] asks for nothing",
+    )
     weakest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         default=None,
         description="no two profiles below it are merged by a chain of others; the chain's link goes to review; left out: lower",
@@ -104,7 +109,7 @@ class ResolutionSettings(Model):
     largest: int = Field(default=50, ge=2, le=500, description="a cluster of more profiles is no one person; all of its links go to review")
     seed: int = Field(default=1, ge=0, le=2**31 - 1, description="fixes every random choice")
     max_pairs: int = Field(default=50_000_000, ge=1, description="how many pairs one line of block may give at most")
-    sample_pairs: int = Field(default=5_000_000, ge=1000, description="how many random pairs show how often strangers agree")
+    sample_pairs: int = Field(default=1_000_000, ge=1000, description="how many random pairs show how often strangers agree")
 
     @field_validator("compare")
     @classmethod
@@ -138,14 +143,14 @@ class ResolutionSettings(Model):
         keys = [Key.parse(text).trait for line in (*self.block, *self.certain) for text in line]
         return tuple(dict.fromkeys([*(each.trait for each in self.compare), *keys, *(name for line in self.learn for name in line)]))
 
-    @field_validator("never_differ")
+    @field_validator("never_differ", "vouch")
     @classmethod
-    def _are_compared(cls, never: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+    def _are_compared(cls, named: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         compared = {each.trait for each in info.data.get("compare", ())}
-        stranger = next((name for name in never or () if name not in compared), None)
+        stranger = next((name for name in named or () if name not in compared), None)
         if stranger is not None and compared:
             raise ValueError(f"{shown(stranger)} is not compared; name one of {', '.join(sorted(compared))}")
-        return never
+        return named
 
     @property
     def telling(self) -> tuple[str, ...]:
@@ -154,6 +159,11 @@ class ResolutionSettings(Model):
             return self.never_differ
         usual = {name for role in ("first", "whole") for name in _COMMON[role][1]}
         return tuple(each.trait for each in self.compare if each.as_ == "date" or (each.as_ == "name" and each.trait in usual))
+
+    @property
+    def vouching(self) -> tuple[str, ...]:
+        """The traits of which a value is one person's alone."""
+        return tuple(each.trait for each in self.compare if each.as_ == "email") if self.vouch is None else self.vouch
 
     @property
     def floor(self) -> float:

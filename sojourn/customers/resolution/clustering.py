@@ -3,9 +3,9 @@
 Links at or above `upper` are taken in the order of their sureness. One joins two clusters only where
 no record of the one is held apart from a record of the other: by a decision, because their own
 probability is below `floor`, or because they are known to differ where one person's records do not;
-nor where a record of the pair is as surely another's, who contradicts the first. A link that joins
-nothing for that reason is held for review. This is complete-linkage clustering, cut at `floor`, of
-the components that single linkage gives at `upper`.
+nor where nothing in the pair itself tells relatives apart, or one of the two is as surely a third's
+who contradicts the other. A link that joins nothing for that reason is held for review.
+This is complete-linkage clustering, cut at `floor`, of the components that single linkage gives at `upper`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from sojourn.customers.resolution.pairs import Pair, ordered
+from sojourn.customers.resolution.pairs import NO_RELATIVES, Pair, Relatives, ordered
 
 CHAIN = "a chain: records on its two sides do not resemble each other"
 DECIDED = "records on its two sides were held apart by a decision"
 AMBIGUOUS = "one of the two may as well be another's, of whom it is known that they are two"
 RELATIVES = "birth dates or first names differ: rather relatives than one person"
+UNPROVEN = "a birth date is missing or a first name is only nearly the same, and no e-mail address is: they may be relatives"
 HUB = "a hub: too many records hang together to be one person's"
 
 
@@ -77,7 +78,7 @@ def cluster(
     within: Mapping[tuple[str, str], float],
     largest: int,
     apart: AbstractSet[tuple[str, str]] = frozenset(),
-    contradicting: AbstractSet[tuple[str, str]] = frozenset(),
+    relatives: Relatives = NO_RELATIVES,
 ) -> Clusters:
     """Return the clusters that are merged, and the links that wait.
 
@@ -88,8 +89,9 @@ def cluster(
         within: the probability of every pair inside a component; one that is missing counts as nothing.
         largest: a component of more records is left whole to review.
         apart: pairs that a decision holds apart.
-        contradicting: pairs that are known to differ where one person's records do not.
+        relatives: which pairs contradict each other, and which prove nothing.
     """
+    contradicting = relatives.contradicting
     sure = _neighbours(pairs, upper) if contradicting else {}
     too_large = {record for group in components(pairs, upper) if len(group) > largest for record in group}
     home: dict[str, str] = {}
@@ -109,6 +111,8 @@ def cluster(
             held.append(Held(pair, DECIDED))
         elif any(key in contradicting for key in across):
             held.append(Held(pair, RELATIVES))
+        elif pair.key in relatives.unproven:
+            held.append(Held(pair, UNPROVEN))
         elif _is_ambiguous(pair, sure, contradicting):
             held.append(Held(pair, AMBIGUOUS))
         elif any(within.get(key, 0.0) < floor for key in across):
@@ -131,6 +135,11 @@ def _neighbours(pairs: Iterable[Pair], upper: float) -> dict[str, list[str]]:
 
 
 def _is_ambiguous(pair: Pair, sure: Mapping[str, Sequence[str]], contradicting: AbstractSet[tuple[str, str]]) -> bool:
-    """Tell whether one of two records is as surely a third one's that contradicts the other: of father and son, say, without a date."""
+    """Tell whether one of two records may as surely be a third one's that contradicts the other: of father and son, say, without a date."""
     sides = ((pair.left, pair.right), (pair.right, pair.left))
-    return any(ordered(third, other) in contradicting for one, other in sides for third in sure.get(one, ()) if third != other)
+    return any(
+        ordered(third, other) in contradicting and ordered(third, one) not in contradicting
+        for one, other in sides
+        for third in sure.get(one, ())
+        if third != other
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sojourn.customers.resolution.contradicting import contradiction
-from sojourn.customers.resolution.pairs import NotComparable
+from sojourn.customers.resolution.pairs import NotComparable, Relatives
+from sojourn.customers.resolution.relatives import contradiction, unproven
 from sojourn.language.problems import unknown
 from sojourn.language.resolution_model import Key, Kind, ResolutionSettings
 
@@ -116,18 +116,25 @@ class Frame:
         keys = [Key.parse(text) for text in line]
         return [self.columns[key.trait] if key.function is None else self._keys[key] for key in keys]
 
-    def contradicting(self, pairs: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-        """Return which of these pairs are known to differ in a trait in which one person's records do not."""
-        kinds = {each.trait: each.as_ for each in self.settings.compare}
-        telling = [(kinds[trait], self.columns[trait]) for trait in self.settings.telling]
-        if not pairs or not telling:
-            return frozenset()
+    def relatives(self, pairs: Iterable[tuple[str, str]]) -> Relatives:
+        """Return which of these pairs are known to differ where one person's records do not, and which may as well be relatives'."""
+        settings = self.settings
+        kinds = {each.trait: each.as_ for each in settings.compare}
+        telling = {self.columns[trait]: kinds[trait] for trait in settings.telling}
+        asked = sorted(set(pairs))
+        if not asked or not telling:
+            return Relatives()
         self.duck.execute("create or replace table looked_at (one varchar, other varchar)")
-        sides = [[one for one, _ in pairs], [other for _, other in pairs]]
+        sides = [[one for one, _ in asked], [other for _, other in asked]]
         self.duck.execute("insert into looked_at select unnest(?::varchar[]), unnest(?::varchar[])", sides)
-        differs = " or ".join(contradiction(kind, f"l.{column}", f"r.{column}") for kind, column in telling)
+        differs = " or ".join(contradiction(kind, f"l.{column}", f"r.{column}") for column, kind in telling.items())
+        doubtful = unproven(telling, [self.columns[trait] for trait in settings.vouching])
         joined = f"looked_at join {RECORDS} l on l.id = one join {RECORDS} r on r.id = other"
-        return frozenset((one, other) for one, other in self.rows(f"select one, other from {joined} where {differs}"))  # noqa: S608 - own names
+        found = self.rows(f"select one, other, {differs} as apart from {joined} where apart or {doubtful}")  # noqa: S608 - own names
+        return Relatives(
+            frozenset((one, other) for one, other, apart in found if apart),
+            frozenset((one, other) for one, other, apart in found if not apart),
+        )
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Return what a query gives."""

@@ -94,8 +94,7 @@ def judge(
         pairs = model.pairs(min(levels[0], settings.lower), tell)
         connected = {group for level in levels for group in components(pairs, level)}
         within = model.within(sorted(set(inner(connected, settings.largest))))
-        contradicting = frame.contradicting([*{*within, *(pair.key for pair in pairs)}])
-        scored = Scored(frame.count, learned, tuple(pairs), within, contradicting)
+        scored = Scored(frame.count, learned, tuple(pairs), within, frame.relatives([*within, *(pair.key for pair in pairs)]))
         known = _equal(frame, [tuple(each.trait for each in settings.compare), *map(tuple, exact)])
     tuning = tuning_part(truth, tune)
     judged = truth.keys() - tuning

@@ -60,6 +60,17 @@ class Pair:
         return -self.weight, self.left, self.right
 
 
+@dataclass(frozen=True)
+class Relatives:
+    """Pairs, by their keys, that may be two people of one home."""
+
+    contradicting: frozenset[tuple[str, str]] = frozenset()  # known to differ where one person's records do not
+    unproven: frozenset[tuple[str, str]] = frozenset()  # nothing in the pair tells one person from two
+
+
+NO_RELATIVES = Relatives()
+
+
 def ordered(one: str, other: str) -> tuple[str, str]:
     """Return two ids, the lesser first."""
     return (one, other) if one < other else (other, one)

@@ -11,7 +11,7 @@ from sojourn.customers.resolution.clustering import Clusters, cluster, component
 from sojourn.customers.resolution.frame import Frame
 from sojourn.customers.resolution.linking import Learned, Linking
 from sojourn.customers.resolution.merging import MergeProfiles
-from sojourn.customers.resolution.pairs import Pair, Tell, ordered
+from sojourn.customers.resolution.pairs import NO_RELATIVES, Pair, Relatives, Tell, ordered
 from sojourn.language.resolution_model import ResolutionSettings
 from sojourn.store.bulk import chunks
 from sojourn.store.database import Database
@@ -28,7 +28,7 @@ class Scored:
     learned: Learned
     pairs: tuple[Pair, ...]  # at or above lower, the surest first
     within: Mapping[tuple[str, str], float]  # of every pair of those that hang together at upper
-    contradicting: frozenset[tuple[str, str]] = frozenset()  # pairs of both that are rather two people's
+    relatives: Relatives = NO_RELATIVES  # among the pairs of both
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def score(frame: Frame, tell: Tell) -> Scored:
     learned = model.learn(tell)
     pairs = model.pairs(settings.lower, tell)
     within = model.within(inner(components(pairs, settings.upper), settings.largest))
-    return Scored(frame.count, learned, tuple(pairs), within, frame.contradicting([*{*within, *(pair.key for pair in pairs)}]))
+    return Scored(frame.count, learned, tuple(pairs), within, frame.relatives([*within, *(pair.key for pair in pairs)]))
 
 
 def decide(scored: Scored, settings: ResolutionSettings, apart: frozenset[tuple[str, str]] = frozenset()) -> Linked:
@@ -88,7 +88,7 @@ def decide(scored: Scored, settings: ResolutionSettings, apart: frozenset[tuple[
         apart: pairs that a decision holds apart.
     """
     pairs = tuple(pair for pair in scored.pairs if pair.key not in apart)
-    made = cluster(pairs, settings.upper, settings.floor, scored.within, settings.largest, apart, scored.contradicting)
+    made = cluster(pairs, settings.upper, settings.floor, scored.within, settings.largest, apart, scored.relatives)
     return Linked(scored, pairs, made)
 
 

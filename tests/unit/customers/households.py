@@ -40,7 +40,7 @@ class _Home:
     number: int
 
     def person(self, given: str, born: date) -> Person:
-        mail = f"{given}.{self.family}{self.number}@mail.example".lower()
+        mail = f"{given}.{self.family}{self.number}-{born:%y}@mail.example".lower()
         return Person(given, self.family, born, self.postcode, self.city, mail, self.phone)
 
 
