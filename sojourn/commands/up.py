@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
 from sojourn.clock import SystemClock
 from sojourn.commands.definition_changes import DefinitionChanges
 from sojourn.commands.definitions import told
+from sojourn.commands.health_notes import HealthWatch
 from sojourn.embedded import LOCAL, UI_PORT, answers, choose_port, free_port, locked, temporal_part
 from sojourn.errors import SettingsError, SojournError
 from sojourn.language.loader import DELIVERY_FILE, load
@@ -149,7 +151,8 @@ def run(stack: Stack, console: Console) -> None:
             if stack.fed:
                 console.print(_what_to_see(stack.settings, stack.engage), highlight=False, soft_wrap=True)
             changed = DefinitionChanges(stack.settings.journeys_dir)
-            tree.watch(lambda: _say_changed(console, changed))
+            health = HealthWatch(_base(stack.settings), stack.settings.admin_token)
+            tree.watch(lambda: _say_news(console, changed, health))
         except Interrupted:
             pass  # asked to stop: not a failure
         finally:
@@ -160,7 +163,9 @@ def run(stack: Stack, console: Console) -> None:
     console.print(f"Stopped. `sojourn up` goes on where this was: the data is in {stack.settings.data_dir}", highlight=False)
 
 
-def _say_changed(console: Console, changes: DefinitionChanges) -> None:
+def _say_news(console: Console, changes: DefinitionChanges, health: HealthWatch) -> None:
+    for text in health.news():
+        console.print(f"[yellow]note[/] {escape(text)}", highlight=False)
     for name in changes.fresh():
         console.print(f"[yellow]{name} was changed[/]: it is not in force yet. Start `sojourn up` again to apply it.", highlight=False)
 
@@ -170,7 +175,7 @@ def _say_ready(console: Console, part: Part, took: float) -> None:
 
 
 def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
-    base = f"http://{settings.host if settings.host != '0.0.0.0' else LOCAL}:{settings.port}"  # noqa: S104  only compared
+    base = _base(settings)
     given = settings.model_fields_set
     rows: Iterable[tuple[str, str]] = [
         ("events go to", f"{base}/v1"),
@@ -188,6 +193,11 @@ def _address_panel(settings: Settings, clock: SystemClock) -> Panel:
         if value:
             table.add_row(f"[dim]{name}[/]", value)
     return Panel(table, title="Sojourn is up", subtitle="Ctrl-C stops it", expand=False)
+
+
+def _base(settings: Settings) -> str:
+    """Return where the API is, as seen from this machine."""
+    return f"http://{settings.host if settings.host != '0.0.0.0' else LOCAL}:{settings.port}"  # noqa: S104  only compared
 
 
 def _stays_here(settings: Settings) -> bool:

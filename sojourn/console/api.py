@@ -86,7 +86,7 @@ def admin_app(
         """Whether all is well; with the token, each part's state."""
         state = await health(database, clock, temporal)
         response.status_code = 503 if state.status == "down" else 200
-        return state if bears_token(given) else state.model_copy(update={"parts": None})
+        return state if bears_token(given) else state.model_copy(update={"parts": None, "building": 0})
 
     @app.get("/api/journeys", tags=["journeys"], **guarded)
     async def list_journeys() -> list[JourneyView]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -13,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
+from sojourn.customers.segments.builds import Build, builds
+from sojourn.customers.segments.judging import BUILDING
 from sojourn.delivery.ledger import State
 from sojourn.errors import SojournError
 from sojourn.metrics import metrics
@@ -75,8 +77,10 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
         temporal: tells whether Temporal answers.
     """
     parts: dict[str, PartHealth] = {}
+    building = 0
     try:
         waiting, calls, stuck, beats = await database.read(_read)
+        segments = await database.read(builds)
         fit = await database.read(itself.know, itself.FIT)
     except (SQLAlchemyError, SojournError, OSError):
         parts["database"] = PartHealth(state="down", detail="it does not answer")
@@ -86,10 +90,12 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
         parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
         parts["workflows"] = fits(fit)
         parts["delivery"] = _delivery(stuck, clock)
+        parts["segments"] = _segments(segments)
+        building = sum(one.state == BUILDING for one in segments)
         parts |= {role: _alive(max((beats[by] for by in (role, ALL) if by in beats), default=None)) for role in ROLES}
     answers = await temporal()
     parts["temporal"] = PartHealth(state="ok", detail="it answers") if answers else PartHealth(state="down", detail="it does not answer")
-    return Health(status=_status(parts), time_scale=clock.scale.scale, shop_time=clock.now(), parts=parts)
+    return Health(status=_status(parts), time_scale=clock.scale.scale, shop_time=clock.now(), building=building, parts=parts)
 
 
 async def measure_backlogs(database: Database) -> None:
@@ -133,6 +139,15 @@ def _delivery(stuck: NotTaken, clock: SystemClock) -> PartHealth:
     state: Literal["ok", "late"] = "late" if age > LATE_AFTER else "ok"
     detail = f"{stuck.count} messages wait since {stuck.provider} did not take them ({stuck.because}); they are tried again"
     return PartHealth(state=state, detail=detail)
+
+
+def _segments(found: Sequence[Build]) -> PartHealth:
+    """Return how far segments are; one that is being built is nothing that is late."""
+    going = [one for one in found if one.state == BUILDING]
+    if not going:
+        return PartHealth(state="ok", detail=f"{len(found)} segments are live")
+    share = sum(one.done for one in going) / max(sum(one.total for one in going), 1)
+    return PartHealth(state="ok", detail=f"{len(going)} of {len(found)} segments are being built, {min(share, 1.0):.0%} of it done")
 
 
 def _backlog(backlog: Backlog, clock: SystemClock, what: str) -> PartHealth:

@@ -279,6 +279,7 @@ class Health(View):
     status: Literal["ok", "degraded", "down"]
     time_scale: float = Field(description="how many times as fast as real the shop's clock runs")
     shop_time: datetime
+    building: int = Field(default=0, description="segments that are being built: who is in them is not yet known of everybody")
     parts: dict[str, PartHealth] | None = None
 
 

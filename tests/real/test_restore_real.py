@@ -121,6 +121,7 @@ def test_a_store_older_than_temporal_mails_nobody_twice_and_leaves_no_workflow_b
         part = until(lambda: (part := health(stack)["parts"]["workflows"])["state"] == "late" and part, 20, "health to say so")
         assert "5 workflows whose entry the store does not know were ended" in part["detail"]
         assert health(stack)["status"] == "degraded"
+        until(lambda: "entries and workflows did not fit: 5 workflows" in " ".join(stack.said.split()), 30, "`up` to say so")
         again(stack, sent_again)
         until(lambda: states(stack, new) == {"unknown": 5}, 60, "that the sends are in doubt")
         assert stack.rows("select count(*) from entries where state = 'running'") == [(8,)], "the journeys go on"

@@ -146,7 +146,7 @@ async def test_health_tells_strangers_only_whether_all_is_well(served: Served) -
     assert (answer.json()["status"], answer.json()["time_scale"], answer.json()["parts"]) == ("ok", 60.0, None)
     parts = (await served.get("/api/health")).json()["parts"]
     assert {name: part["state"] for name, part in parts.items()} == dict.fromkeys(
-        ("database", "routing", "outbox", "workflows", "delivery", "router", "worker", "temporal"), "ok"
+        ("database", "routing", "outbox", "workflows", "delivery", "segments", "router", "worker", "temporal"), "ok"
     )
 
 
@@ -167,6 +167,7 @@ async def test_health_names_the_part_that_is_silent(served: Served) -> None:
         "outbox": "ok",
         "workflows": "ok",
         "delivery": "ok",
+        "segments": "ok",
         "router": "ok",
         "worker": "down",
         "temporal": "down",
