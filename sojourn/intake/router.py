@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from sojourn.store.leases import Lease, this_process
 from sojourn.store.outlast import outlast, repeat
 from sojourn.store.pacing import Pace
 from sojourn.store.tables import entries
+from sojourn.store.watching import Watch
 from sojourn.travel.registry import Registry
 
 BUSY_POLL = 0.005  # seconds between two looks at the log while events come
@@ -44,7 +46,7 @@ EXPIRE_AT_MOST_EVERY = 60.0  # real seconds
 DUE_POLL = 0.1  # seconds between two looks at whom a window passed
 BUILD_POLL = 2.0  # seconds between two looks for definitions to go through everyone for
 DUE_AT_ONCE = 500  # people judged in one transaction
-REST = 1.0  # of the time that a part of a build's page took, between two parts
+REST = 0.25  # of the time that a part of a build's page took, between two parts; who waits for the store goes first anyway
 FIRST_BATCH, SMALLEST_BATCH = 100, 20  # events, or people who are due, in one transaction: at first, and on the slowest machine
 BACKLOG = 1_000  # events that wait to be routed, above which a build stands back
 CLOSED = "closed"
@@ -78,6 +80,8 @@ class Router:
     def __post_init__(self) -> None:
         self._lease = Lease(self.database, CALLER, this_process())
         self._told = teller(self.registry)
+        self._log, self._outbox, self._moments = (Watch(self.database) for _ in range(3))
+        self._upcoming = _Upcoming()
 
     async def run(self) -> None:
         """Route, call and keep segments live, until cancelled."""
@@ -95,12 +99,14 @@ class Router:
                 tasks.create_task(self._forget_gone())
                 tasks.create_task(repeat("retention", self._expire))
         finally:
+            for watch in (self._log, self._outbox, self._moments):
+                watch.close()
             with suppress(SojournError, SQLAlchemyError):  # it runs out by itself
                 await self._lease.give_up()
 
     async def _route(self) -> None:
         # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
-        if await self.database.read(waits):
+        if not self._log.is_still() and await self.database.read(waits):
             processed = await self.database.write(self._batch.timed(process_batch), self.registry, self.clock.now(), self._batch.size)
             self._batch.ended(processed.events)
             self._observe(processed)
@@ -108,6 +114,7 @@ class Router:
             if processed.calls:
                 self._calls.set()
         else:
+            self._log.found_nothing()
             await asyncio.sleep(BUSY_POLL if monotonic() < self._busy_until else IDLE_POLL)
 
     def _observe(self, processed: Processed) -> None:
@@ -129,9 +136,12 @@ class Router:
             await asyncio.sleep(IDLE_POLL)
             return
         self._calls.clear()
+        if self._outbox.is_still():
+            return
         rows = await self.database.read(outbox.pending)
         metrics().outbox_depth.set(len(rows))
         if not rows:
+            self._outbox.found_nothing()
             return
         for key in {row.body["version"] for row in rows if row.kind == "start"}:
             await self.database.read(self.registry.get, key)
@@ -174,10 +184,12 @@ class Router:
         """Judge whom a window passed, within a second of it."""
         # Looked at first, as the log is.
         now = self.clock.now()
-        upcoming = await self.database.read(releases.next_release)
-        if upcoming is not None and upcoming <= now:
+        if not self._moments.is_still():
+            self._upcoming = await self.database.read(_upcoming)
+            self._moments.found_nothing()
+        if self._upcoming.release is not None and self._upcoming.release <= now:
             await self.database.write(releases.release, now, (live.ENTERED, live.EXITED), tell)
-        if await self.database.read(due.is_due, now):
+        if self._upcoming.due is not None and self._upcoming.due <= now:
             judged = await self.database.write(self._due.timed(live.judge_due), self.registry.book, now, self._due.size, self._told)
             self._due.ended(judged.people)
             _count(judged.changes)
@@ -216,6 +228,19 @@ class Router:
                 continue
 
 
+@dataclass(frozen=True)
+class _Upcoming:
+    """When the next change is told, and when anyone is due next."""
+
+    release: datetime | None = None
+    due: datetime | None = None
+
+
+def _upcoming(connection: Connection) -> _Upcoming:
+    return _Upcoming(releases.next_release(connection), due.upcoming(connection))
+
+
 def _count(changes: Iterable[Change]) -> None:
-    for change in changes:
-        metrics().segment_changes.labels(change.segment, "entered" if change.entered else "exited").inc()
+    counted = Counter((change.segment, "entered" if change.entered else "exited") for change in changes)
+    for which, count in counted.items():
+        metrics().segment_changes.labels(*which).inc(count)

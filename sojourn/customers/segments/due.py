@@ -24,6 +24,7 @@ _DUE = (
     .order_by(segment_due.c.at, segment_due.c.profile)
 )
 _IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered")).limit(1)
+_UPCOMING = select(func.min(segment_due.c.at)).where(segment_due.c.at > bindparam("covered"))
 _IS_QUIETLY_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.cause.in_(_QUIET)).limit(1)
 _SET: dict[str, Any] = {"at": bindparam("moment_"), "cause": bindparam("why"), "live": bindparam("heard")}
 _EARLIER = update(segment_due).where(segment_due.c.profile == bindparam("whose"), segment_due.c.at > bindparam("moment")).values(_SET)
@@ -91,6 +92,11 @@ def _due_of(row: Row[Any]) -> Due:
     return Due(row.at, Cause(row.cause or Cause.TIME), row.live)
 
 
+def upcoming(connection: Connection) -> datetime | None:
+    """Return the next moment at which anyone is due, as of `due_for`; it needs no lock."""
+    return connection.execute(_UPCOMING, {"covered": covered_since(connection) or _BEFORE_ALL}).scalar()
+
+
 def is_due(connection: Connection, now: datetime) -> bool:
     """Tell whether anyone is due, as of `due_for`; it needs no lock, so asking often is cheap."""
     return connection.execute(_IS_DUE, {"now": now, "covered": covered_since(connection) or _BEFORE_ALL}).first() is not None
@@ -152,8 +158,7 @@ def set_due(connection: Connection, moments: dict[str, datetime | None], known: 
         known: what is written of these profiles now.
     """
     moved = {one: at for one, at in moments.items() if at is not None and at != known.get(one)}
-    changed = [{"profile": one, "at": at, "cause": None, "live": False} for one, at in moved.items()]
-    upsert_fast(connection, segment_due, changed)
+    upsert_fast(connection, segment_due, ("profile", "at", "cause", "live"), [(one, at, None, False) for one, at in moved.items()])
     never = [{"whose": one} for one, at in moments.items() if at is None and one in known]
     if never:
         connection.execute(_FORGET, never)
