@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -36,8 +37,11 @@ from sojourn.intake.outbox import StartCall
 from sojourn.intake.process import waits
 from sojourn.intake.router import Router
 from sojourn.language.loader import load
+from sojourn.longevity import settle_down
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import SILENT_AFTER, keep_beating, last_beats
+from sojourn.store.sqlite import Sqlite
+from sojourn.store.writing import WriteLock
 from sojourn.travel.registry import Definition, Registry
 from sojourn.travel.state import Arrived
 
@@ -63,19 +67,41 @@ class Taking:
         return True
 
 
-async def _route(url: str, journeys: Path) -> None:
+class Holds:
+    """How long the router held SQLite's write lock each time, a line of seconds for each in a file."""
+
+    def __init__(self, lock: WriteLock, to: Path) -> None:
+        self._file, self._since = to.open("w", buffering=1), 0.0
+        self._begin, self._ended = lock.begin, lock.ended
+        lock.begin, lock.ended = self.begin, self.ended  # type: ignore[method-assign]
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Note when the lock is ours."""
+        self._begin(connection)
+        self._since = time.monotonic()
+
+    def ended(self) -> None:
+        """Note for how long it was."""
+        self._file.write(f"{time.monotonic() - self._since}\n")
+        self._ended()
+
+
+async def _route(url: str, journeys: Path, holds: Path) -> None:
     database = Database(url)
+    if isinstance(database._store, Sqlite) and database._store._lock is not None:
+        Holds(database._store._lock, holds)
     router = Router(database, Registry(load(journeys)), Taking(), SystemClock())
+    settle_down()  # as the role does
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(keep_beating(database, "router"))
         tasks.create_task(router.run())
 
 
 @contextmanager
-def routing(url: str, journeys: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a router."""
-    command = [sys.executable, "-m", "bench.builds", "--as-router", url, str(journeys)]
-    with log.open("wb") as errors:
+def routing(url: str, journeys: Path, data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a router; what it says, and how long it holds the lock, stands in files of a folder."""
+    command = [sys.executable, "-m", "bench.builds", "--as-router", url, str(journeys), str(data / "holds")]
+    with (data / "router.log").open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ONE_THREAD, stdout=errors, stderr=errors)
     try:
         yield process
@@ -103,7 +129,7 @@ def measure(store: str, data: Path, database: Database, clock: Clockwork, people
         (journeys / "segments" / f"{name}.yaml").write_text(f"segment: {name}\ndescription: measured\nmembers: '{condition}'\n")
     url = database.url.render_as_string(hide_password=False)
     report.advance(f"{case}: building")
-    with api(data, journeys, url) as (at, served), routing(url, journeys, data / "router.log") as router:
+    with api(data, journeys, url) as (at, served), routing(url, journeys, data) as router:
         began, before = time.monotonic(), clock.seconds() - time.process_time()
         waited, silences, shown = _send_until_live(at, database)
         took = time.monotonic() - began
@@ -115,15 +141,20 @@ def measure(store: str, data: Path, database: Database, clock: Clockwork, people
         while database.read_now(waits):
             time.sleep(0.02)
         routed = time.monotonic() - last
+    holds = [float(line) for line in (data / "holds").read_text().split()] if (data / "holds").exists() else []
+    locks = {f"hold_p{round(share * 100)}_ms": percentile(holds, share) * 1000 for share in (0.5, 0.99, 1.0) if holds}
     p99 = percentile(waited, 0.99)
     report.case(
         f"{case}: first build of 30", cpu_s=spent, wall_s=took, events=len(waited), p50_ms=percentile(waited, 0.5) * 1000,
         p99_ms=p99 * 1000, worst_ms=max(waited) * 1000, longest_silence_s=max(silences), last_event_routed_after_s=routed,
-        steps_of_progress=shown,
+        steps_of_progress=shown, **locks,
     )  # fmt: skip
     if people >= 100_000:
         report.goal(f"{case}: built within {CPU_GOAL_S:.0f} s of processor time", spent, spent <= CPU_GOAL_S)
         report.goal(f"{case}: intake's p99 within 0.2 s meanwhile", p99, p99 <= P99_GOAL_S)
+        if holds:
+            longest = percentile(holds, 0.99)
+            report.goal(f"{case}: the router's p99 hold of the write lock within 0.1 s", longest, longest <= 0.1)
         report.goal(f"{case}: api and router live on, their longest silence (s)", max(silences), alive)
 
 
@@ -157,10 +188,10 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--orders", type=int, default=10, help="of each person (10)")
     parser.add_argument("--stores", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
-    parser.add_argument("--as-router", nargs=2, metavar=("URL", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--as-router", nargs=3, metavar=("URL", "FOLDER", "HOLDS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.as_router:
-        asyncio.run(_route(asked.as_router[0], Path(asked.as_router[1])))
+        asyncio.run(_route(asked.as_router[0], Path(asked.as_router[1]), Path(asked.as_router[2])))
         return
     with Report("builds", 2 * len(asked.stores)) as report:
         for name in asked.stores:

@@ -6,22 +6,21 @@ Customers do not know intake: whoever composes the program gives a `Tell`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
-class InnerEvent:
+class InnerEvent(NamedTuple):
     """An event to be appended to the log; a message id that is known already is no second one."""
 
     message_id: str
     name: str
     time: datetime
     profile_id: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = MappingProxyType({})
 
 
 Tell = Callable[[Connection, Sequence[InnerEvent]], None]

@@ -56,14 +56,8 @@ def _listened(registry: Registry) -> frozenset[str] | None:
 
 def _keep(connection: Connection, told: Sequence[InnerEvent]) -> None:
     seq = position(connection)  # after all that is routed
-    rows = [
-        {
-            "id": one.message_id, "seq": seq, "profile_id": one.profile_id, "kind": "track", "name": one.name, "time": one.time,
-            "properties": one.properties,
-        }
-        for one in told
-    ]  # fmt: skip
-    insert_fast(connection, events, rows)
+    rows = [(one.message_id, seq, one.profile_id, "track", one.name, one.time, one.properties) for one in told]
+    insert_fast(connection, events, ("id", "seq", "profile_id", "kind", "name", "time", "properties"), rows)
 
 
 __all__ = ["teller"]

@@ -23,24 +23,27 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
         connection.execute(_statement(connection.dialect.name, table), rows)
 
 
-def insert_fast(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows that are new, as `insert_new` does, past most of what SQLAlchemy does for each; all have the same columns."""
-    if not rows or connection.dialect.name != "sqlite":
-        insert_new(connection, table, rows)
-        return
-    columns = tuple(rows[0])
-    _write_fast(connection, f"INSERT OR IGNORE INTO {_into(table, columns)}", table, columns, rows)
+def insert_fast(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert the rows that are new, as `insert_new` does, past most of what SQLAlchemy does for each."""
+    if connection.dialect.name != "sqlite":
+        insert_new(connection, table, _named(columns, rows))
+    elif rows:
+        _write_fast(connection, f"INSERT OR IGNORE INTO {_into(table, columns)}", table, columns, rows)
 
 
-def upsert_fast(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows, as `upsert` does, past most of what SQLAlchemy does for each; all have all columns."""
-    if not rows or connection.dialect.name != "sqlite":
-        upsert(connection, table, rows)
-        return
-    columns, keys = tuple(rows[0]), [column.name for column in table.primary_key]
-    new = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
-    statement = f"INSERT INTO {_into(table, columns)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {new}"
-    _write_fast(connection, statement, table, columns, rows)
+def upsert_fast(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, as `upsert` does, past most of what SQLAlchemy does for each; the columns are all that the table has."""
+    if connection.dialect.name != "sqlite":
+        upsert(connection, table, _named(columns, rows))
+    elif rows:
+        keys = [column.name for column in table.primary_key]
+        new = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+        statement = f"INSERT INTO {_into(table, columns)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {new}"
+        _write_fast(connection, statement, table, columns, rows)
+
+
+def _named(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _into(table: Table, columns: Sequence[str]) -> str:
@@ -48,12 +51,13 @@ def _into(table: Table, columns: Sequence[str]) -> str:
     return f"{table.name} ({names}) VALUES ({', '.join('?' for _ in columns)})"
 
 
-def _write_fast(connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    written = (_written(table.c[name], connection.dialect, [row[name] for row in rows]) for name in columns)
+def _write_fast(connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    by_column = zip(columns, zip(*rows, strict=True), strict=True)
+    written = [_written(table.c[name], connection.dialect, values) for name, values in by_column]
     connection.exec_driver_sql(statement, list(zip(*written, strict=True)))
 
 
-def _written(column: Column[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
+def _written(column: Column[Any], dialect: Dialect, values: Sequence[Any]) -> Sequence[Any]:
     """Return the values as the driver takes them; one object that stands in many rows is turned once."""
     write = _writer(column, dialect)
     if write is None:

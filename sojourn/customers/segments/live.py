@@ -8,9 +8,10 @@ transaction, so that each change is told once.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -33,8 +34,7 @@ _LEAVE = delete(segment_members).where(
 )
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Someone came into a segment, or left it.
 
     Attributes:
@@ -79,7 +79,7 @@ def judge(
         why = known.get(change.profile_id) or Due(change.at)
         if edited is not None and change.profile_id > edited.cursor:
             why = Due(change.at, Cause.EDIT, edited.live)
-        changes.append(replace(change, cause=why.cause, live=why.live))
+        changes.append(change._replace(cause=why.cause, live=why.live))
     write(connection, changes, serial, now, tell)
     return changes
 
@@ -109,7 +109,7 @@ def bring_up_to_date(connection: Connection, book: SegmentBook, profile_ids: Col
     serial = begin(connection)
     for change in _judge(connection, book, book.part(names), rest, serial):
         if change.profile_id > ahead[change.segment].cursor:
-            changes.append(replace(change, cause=Cause.EDIT, live=ahead[change.segment].live))
+            changes.append(change._replace(cause=Cause.EDIT, live=ahead[change.segment].live))
     write(connection, [change for change in changes if change.profile_id in rest], serial, now, tell)
     return changes
 
@@ -211,8 +211,8 @@ def write(connection: Connection, changes: Sequence[Change], serial: int, now: d
     """
     if not changes:
         return
-    came = [{"segment": c.segment, "profile_id": c.profile_id, "since": c.at} for c in changes if c.entered]
-    insert_fast(connection, segment_members, came)
+    came = [(change.segment, change.profile_id, change.at) for change in changes if change.entered]
+    insert_fast(connection, segment_members, ("segment", "profile_id", "since"), came)
     left = [{"whichever": c.segment, "whose": c.profile_id} for c in changes if not c.entered]
     if left:
         connection.execute(_LEAVE, left)
@@ -223,7 +223,8 @@ def write(connection: Connection, changes: Sequence[Change], serial: int, now: d
 
 def _message_ids(serial: int, count: int) -> list[str]:
     """Return the ids of a judging's events: a repeat of it gives the same, and what comes later stands later in an index."""
-    return [f"{serial:012x}-{number:06x}-segment-changed" for number in range(count)]
+    which = f"{serial:012x}"
+    return [f"{which}-{number:06x}-segment-changed" for number in range(count)]
 
 
 def _event_of(message_id: str, change: Change) -> InnerEvent:

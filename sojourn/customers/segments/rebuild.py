@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, case, delete, func, literal, select, update
 
@@ -36,6 +37,7 @@ from sojourn.store.types import from_micros
 FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE = 1_000, 1_000, 10_000  # people looked at together
 LOOK_SECONDS = 0.5  # what a look is aimed to take: nobody waits for it
 FIRST_PART, SMALLEST_PART, LARGEST_PART = 500, 250, 4_000  # rows written in one transaction
+PART_SECONDS = 0.035  # what that is aimed to take: there are many of them, and the slowest has to stay below 0.1
 _ADVANCE = (
     update(segment_builds)
     .where(segment_builds.c.segment == bindparam("name"))
@@ -56,8 +58,7 @@ _PASSED = delete(segment_judged).where(
 A_JUDGING = 20  # rows that take as long as it takes to judge one person anew
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(NamedTuple):
     """What a look found of one person.
 
     Attributes:
@@ -121,7 +122,7 @@ def new_paces() -> tuple[Pace, Pace]:
     """Return how many people are looked at together at first, and how many rows are written in one transaction."""
     return (
         Pace(FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE, LOOK_SECONDS),
-        Pace(FIRST_PART, SMALLEST_PART, LARGEST_PART),
+        Pace(FIRST_PART, SMALLEST_PART, LARGEST_PART, PART_SECONDS),
     )
 
 
@@ -219,16 +220,16 @@ def _look(connection: Connection, book: SegmentBook, names: Sequence[str], start
     source = shared.beside_profiles(connection.dialect.name, whose)
     people = select(profiles.c.id, bits.label("bits"), soonest.label("due")).select_from(source).where(whose)
     found = connection.execute(people.order_by(profiles.c.id)).all()
-    places, before = {name: 1 << place for place, name in enumerate(names)}, dict.fromkeys((row.id for row in found), 0)
+    places, before = {name: 1 << place for place, name in enumerate(names)}, {one: 0 for one, _, _ in found}
     members = select(segment_members.c.profile_id, segment_members.c.segment).where(
         segment_members.c.profile_id > start, segment_members.c.profile_id <= last
     )
-    for row in connection.execute(members):
-        if row.profile_id in before and row.segment in places:
-            before[row.profile_id] |= places[row.segment]
+    for one, segment in connection.execute(members).all():
+        if one in before and segment in places:
+            before[one] |= places[segment]
     moments = select(segment_due.c.profile, segment_due.c.at).where(segment_due.c.profile > start, segment_due.c.profile <= last)
-    known = {row.profile: row.at for row in connection.execute(moments)}
-    return tuple(Looked(row.id, row.bits, before[row.id], row.due, known.get(row.id)) for row in found)
+    known: dict[str, datetime] = dict(connection.execute(moments).all())
+    return tuple(Looked(one, bits, before[one], due, known.get(one)) for one, bits, due in found)
 
 
 # -- writing -----------------------------------------------------------------------------------
