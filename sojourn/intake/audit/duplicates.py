@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Connection, Text, and_, cast, distinct, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Text, and_, cast, func, select, type_coerce
 
 from sojourn.intake.audit.noted import Note, Period, percent
 from sojourn.language.conditions.sqljson import JsonNumber, JsonText, path_literal
@@ -18,31 +18,17 @@ ONE_AN_ORDER = ("Order Completed", "Order Cancelled")  # by Segment's specificat
 
 
 def note_duplicates(connection: Connection, period: Period) -> list[Note]:
-    """Return which events come twice, as notes.
-
-    Neighbours in time of one person and name are found by an index that holds all three; only these are compared.
-    """
+    """Return which events come twice, as notes; one pass, whatever one person sends at one moment."""
     e = events.c
     time = type_coerce(e.time, BigInteger)
-    before = func.lag(time).over(partition_by=(e.profile_id, e.name), order_by=e.time)
     within = and_(time >= to_micros(period.since), time < to_micros(period.until))
-    steps = select(e.profile_id, e.name, time.label("time"), before.label("before")).where(within).subquery()
-    near = select(steps).where(steps.c.time - steps.c.before <= int(NEAR.total_seconds() * 1_000_000)).distinct().subquery()
-    one, other = events.alias("one"), events.alias("other")
-    same = and_(
-        one.c.id != other.c.id,
-        or_(near.c.time != near.c.before, one.c.id > other.c.id),  # of two at one moment, the second is the duplicate
-        cast(one.c.properties, Text) == cast(other.c.properties, Text),
-        one.c.kind == "track",
-        one.c.send_key.is_(None),  # mail is opened twice by right
-    )
-    joined = select(one.c.name, func.count(distinct(one.c.id)).label("twice")).select_from(one)
-    for each, at in ((one, near.c.time), (other, near.c.before)):
-        joined = joined.where(
-            each.c.profile_id == near.c.profile_id, each.c.name == near.c.name, type_coerce(each.c.time, BigInteger) == at
-        )
-    joined = joined.where(same).group_by(one.c.name)
-    found = {row.name: int(row.twice) for row in connection.execute(joined)}
+    content = (e.profile_id, e.name, cast(e.properties, Text))
+    before = func.lag(time).over(partition_by=content, order_by=e.time)
+    # Mail is opened twice by right.
+    steps = select(e.name, time.label("time"), before.label("before")).where(within, e.kind == "track", e.send_key.is_(None)).subquery().c
+    near = steps.time - steps.before <= int(NEAR.total_seconds() * 1_000_000)
+    repeated = select(steps.name, func.count().label("twice")).where(near).group_by(steps.name)
+    found = {row.name: int(row.twice) for row in connection.execute(repeated)}
     if not found:
         return []
     counted = select(e.name, func.count().label("events")).where(within, e.name.in_(list(found))).group_by(e.name)

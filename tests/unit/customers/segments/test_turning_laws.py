@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, assume, event, example, given, reject, settings
@@ -20,6 +21,7 @@ from condition_asking import NEIGHBOURS, ask_together
 from test_condition_equivalence import NOW, SEGMENTS, WITHIN, conditions, lives, moments, numbers, pasts, paths
 
 from sojourn.language.conditions import Condition, ConditionError, EventFact, Facts, ListHistory, parse, tree
+from sojourn.language.conditions.calendar import Calendar
 from sojourn.language.conditions.condition import LOOKAHEAD
 from sojourn.language.conditions.tree import to_text
 from sojourn.language.conditions.turning import unreckonable
@@ -225,10 +227,11 @@ def ask_turn(connection: Connection, condition: Condition, facts: Facts) -> int 
 
 @GENERATED
 @given(node=timely(), facts=lives())
+@example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
 @crossing
 def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: tree.Node, facts: Facts) -> None:
-    condition = reckonable(node)
     facts = replace(lived(facts), event=None, scores={}, engaged={})  # as a segment is asked
+    condition = reckonable(node).by(facts.calendar)
     asked = database.write_now(ask_turn, condition, facts)
     assert asked is None or asked > to_micros(NOW)
     moment = condition.changes_at(facts, SEGMENTS)
