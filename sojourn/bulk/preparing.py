@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from sojourn.bulk.columns import agreed, moment, place_of
 from sojourn.bulk.policy import Policy
-from sojourn.bulk.records import Dated, Origin, PersonRow, agreed, is_plain, moment, person, place_of
+from sojourn.bulk.records import Dated, Origin, PersonRow, is_plain, person
 from sojourn.customers import consent
 from sojourn.customers.consent_standing import UNDATED
 from sojourn.customers.identifying import Key, keys_of

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sojourn.bulk.columns import moment as parse_moment
 from sojourn.bulk.files import Format
 from sojourn.bulk.importing import LIVE_A_SECOND, Import, Told, listed
 from sojourn.bulk.mapping import Kind
 from sojourn.bulk.ordering import Order
 from sojourn.bulk.policy import Policy
 from sojourn.bulk.problems import UnreadableFile
-from sojourn.bulk.records import moment as parse_moment
 from sojourn.clock import SystemClock, monotonic
 from sojourn.commands.definitions import DEFAULT_JOURNEYS, JourneysDir
 from sojourn.commands.opening import bar, writing

@@ -20,9 +20,9 @@ from sojourn.delivery import doubts, ledger
 from sojourn.delivery.ledger import State as SendState
 from sojourn.delivery.ledger import send_key
 from sojourn.errors import SojournError
+from sojourn.intake.asking import ask_of
 from sojourn.intake.endings import Ending, mark_ended
 from sojourn.intake.outbox import StartCall
-from sojourn.intake.process import ask_of
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Send, Wait, WaitFor
 from sojourn.store import itself

@@ -12,28 +12,27 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 
 from sojourn.customers import consent
-from sojourn.customers.computed import profile_facts
-from sojourn.customers.history import StoredHistory
 from sojourn.customers.identity import random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
-from sojourn.customers.segments.lists import StoredLists
 from sojourn.delivery import brakes, doubts, sending
 from sojourn.intake import merged, routing
 from sojourn.intake.absorb import Absorbed, InboundRow, absorb
+from sojourn.intake.asking import ask_of
 from sojourn.intake.before import bring_up_to_date
 from sojourn.intake.emit import emit, tell
 from sojourn.intake.outbox import StartCall, TerminateCall
 from sojourn.intake.routing import Begin, Decision, Entry, Quit, Reached, Refused, Tell
-from sojourn.language.conditions import EventFact, Explanation, Facts, parse
+from sojourn.intake.touched import answers, to_judge
+from sojourn.language.conditions import Explanation
 from sojourn.language.shop import TRANSACTIONAL
 from sojourn.store import itself, locks
 from sojourn.store.itself import Restored
 from sojourn.store.locks import ROUTER
-from sojourn.store.tables import cursors, entries, events, inbound, outbox, profiles, refusals, sends
+from sojourn.store.tables import cursors, entries, events, inbound, outbox, refusals, sends
 from sojourn.tracing import inject, span
 from sojourn.travel.judge import assignments, in_holdout
-from sojourn.travel.listening import ENTER_REQUESTED, Ask, Happened, is_machine
+from sojourn.travel.listening import ENTER_REQUESTED, Happened, is_machine
 from sojourn.travel.registry import Registry
 
 BATCH = 500
@@ -107,13 +106,13 @@ def process_batch(
     came, identity = [InboundRow.of(row) for row in rows], registry.loaded.profile.identity
     before = bring_up_to_date(connection, registry, came, now)
     happened = absorb(connection, came, now, new_id, rules=registry.rules, identity=identity, emit=emit, secret=registry.secret)
-    brakes.notice(connection, _answers(happened), registry.shop.brakes, now)
+    brakes.notice(connection, answers(happened), registry.shop.brakes, now)
     batch = _Batch(connection, registry, now)
     batch.route(happened)
     batch.catch_up([person for _, person in joined])
     batch.write()
     merged.heard_of(connection, joined, any(item.merges for item in happened), limit)
-    batch.result.changes = [*before, *segments.judge_touched(connection, registry.book, _to_judge(happened, registry), now, tell)]
+    batch.result.changes = [*before, *segments.judge_touched(connection, registry.book, to_judge(happened, registry), now, tell)]
     result = batch.result
     if rows:
         connection.execute(_MOVE, {"to": rows[-1].seq})
@@ -122,45 +121,6 @@ def process_batch(
     if any(item.merges for item in happened):
         result.calls += merged.calls(connection)
     return result
-
-
-def _answers(absorbed: Sequence[Absorbed]) -> list[brakes.Answer]:
-    """Return the new events that say that a message bounced, or was marked as spam."""
-    told = [item.envelope for item in absorbed if item.is_new and item.envelope.name in (brakes.BOUNCED, brakes.SPAM)]
-    return [brakes.Answer(one.name, str(one.properties.get("send_key", "")), dict(one.properties)) for one in told]
-
-
-def _to_judge(absorbed: Sequence[Absorbed], registry: Registry) -> dict[str, frozenset[str] | None]:
-    """Return whose memberships the batch can have changed, each with the names of their new events; None: with more than events."""
-    asked = registry.book.needs.names
-    found: dict[str, frozenset[str] | None] = {}
-    for item in absorbed:
-        one, name = item.profile_id, item.envelope.name
-        if item.new_profile or item.merges or item.told:
-            found[one] = None
-        elif item.is_new and name in asked:
-            before = found.get(one, frozenset())
-            found[one] = None if before is None else before | {name}
-    return found
-
-
-def ask_of(connection: Connection, registry: Registry) -> Ask:
-    """Return what asks a condition about the moment of an event."""
-
-    def ask(condition: str, event: Happened) -> Explanation:
-        row = connection.execute(select(profiles.c.traits, profiles.c.zone).where(profiles.c.id == event.profile_id)).one()
-        history, calendar = StoredHistory(connection, event.profile_id), registry.calendar.of(row.zone)
-        facts = Facts(
-            now=event.time,
-            event=EventFact(event.name, event.time, event.properties),
-            profile=profile_facts(row.traits, registry.computed, history, event.time, calendar),
-            history=history,
-            calendar=calendar,
-            listed=StoredLists(connection, event.profile_id),
-        )
-        return parse(condition).explain(facts, registry.segments)
-
-    return ask
 
 
 class _Batch:
