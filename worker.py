@@ -273,7 +273,6 @@ async def run_worker(house: House) -> None:
     broadcasts = BroadcastActivities(Broadcasting(house.journeys))
     doing: list[Callable[..., Any]] = [activities.decide, activities.send, broadcasts.gather, broadcasts.send, broadcasts.finish]
     worker = make_worker(client, doing, interceptors=[observer])
-    broadcast_calls = BroadcastCalls(client, house.clock.scale)
 
     waiting: list[Ending] = []
     window = CLOSED_AT_START
@@ -311,7 +310,9 @@ async def run_worker(house: House) -> None:
 
     async def tell_broadcasts() -> None:
         for broadcast_id, serial in await house.database.read(standing.unheard):
-            await broadcast_calls.tell(await house.database.read(standing.look, broadcast_id), serial)
+            ended = await broadcast_calls.tell(await house.database.read(standing.look, broadcast_id), serial)
+            if ended is not None and await house.database.write(standing.found_closed, broadcast_id, ended, house.clock.now()):
+                log.warning("a broadcast that was not over had ended in Temporal", broadcast=broadcast_id, outcome=ended)
             await house.database.write(standing.heard, broadcast_id, serial)
         await asyncio.sleep(BROADCASTS_EVERY)
 
@@ -323,6 +324,7 @@ async def run_worker(house: House) -> None:
             log.info("cleared up sends in doubt", accepted=cleared.accepted, unsent=cleared.unsent, again=cleared.again, open=cleared.open)
 
     store = await house.database.write(itself.identity, real_now())
+    broadcast_calls = BroadcastCalls(client, house.clock.scale, store)
     fitting = Fitting(client, Books(house.database, house.registry, house.clock, WORKSPACE), store)
 
     async def fit() -> None:

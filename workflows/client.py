@@ -7,7 +7,6 @@ crash is recognised by the server and changes nothing.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from textwrap import shorten
@@ -22,7 +21,7 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
 )
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.converter import encode_search_attributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -36,7 +35,7 @@ from sojourn.travel.program import Program
 from sojourn.travel.registry import Definition
 from sojourn.travel.state import Arrived
 from workflows import names, policies
-from workflows.messages import BroadcastInput, JourneyInput
+from workflows.messages import BroadcastInput, BroadcastResult, JourneyInput
 
 _REQUESTS = UUID("0b8e7b0e-52ab-5d0a-8f56-7265717565ff")
 SUMMARY_LIMIT = 200  # characters; Temporal keeps 400 bytes
@@ -168,9 +167,10 @@ class BroadcastCalls:
 
     client: Client
     scale: TimeScale = REAL_TIME
+    store: str = ""  # whose broadcasts these are
 
-    async def tell(self, standing: Standing, serial: int) -> None:
-        """Start a broadcast's workflow where it has none, and have it look anew; one that has closed is left alone.
+    async def tell(self, standing: Standing, serial: int) -> str | None:
+        """Start a broadcast's workflow where it has none, and have it look anew; return how it ended where it has closed.
 
         Args:
             standing: the broadcast.
@@ -183,19 +183,38 @@ class BroadcastCalls:
             lanes=LANES,
             time_scale=self.scale if self.scale != REAL_TIME else None,
         )
-        with suppress(WorkflowAlreadyStartedError):
+        workflow_id = f"{names.BROADCAST_ID}{standing.name}:{standing.id}"
+        try:
             await self.client.start_workflow(
                 names.BROADCAST,
                 begin,
-                id=f"broadcast:{standing.name}:{standing.id}",
+                id=workflow_id,
                 task_queue=names.TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 task_timeout=policies.TASK_TIMEOUT,
                 rpc_timeout=policies.RPC_TIMEOUT,
                 start_signal=names.CHANGED,
                 start_signal_args=[serial],
+                memo={names.MEMO_STORE: self.store} if self.store else None,
                 static_summary=shorten(standing.broadcast.description, SUMMARY_LIMIT, placeholder=" …"),
             )
+        except WorkflowAlreadyStartedError:
+            return await self._end(workflow_id)
+        return None
+
+    async def _end(self, workflow_id: str) -> str | None:
+        """Return how a workflow ended, `done` or `stopped` where it did so by itself; None where it is open, or forgotten."""
+        handle = self.client.get_workflow_handle(workflow_id, result_type=BroadcastResult)
+        try:
+            status = (await handle.describe(rpc_timeout=policies.RPC_TIMEOUT)).status
+            if status is WorkflowExecutionStatus.COMPLETED:
+                result: BroadcastResult = await handle.result(rpc_timeout=policies.RPC_TIMEOUT)
+                return result.state
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return None
+        return None if status in (None, WorkflowExecutionStatus.RUNNING) else status.name.lower()
 
 
 def _summary(program: Program) -> str:

@@ -54,6 +54,7 @@ class Fitting:
         """
         fit = Fit()
         walking = await self._workflows(fit)
+        await self._broadcasts(fit)
         await self._entries(fit, walking)
         await self.books.keep(fit)
         return fit
@@ -88,6 +89,24 @@ class Fitting:
                     fit.over += await self._terminate(one.execution, because)
                     fit.say(f"workflow {one.execution.id}: {because}")
         return walking
+
+    async def _broadcasts(self, fit: Fit) -> None:
+        """End open workflows of broadcasts that the store does not know, or that are over."""
+        async for page in self._pages(f"ExecutionStatus = 'Running' AND WorkflowType = '{names.BROADCAST}'"):
+            known = await self.books.broadcasts([_broadcast_of(one) for one in page])
+            for one in page:
+                row = known.get(_broadcast_of(one))
+                if row is None and one.store != self.store:
+                    fit.strangers += 1
+                    continue
+                if row is None:
+                    because = "the store knows nothing of its broadcast, which may have gone out to some: it was restored from before it"
+                elif row.finished_at is not None and self.books.ago(row.finished_at) > SETTLED_AFTER:
+                    because = f"its broadcast had ended as {row.state}"
+                else:
+                    continue
+                fit.broadcasts += await self._terminate(one.execution, because)
+                fit.say(f"workflow {one.execution.id}: {because}")
 
     async def _end_orphan(self, one: _Open, fit: Fit) -> None:
         because = "the store knows nothing of its entry: it was restored from before it, or another one has been put in its place"
@@ -177,6 +196,10 @@ class _Open:
     execution: WorkflowExecution
     entry_id: str
     store: str
+
+
+def _broadcast_of(one: _Open) -> str:
+    return one.execution.id.rpartition(":")[2]
 
 
 async def _open(execution: WorkflowExecution) -> _Open:

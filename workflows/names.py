@@ -14,6 +14,7 @@ BROADCAST = "Broadcast"  # workflow type; no journey can be called so
 GATHER = "gather_recipients"
 SEND_LANE = "send_lane"
 FINISH = "finish_broadcast"
+BROADCAST_ID = "broadcast:"  # how the workflow ids of broadcasts begin; they end with the broadcast's own id
 CHANGED = "changed"  # signal: paused, resumed or stopped
 
 JOURNEY = SearchAttributeKey.for_keyword("SojournJourney")

@@ -175,6 +175,24 @@ def finish(connection: Connection, broadcast_id: str, now: datetime) -> State:
     return state_of(connection, broadcast_id)
 
 
+def found_closed(connection: Connection, broadcast_id: str, outcome: str, now: datetime) -> bool:
+    """End a broadcast whose workflow has ended though it is not over here; return whether that was so.
+
+    The store was restored from before its end, or somebody ended the workflow in Temporal. It is not begun again: the
+    store does not know to whom it went.
+
+    Args:
+        connection: of a writing transaction.
+        broadcast_id: of the broadcast.
+        outcome: how the workflow ended: `done`, `stopped`, or what Temporal calls it.
+        now: the shop's moment.
+    """
+    because = f"its workflow had ended in Temporal ({outcome}): the store was restored from before that, or it was ended there"
+    unfinished = update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state.not_in([state.value for state in FINISHED]))
+    to = State.DONE if outcome == State.DONE else State.STOPPED
+    return connection.execute(unfinished.values(state=to, because=because, finished_at=now)).rowcount == 1
+
+
 def state_of(connection: Connection, broadcast_id: str) -> State:
     """Return where a broadcast stands.
 

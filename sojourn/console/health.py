@@ -33,6 +33,7 @@ _MISFITS = {
     "lost": "{} entries had no workflow and ended as lost",
     "orphans": "{} workflows whose entry the store does not know were ended",
     "over": "{} workflows whose entry had ended were ended",
+    "broadcasts": "{} workflows of broadcasts that the store does not know, or that were over, were ended",
     "strangers": "{} open workflows are of another store, or older than this version: give each store a Temporal namespace of its own",
 }
 

@@ -45,6 +45,9 @@ _RUNNING = (
 _KNOWN = select(entries.c.id, entries.c.state, entries.c.outcome, entries.c.ended_at, _CALL_WAITS.label("waits")).where(
     entries.c.id.in_(bindparam("ids", expanding=True))
 )
+_BROADCASTS = select(broadcasts.c.id, broadcasts.c.state, broadcasts.c.finished_at).where(
+    broadcasts.c.id.in_(bindparam("ids", expanding=True))
+)
 _DECIDED = select(decisions).where(decisions.c.entry_id == bindparam("entry")).order_by(decisions.c.at, decisions.c.cursor)
 _SINCE = (
     select(events)
@@ -69,13 +72,14 @@ class Fit:
     closed: int = 0  # entries whose workflow had closed, ended as it did
     orphans: int = 0  # workflows without an entry, ended
     over: int = 0  # workflows whose entry had ended, ended
+    broadcasts: int = 0  # workflows of broadcasts that the store does not know or that were over, ended
     strangers: int = 0  # open workflows of another store's, or of none that is known
     first: str = ""  # one of what was found, with its because
 
     @property
     def found(self) -> int:
         """How many did not fit."""
-        return self.anew + self.lost + self.orphans + self.over
+        return self.anew + self.lost + self.orphans + self.over + self.broadcasts
 
     def say(self, because: str) -> None:
         """Keep the first because."""
@@ -97,6 +101,11 @@ def running(connection: Connection, after: str) -> Sequence[Any]:
 def known(connection: Connection, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Return of each entry that the store knows: state, outcome, when it ended, and whether a call for it waits."""
     return {row.id: row for row in connection.execute(_KNOWN, {"ids": list(ids)})}
+
+
+def known_broadcasts(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Return of each broadcast that the store knows: its state, and when it was over."""
+    return {row.id: row for row in connection.execute(_BROADCASTS, {"ids": list(ids)})}
 
 
 def look_at_broadcasts(connection: Connection) -> None:
@@ -168,6 +177,10 @@ class Books:
     async def known(self, ids: Sequence[str]) -> Mapping[str, Any]:
         """Return of each entry that the store knows how it stands."""
         return await self.database.read(known, ids)
+
+    async def broadcasts(self, ids: Sequence[str]) -> Mapping[str, Any]:
+        """Return of each broadcast that the store knows how it stands."""
+        return await self.database.read(known_broadcasts, ids)
 
     async def doubt(self, entry_id: str) -> None:
         """Have all sends of an entry be in doubt that had sent something which the store forgot."""

@@ -56,6 +56,15 @@ def journeys(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
+BROADCAST = """
+broadcast: news
+description: News for all who began a cart.
+to: did("Cart Started")
+content: first
+at: 2099-01-05 09:00
+"""
+
+
 def begin(stack: Stack, people: Sequence[str], *, timestamps: bool = True) -> list[dict[str, Any]]:
     """Let people in by events of fixed message ids; return the events, to be sent again."""
     at = {"timestamp": datetime.now(UTC).isoformat()} if timestamps else {}
@@ -84,6 +93,13 @@ def sojourn(*arguments: str) -> str:
     done = subprocess.run([sys.executable, "-m", "worker", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def schedule(stack: Stack, folder: Path) -> None:
+    """Have a broadcast wait for its moment."""
+    (folder / "broadcasts").mkdir(exist_ok=True)
+    (folder / "broadcasts/news.yaml").write_text(BROADCAST)
+    sojourn("broadcast", "schedule", "news", "--yes", "--journeys", str(folder), "--data-dir", str(stack.data_dir))
 
 
 def open_workflows(stack: Stack) -> int:
@@ -169,17 +185,46 @@ def test_a_store_newer_than_temporal_begins_its_entries_anew_where_they_were(
     assert len(got.got) == 10
 
 
+def test_after_a_restore_a_broadcast_is_over_where_either_the_store_or_temporal_knows_nothing_of_its_going_on(
+    mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
+) -> None:
+    got, url = mails
+    folder = journeys("1h")
+    data, flags = tmp_path / "var", ("--smtp-url", url, "--journeys-dir", str(folder))
+    with running(data, *flags) as stack:
+        begin(stack, ["ann"])
+        until(lambda: got.to(["ann"]) == 1, 60, "the first mail")
+        schedule(stack, folder)
+        until(lambda: open_workflows(stack) == 2, 20, "a journey and a broadcast")
+        sojourn("db", "backup", str(tmp_path / "b.db"), "--data-dir", str(data))
+        sojourn("broadcast", "stop", "news", "--because", "another is better", "--data-dir", str(data))
+        until(lambda: open_workflows(stack) == 1, 20, "its end")
+        schedule(stack, folder)
+        until(lambda: open_workflows(stack) == 2, 20, "another broadcast")
+    sojourn("db", "restore", str(tmp_path / "b.db"), "--replace", "--data-dir", str(data))
+    with running(data, *flags) as stack:
+        part = until(lambda: (part := health(stack)["parts"]["workflows"])["state"] == "late" and part, 30, "health to say so")
+        assert "1 workflows of broadcasts that the store does not know, or that were over, were ended" in part["detail"]
+        assert "workflow broadcast:news:" in part["detail"]
+        until(lambda: open_workflows(stack) == 1, 20, "its end")
+        until(lambda: stack.rows("select state from broadcasts") == [("stopped",)], 20, "that the first was stopped, as Temporal knows")
+        assert "restored from before" in stack.rows("select because from broadcasts")[0][0]
+    assert len(got.got) == 1
+
+
 def test_two_stores_on_one_temporal_end_none_of_each_others_journeys(
     mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
 ) -> None:
     got, url = mails
-    flags = ("--smtp-url", url, "--journeys-dir", str(journeys("1h")))
+    folder = journeys("1h")
+    flags = ("--smtp-url", url, "--journeys-dir", str(folder))
     with running(tmp_path / "one", *flags) as stack:
         begin(stack, ["ann", "bob"])
         until(lambda: got.to(["ann", "bob"]) == 2, 60, "the first mails")
-        until(lambda: open_workflows(stack) == 2, 10, "two journeys")
+        schedule(stack, folder)
+        until(lambda: open_workflows(stack) == 3, 10, "two journeys and a broadcast")
         with running(tmp_path / "two", *flags, "--temporal-address", stack.temporal) as other:
             part = until(lambda: (part := health(other)["parts"]["workflows"])["state"] == "late" and part, 30, "health to say so")
-            assert "2 open workflows are of another store" in part["detail"]
-            assert open_workflows(stack) == 2
+            assert "3 open workflows are of another store" in part["detail"]
+            assert open_workflows(stack) == 3
         assert stack.rows("select count(*) from entries where state = 'running'") == [(2,)]

@@ -292,3 +292,21 @@ def test_lanes_share_everyone_out(shop):
     assert len(lanes) == 6
     assert len(set(lanes)) > 1
     assert set(lanes) <= set(range(LANES))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"), [("done", State.DONE), ("stopped", State.STOPPED), ("terminated", State.STOPPED), ("failed", State.STOPPED)]
+)
+def test_one_whose_workflow_has_ended_is_over_and_sends_nothing_and_what_was_over_before_stays(shop, outcome, state):
+    sending = Sending(shop)
+    now = sending.engine.clock.now()
+    assert sending.write(standing.found_closed, sending.id, outcome, now)
+    found = sending.read(standing.look, sending.id)
+    assert (found.state, found.finished_at) == (state, now)
+    assert f"ended in Temporal ({outcome})" in found.because
+    assert not sending.write(standing.found_closed, sending.id, "done", now + timedelta(hours=1))
+    assert sending.read(standing.look, sending.id) == found
+    shop.advance("2d")
+    sending.gather()
+    sending.send()
+    assert sending.mails() == []
