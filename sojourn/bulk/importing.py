@@ -120,8 +120,7 @@ class Import:
                 new += len(fresh)
             self.told.new += new
             self.told.known += len(page.good) - new
-            self.told.refused.update(page.values_refused)
-            self.told.consenting += page.consenting
+            self._note(page)
             self.told.errors += len(page.refused)
             self.told.rows, self.told.read = page.place.rows, reader.read
             self._advanced(self.told)
@@ -180,11 +179,18 @@ class Import:
         self._size = _next_size(self._size, len(came.page.good), came.seconds)
         self._hopeful = came.written.known == 0
         self.told.rows, self.told.read = came.page.place.rows, came.read
-        self.told.refused.update(came.page.values_refused)
-        self.told.consenting += came.page.consenting
+        self._note(came.page)
         self.told.new += came.written.new
         self.told.known += came.written.known
         self._advanced(self.told)
+
+    def _note(self, page: _Page) -> None:
+        """Count what a page says of its people."""
+        self.told.refused.update(page.values_refused)
+        self.told.consenting += page.consenting
+        for one in page.people:
+            for trait in one.refused:
+                self.told.refused_first.setdefault(trait, one.line)
 
     def _begin(self, connection: Connection) -> Any:
         now = self.now()

@@ -21,6 +21,7 @@ class Told:
         finished: whether all of it is done.
         read: bytes of the file read.
         refused: how often each trait of the people of this run was not taken, such as an e-mail that is none.
+        refused_first: by the trait, the line of the file in which one was first not taken.
         consenting: people of this run of whom a row says a consent, be it yes or no.
         lived: of a rehearsal, the events that would come in as new (`--live`).
     """
@@ -33,5 +34,6 @@ class Told:
     finished: bool = False
     read: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    refused_first: dict[str, int] = field(default_factory=dict)
     consenting: int = 0
     lived: Lived = field(default_factory=Lived)

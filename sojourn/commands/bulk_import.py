@@ -152,7 +152,7 @@ def _import(
             raise typer.Exit(130) from None
     console.print(_sentence(order, told, monotonic() - began, dry_run), highlight=False)
     if told.refused:
-        what = ", ".join(f"{trait} {count:,}" for trait, count in told.refused.most_common())
+        what = ", ".join(f"{name} {count:,} (first in line {told.refused_first[name]:,})" for name, count in told.refused.most_common())
         shown = "" if dry_run else "; `sojourn profile ID` says of each person which and why"
         text = f"{told.refused.total():,} values {'would not be' if dry_run else 'were not'} taken: {what}{shown}"
         console.print(text, style="yellow", highlight=False, markup=False)

@@ -53,7 +53,8 @@ def list_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = N
             table.add_row(what, kind, f"{members[name]:,}", shop.state(name, found), since)
         Console().print(table)
         if any("not in force yet" in shop.state(name, found) for name in shop.definitions.segments):
-            Console(soft_wrap=True).print("Definitions are read at a start: `sojourn up` again puts those in force.", style="yellow")
+            start = "start `sojourn up` again to put those in force" if found else "`sojourn up` puts them in force"
+            Console(soft_wrap=True).print(f"Definitions are read at a start: {start}.", style="yellow")
 
 
 def preview_command(

@@ -54,10 +54,22 @@ all_ = pytest.param(
 
 @pytest.mark.parametrize("case", ["some", pytest.param("excerpt", marks=pytest.mark.exhaustive), all_])
 def test_a_shops_first_day_ends_no_role_and_mails_only_whom_a_journey_promised_it(case: str, tmp_path: Path) -> None:
+    first_day(case, tmp_path, meanwhile=False)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", ["some", all_])
+def test_a_shop_that_imports_while_it_runs_has_no_role_end_and_mails_nobody_else(case: str, tmp_path: Path) -> None:
+    first_day(case, tmp_path, meanwhile=True)
+
+
+def first_day(case: str, tmp_path: Path, *, meanwhile: bool) -> None:
+    """Import a history before `sojourn up`, or while it runs, sell meanwhile, and look at what came of it."""
     read, ago = CASES[case]
     history = read().ended(datetime.now(UTC) - ago, quiet=DORMANT_AFTER - ago, around=LASTS)
     journeys, data = folder(tmp_path), tmp_path / "var"
-    import_all(history, journeys, data, tmp_path)
+    if not meanwhile:
+        import_all(history, journeys, data, tmp_path)
     silent = [who for who, last in history.last_orders.items() if last.at < datetime.now(UTC) - DORMANT_AFTER]
     assert len(silent) > 30
     assert len(silent) < len(history.last_orders)
@@ -66,6 +78,9 @@ def test_a_shops_first_day_ends_no_role_and_mails_only_whom_a_journey_promised_i
         pids = {role: stack.pid_of(role) for role in ROLES}
         with visitors(stack, lookers) as sent:
             fill_carts(stack, [*come_back[:2], "fresh-early"])
+            if meanwhile:
+                until(lambda: sent.calls > len(lookers) and routed(stack), 60, "that all of them are known")
+                import_all(history, journeys, data, tmp_path, known=2 + len(lookers))
             until(lambda: sent.calls > 20 and built(stack), 900, "the segments")
             fill_carts(stack, [come_back[2], "fresh-late"], buys=["fresh-buyer"])
             carts = [*come_back, "fresh-early", "fresh-late"]
@@ -81,8 +96,9 @@ def test_a_shops_first_day_ends_no_role_and_mails_only_whom_a_journey_promised_i
         assert "Traceback" not in stack.log()
         assert Counter(address for address, _ in mails.got) == {f"{who}@shop.example": 1 for who in carts}
         assert set(stack.rows("select journey, count(*) from entries group by journey")) == {("cart_abandonment", len(carts) + 1)}
-        gone = {who for (who,) in stack.rows(MEMBERS, "dormant")}
-        assert gone == set(silent) - set(come_back) - set(lookers)
+        gone = set(silent) - set(come_back) - set(lookers)
+        until(lambda: {who for (who,) in stack.rows(MEMBERS, "dormant")} >= gone, 60, "who is dormant")
+        assert {who for (who,) in stack.rows(MEMBERS, "dormant")} == gone
         assert len(stack.rows(MEMBERS, "spent_100")) > 30
         assert segments(stack) == SEGMENTS
 
@@ -104,12 +120,12 @@ def folder(tmp_path: Path) -> Path:
     return journeys
 
 
-def import_all(history: ShopHistory, journeys: Path, data: Path, tmp_path: Path) -> None:
-    """Import the customers and their orders, by the commands of the README."""
+def import_all(history: ShopHistory, journeys: Path, data: Path, tmp_path: Path, known: int = 0) -> None:
+    """Import the customers, of whom some are known, and their orders, by the commands of the README."""
     customers, orders = history.customers_csv(tmp_path / "customers.csv"), history.orders_csv(tmp_path / "orders.csv")
     of_customers = ("customer=user_id", "first=first_name", "since=first_seen", "newsletter=consent.marketing")
     said = sojourn("import", "profiles", str(customers), *mapped(*of_customers), "--journeys", str(journeys), "--data-dir", str(data))
-    assert f"{len(history.last_orders):,} new people, 0 known" in said
+    assert f"{len(history.last_orders) - known:,} new people, {known} known" in said
     of_orders = ("customer=user_id", "placed=time", "action=event")
     said = sojourn("import", "events", str(orders), *mapped(*of_orders), "--journeys", str(journeys), "--data-dir", str(data))
     assert f"{len(history.orders):,} new events, 0 known" in said

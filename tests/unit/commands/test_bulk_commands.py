@@ -73,7 +73,7 @@ def test_a_value_that_is_refused_is_counted_named_and_shown(sojourn) -> None:
         done = sojourn("import", "profiles", "p.csv", *words)
         assert done.exit_code == 0, done.output
         assert "2 values" in done.output
-        assert "email 2" in done.output
+        assert "email 2 (first in line 2)" in done.output
     shown = " ".join(sojourn("profile", "u1").output.split())
     assert "not taken email: not an e-mail address" in shown
     assert "not taken" not in sojourn("profile", "u2").output
