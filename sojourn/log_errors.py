@@ -1,11 +1,12 @@
 """Exceptions in log lines: type, message and causes as fields, and a traceback that keeps its beginning and its end.
 
-What is transient is normal flow: whoever logs it (a library, Temporal's SDK), it is one line of level info
-without a traceback.
+What is transient, or was called off, is normal flow: whoever logs it (a library, Temporal's SDK), it is one line of
+level info without a traceback.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -29,14 +30,15 @@ _MEANWHILE = "\nDuring handling of the above exception, another exception occurr
 Link = tuple[str, BaseException]  # how it follows from what stands above it, and the exception
 
 
-def is_transient(error: BaseException | None) -> bool:
-    """Tell whether an error says that the same call may succeed later; also where Temporal's SDK or a group bears it."""
-    if isinstance(error, Transient):
+def is_normal_flow(error: BaseException | None) -> bool:
+    """Tell whether the same call may succeed later, or was called off; also where Temporal's SDK or a group bears the error."""
+    if isinstance(error, Transient | asyncio.CancelledError):
         return True
     if isinstance(error, BaseExceptionGroup):
-        return all(is_transient(one) for one in error.exceptions)
+        return all(is_normal_flow(one) for one in error.exceptions)
     if error is not None and type(error).__module__.split(".")[0] == "temporalio":
-        return getattr(error, "type", None) in _transient_names() or is_transient(error.__cause__)
+        called_off = type(error).__name__ == "CancelledError"
+        return called_off or getattr(error, "type", None) in _transient_names() or is_normal_flow(error.__cause__)
     return False
 
 
@@ -66,7 +68,7 @@ class TransientIsInfo(logging.Filter):
         error = _exception(ours.get("exc_info") if ours is not None else record.exc_info)
         if ours is not None and error is not None:
             ours["exc_info"] = error
-        if not is_transient(error) or (ours is not None and record.levelno >= logging.ERROR):
+        if not is_normal_flow(error) or (ours is not None and record.levelno >= logging.ERROR):
             return True
         if record.levelno > logging.INFO:
             record.levelno, record.levelname = logging.INFO, "INFO"
@@ -97,7 +99,7 @@ def error_fields(error: BaseException, *, hide_message: bool = False) -> dict[st
     causes = [_named(one, hidden=hide_message) for _, one in reversed(list(_chain(error))) if one is not error]
     if causes:
         fields["caused_by"] = causes if len(causes) <= _MAX_CAUSES else [*causes[: _MAX_CAUSES - 1], causes[-1]]
-    if not is_transient(error):
+    if not is_normal_flow(error):
         fields["exception"] = traceback_text(error, hidden=hide_message)
     return fields
 

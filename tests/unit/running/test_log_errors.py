@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, RetryState
 from temporalio.testing import ActivityEnvironment
 
 from sojourn import errors
@@ -198,6 +198,16 @@ def test_what_may_succeed_later_is_one_line_without_a_traceback_whoever_logs_it(
         assert max(map(len, text.splitlines())) < 700
     else:
         assert "warning" not in text
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError("Activity cancelled"), CancelledError("Activity cancelled")])
+def test_what_was_called_off_is_one_line_with_what_it_was_about(out: io.StringIO, error: BaseException) -> None:
+    configure_logs("json", stream=out)
+    raised = _raised(error, errors.NotCaughtUp("not yet"))
+    logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=raised)
+    (line,) = lines(out)
+    assert (line["level"], line["exception_message"], line["caused_by"]) == ("info", "Activity cancelled", ["NotCaughtUp: not yet"])
+    assert "exception" not in line
 
 
 def test_what_is_quiet_is_not_written_where_only_warnings_are_wanted(out: io.StringIO) -> None:
