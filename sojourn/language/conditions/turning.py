@@ -152,12 +152,13 @@ def _past(node: tree.Past) -> Turn | None:
 
 
 def _leaving(node: tree.Past, within: timedelta, *, timeless: bool) -> Turn:
-    """The first event that counts leaves the window first."""
-    name = node.event
+    """The first event that counts leaves the window first; `did` and `last` stay as they are while the last one is there."""
+    name, stays = node.event, node.function in ("did", "last")
     where = None if node.where is None or not timeless else compile_test(node.where)
 
     def leaving(e: EventFact | None, f: Facts, s: Segments) -> datetime | None:
-        for past in f.history.events(name, f.now - within, f.now):
+        found = f.history.events(name, f.now - within, f.now)
+        for past in reversed(found) if stays else found:
             if where is None or where(past, f, s):
                 return past.time + within
         return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import pytest
-from sqlalchemy import Connection, insert, null, select
+from sqlalchemy import ColumnElement, Connection, insert, null, select
 
 from sojourn.language.conditions import Condition, Facts, ListHistory, parse
 from sojourn.language.conditions.sqlshared import SharedQuestions
@@ -34,28 +33,17 @@ class _Asked(Exception):
     """The answer."""
 
 
-@dataclass(frozen=True)
-class Together:
-    """What a condition is answered that is asked together with others: whether it holds, and its next turn; None: it has none."""
-
-    answer: bool
-    turn: int | None
+Ask = Callable[[Condition, SharedQuestions], ColumnElement[Any] | None]
+"""Writes down what is asked about a condition, its questions to the past shared with others; None: there is nothing to ask."""
 
 
-def ask_together(
-    connection: Connection, condition: Condition, facts: Facts, segments: dict[str, Condition], others: Sequence[Condition]
-) -> Together:
-    """Ask a condition of the profile p1 in one query with others, all of them sharing their questions to the past."""
-    shared, columns = SharedQuestions(), []
-    for one in (*others, condition):
-        columns.append(one.sql(facts.now, segments, facts.event, facts.scores, facts.engaged, shared))
-        turn = one.sql_turn(facts.now, segments, shared)
-        columns.append(null() if turn is None else turn)
+def ask_together(connection: Connection, condition: Condition, others: Sequence[Condition], ask: Ask) -> Any:
+    """Ask something about a condition and the profile p1 in one query with others."""
+    shared = SharedQuestions()
+    columns = [null() if (asked := ask(one, shared)) is None else asked for one in (*others, condition)]
     here = profiles.c.id == "p1"
-    *_, answer, turns = connection.execute(
-        select(*columns).select_from(shared.beside_profiles(connection.dialect.name, here)).where(here)
-    ).one()
-    return Together(answer, turns)
+    query = select(*columns).select_from(shared.beside_profiles(connection.dialect.name, here)).where(here)
+    return connection.execute(query).one()[-1]
 
 
 @pytest.fixture(scope="module", name="database")
@@ -68,6 +56,9 @@ def fresh_database() -> Iterator[Database]:
 def ask_sql(database: Database, condition: Condition, facts: Facts, segments: dict[str, Condition], zone: str | None = None) -> Any:
     """Return what the database says to a condition of a life that is written there for the question only."""
     assert isinstance(facts.history, ListHistory)
+
+    def holds(one: Condition, shared: SharedQuestions) -> ColumnElement[bool]:
+        return one.sql(facts.now, segments, facts.event, facts.scores, facts.engaged, shared)
 
     def ask(connection: Connection) -> NoReturn:
         for profile, traits in (("p1", dict(facts.profile)), ("other", {"tag": "a", "price": 1})):
@@ -87,7 +78,7 @@ def ask_sql(database: Database, condition: Condition, facts: Facts, segments: di
         answer = connection.execute(select(expression).where(profiles.c.id == "p1").select_from(profiles)).scalar_one()
         found = connection.execute(select(profiles.c.id).where(expression, profiles.c.id == "p1")).all()
         for others in ([], NEIGHBOURS):
-            assert ask_together(connection, condition, facts, segments, others).answer == answer, "asked beside others it says the same"
+            assert ask_together(connection, condition, others, holds) == answer, "asked beside others it says the same"
         raise _Asked(answer, found)  # so that nothing of it stays
 
     with pytest.raises(_Asked) as asked:
