@@ -72,14 +72,14 @@ class Router:
     clock: SystemClock
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
     _busy_until: float = 0.0
+    _is_behind: bool = False  # whether the last batch took as many events as it may
     _batch: Pace = field(default_factory=lambda: Pace(FIRST_BATCH, SMALLEST_BATCH, BATCH))
     _due: Pace = field(default_factory=lambda: Pace(FIRST_BATCH, SMALLEST_BATCH, DUE_AT_ONCE))
-    _look: Pace = field(default_factory=lambda: rebuild.new_paces()[0])
-    _part: Pace = field(default_factory=lambda: rebuild.new_paces()[1])
 
     def __post_init__(self) -> None:
         self._lease = Lease(self.database, CALLER, this_process())
         self._told = teller(self.registry)
+        self._look, self._part = rebuild.new_paces(self.database.is_served)
         self._log, self._outbox, self._moments = (Watch(self.database) for _ in range(3))
         self._upcoming = _Upcoming()
 
@@ -108,6 +108,7 @@ class Router:
         # Looked at first: a writing transaction that finds nothing would keep the worker from writing.
         if not self._log.is_still() and await self.database.read(waits):
             processed = await self.database.write(self._batch.timed(process_batch), self.registry, self.clock.now(), self._batch.size)
+            self._is_behind = processed.events >= self._batch.size
             self._batch.ended(processed.events)
             self._observe(processed)
             self._busy_until = monotonic() + BUSY_FOR
@@ -209,7 +210,8 @@ class Router:
             return
         after: str | None = page.start
         while after is not None:
-            if await self.database.read(backlog, BACKLOG) >= BACKLOG:  # what it tells would keep live events waiting
+            # What it tells would keep live events waiting.
+            if self._is_behind and await self.database.read(backlog, BACKLOG) >= BACKLOG:
                 await asyncio.sleep(IDLE_POLL)
                 continue
             now = self.clock.now()

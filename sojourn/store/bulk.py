@@ -8,7 +8,22 @@ from typing import Any, TypeVar
 from typing import cast as typed
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Dialect, Insert, Select, String, Table, any_, bindparam, exists, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    Select,
+    String,
+    Table,
+    any_,
+    bindparam,
+    exists,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -24,37 +39,35 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, An
 
 
 def insert_fast(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert the rows that are new, as `insert_new` does, past most of what SQLAlchemy does for each."""
-    if connection.dialect.name != "sqlite":
-        insert_new(connection, table, _named(columns, rows))
-    elif rows:
-        _write_fast(connection, f"INSERT OR IGNORE INTO {_into(table, columns)}", table, columns, rows)
+    """Insert the rows that are new, as `insert_new` does, past most of what SQLAlchemy and the server do for each."""
+    _write_fast(connection, table, columns, rows, "DO NOTHING")
 
 
 def upsert_fast(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, as `upsert` does, past most of what SQLAlchemy does for each; the columns are all that the table has."""
-    if connection.dialect.name != "sqlite":
-        upsert(connection, table, _named(columns, rows))
-    elif rows:
-        keys = [column.name for column in table.primary_key]
-        new = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
-        statement = f"INSERT INTO {_into(table, columns)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {new}"
-        _write_fast(connection, statement, table, columns, rows)
+    """Insert rows, as `upsert` does, past most of what SQLAlchemy and the server do for each; the columns are all of the table's."""
+    keys = [column.name for column in table.primary_key]
+    new = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+    _write_fast(connection, table, columns, rows, f"({', '.join(keys)}) DO UPDATE SET {new}")
 
 
-def _named(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _into(table: Table, columns: Sequence[str]) -> str:
-    names = ", ".join(f'"{name}"' for name in columns)
-    return f"{table.name} ({names}) VALUES ({', '.join('?' for _ in columns)})"
-
-
-def _write_fast(connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def _write_fast(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], conflict: str) -> None:
+    """Insert rows by tuples on SQLite, and on PostgreSQL in one statement that is given whole columns."""
+    if not rows:
+        return
+    dialect = connection.dialect
     by_column = zip(columns, zip(*rows, strict=True), strict=True)
-    written = [_written(table.c[name], connection.dialect, values) for name, values in by_column]
-    connection.exec_driver_sql(statement, list(zip(*written, strict=True)))
+    written = [_written(table.c[name], dialect, values) for name, values in by_column]
+    names = ", ".join(f'"{name}"' for name in columns)
+    into = f"INSERT INTO {table.name} ({names})"
+    if dialect.name == "sqlite":
+        places = ", ".join("?" for _ in columns)
+        connection.exec_driver_sql(f"{into} VALUES ({places}) ON CONFLICT {conflict}", list(zip(*written, strict=True)))
+        return
+    kinds = {f"c{place}": table.c[name].type.compile(dialect) for place, name in enumerate(columns)}
+    given = ", ".join(f"CAST(:{place} AS {'TEXT' if kind == 'JSONB' else kind}[])" for place, kind in kinds.items())
+    chosen = ", ".join(f"CAST({place} AS {kind})" for place, kind in kinds.items())
+    statement = f"{into} SELECT {chosen} FROM unnest({given}) AS given ({', '.join(kinds)}) ON CONFLICT {conflict}"  # noqa: S608 - our own names
+    connection.execute(text(statement), {place: list(values) for place, values in zip(kinds, written, strict=True)})
 
 
 def _written(column: Column[Any], dialect: Dialect, values: Sequence[Any]) -> Sequence[Any]:

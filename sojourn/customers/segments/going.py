@@ -27,7 +27,7 @@ def go_through(
         tell: takes the events of who came and went.
         rest: of the time that a part took, between two parts.
     """
-    people, rows = rebuild.new_paces()
+    people, rows = rebuild.new_paces(database.is_served)
     while True:
         began = monotonic()
         page = outlast_now(lambda: database.read_now(rebuild.look, book, moment(), people.size))

@@ -9,6 +9,7 @@ definition to the new one once, and whoever both hold for never leaves.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,17 +39,25 @@ FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE = 1_000, 1_000, 10_000  # people looked 
 LOOK_SECONDS = 0.5  # what a look is aimed to take: nobody waits for it
 FIRST_PART, SMALLEST_PART, LARGEST_PART = 500, 250, 4_000  # rows written in one transaction
 PART_SECONDS = 0.035  # what that is aimed to take: there are many of them, and the slowest has to stay below 0.1
+# Of a server: there is no one lock that keeps every writer waiting, and each part is a dozen questions to it.
+SMALLEST_SERVED_PART, SERVED_PART_SECONDS = 1_000, 0.1
 _ADVANCE = (
     update(segment_builds)
-    .where(segment_builds.c.segment == bindparam("name"))
+    .where(segment_builds.c.segment.in_(bindparam("names", expanding=True)))
     .values(
         state=bindparam("state_"),
         finished_at=bindparam("at"),
         cursor=bindparam("upto"),
         done=segment_builds.c.done + bindparam("people"),
-        entered=segment_builds.c.entered + bindparam("came"),
-        exited=segment_builds.c.exited + bindparam("went"),
     )
+)
+_MOVED = (
+    update(segment_builds)
+    .where(segment_builds.c.segment == bindparam("name"))
+    .values(entered=segment_builds.c.entered + bindparam("came"), exited=segment_builds.c.exited + bindparam("went"))
+)
+_AT = select(segment_builds.c.segment, segment_builds.c.version).where(
+    segment_builds.c.state == BUILDING, segment_builds.c.cursor == bindparam("after")
 )
 _PASSED = delete(segment_judged).where(
     segment_judged.c.profile > bindparam("after"),
@@ -118,11 +127,16 @@ class Settled:
     changes: tuple[Change, ...] = ()
 
 
-def new_paces() -> tuple[Pace, Pace]:
-    """Return how many people are looked at together at first, and how many rows are written in one transaction."""
+def new_paces(is_served: bool) -> tuple[Pace, Pace]:
+    """Return how many people are looked at together at first, and how many rows are written in one transaction.
+
+    Args:
+        is_served: whether a server does the work (`Database.is_served`).
+    """
+    part = Pace(SMALLEST_SERVED_PART, SMALLEST_SERVED_PART, LARGEST_PART, SERVED_PART_SECONDS)
     return (
         Pace(FIRST_PAGE, SMALLEST_PAGE, LARGEST_PAGE, LOOK_SECONDS),
-        Pace(FIRST_PART, SMALLEST_PART, LARGEST_PART, PART_SECONDS),
+        part if is_served else Pace(FIRST_PART, SMALLEST_PART, LARGEST_PART, PART_SECONDS),
     )
 
 
@@ -237,10 +251,8 @@ def _look(connection: Connection, book: SegmentBook, names: Sequence[str], start
 
 def _is_ours(connection: Connection, page: Page, after: str) -> bool:
     """Tell whether nobody has gone on with a page, or begun anew, since it was looked at."""
-    stand = select(segment_builds.c.segment, segment_builds.c.version).where(
-        segment_builds.c.state == BUILDING, segment_builds.c.cursor == after, segment_builds.c.segment.in_(page.names)
-    )
-    return {row.segment: row.version for row in connection.execute(stand)} == page.versions
+    stand = connection.execute(_AT, {"after": after}).all()
+    return {segment: version for segment, version in stand if segment in page.versions} == page.versions
 
 
 def _choose(page: Page, after: str, rows: int) -> list[Looked]:
@@ -298,13 +310,12 @@ def _set_due(connection: Connection, page: Page, people: Sequence[Looked]) -> in
 
 
 def _advance(connection: Connection, page: Page, upto: str, people: int, changes: Sequence[Change], now: datetime, *, ends: bool) -> None:
-    moved = dict.fromkeys(page.names, (0, 0))
-    for change in changes:
-        if change.segment in moved:
-            entered, exited = moved[change.segment]
-            moved[change.segment] = (entered + change.entered, exited + (not change.entered))
     stand = {"state_": LIVE if ends else BUILDING, "at": now if ends else None, "upto": upto, "people": people}
-    connection.execute(_ADVANCE, [{"name": name, **stand, "came": came, "went": went} for name, (came, went) in moved.items()])
+    connection.execute(_ADVANCE, {"names": page.names, **stand})
+    moved = Counter((change.segment, change.entered) for change in changes)
+    here = sorted({segment for segment, _ in moved} & set(page.names))
+    if here:
+        connection.execute(_MOVED, [{"name": name, "came": moved[name, True], "went": moved[name, False]} for name in here])
 
 
 __all__ = [

@@ -189,6 +189,7 @@ def test_each_transaction_of_a_build_writes_few_rows_and_moves_the_progress(
     monkeypatch.setattr(rebuild, "FIRST_PART", 60)
     monkeypatch.setattr(rebuild, "LARGEST_PART", 60)
     monkeypatch.setattr(rebuild, "SMALLEST_PART", 60)
+    monkeypatch.setattr(rebuild, "SMALLEST_SERVED_PART", 60)
     written, progress = [0], [0]
     for part in going.go_through(database, found.book, lambda: NOW, tell, rest=0):
         rows = database.read_now(_rows, segment_members) + database.read_now(_rows, inbound)
