@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -49,6 +50,7 @@ def api(data: Path, journeys: Path, database_url: str | None = None) -> Iterator
     settings = {
         "DATA_DIR": data, "JOURNEYS_DIR": journeys, "PORT": port, "WRITE_KEY": WRITE_KEY, "LOG_LEVEL": "error",
         "DATABASE_URL": database_url or f"sqlite:///{data / 'sojourn.db'}",
+        "SECRET_KEY": secrets.token_hex(32), "ADMIN_TOKEN": secrets.token_hex(16),  # which a database server asks for
     }  # fmt: skip
     environment = os.environ | ONE_THREAD | {f"SOJOURN_{name}": str(value) for name, value in settings.items()}
     with (data / "api.log").open("wb") as log:
