@@ -214,8 +214,8 @@ def _say_nobody_consents(console: Console, policy: Policy) -> None:
     needed = [purpose for purpose in policy.shop.consent if policy.shop.needs_consent(purpose)] if policy.shop is not None else []
     if needed:
         text = (
-            f"no row says a consent to {' or '.join(needed)}: of that they are sent nothing until they say yes. "
-            f"Where they have, map its column: --map COLUMN=consent.{needed[0]}"
+            f"no row says a consent to {' or '.join(needed)}: until they say yes they are sent nothing of it. "
+            f"Where they did, map its column: --map COLUMN=consent.{needed[0]}"
         )
         console.print(text, style="yellow", highlight=False, markup=False)
 

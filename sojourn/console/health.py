@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sojourn.clock import SystemClock, real_now
 from sojourn.console.views import Health, PartHealth
+from sojourn.customers.segments import due
 from sojourn.customers.segments.builds import Build, builds
 from sojourn.customers.segments.judging import BUILDING
 from sojourn.delivery.ledger import State
@@ -81,7 +82,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
     building = 0
     try:
         waiting, calls, stuck, beats = await database.read(_read)
-        segments = await database.read(builds)
+        segments, unjudged = await database.read(builds), await database.read(due.waiting, clock.now())
         fit = await database.read(itself.know, itself.FIT)
     except (SQLAlchemyError, SojournError, OSError):
         parts["database"] = PartHealth(state="down", detail="it does not answer")
@@ -91,7 +92,7 @@ async def health(database: Database, clock: SystemClock, temporal: Callable[[], 
         parts["outbox"] = _backlog(calls, clock, "calls to Temporal wait for an answer")
         parts["workflows"] = fits(fit)
         parts["delivery"] = _delivery(stuck, clock)
-        parts["segments"] = _segments(segments)
+        parts["segments"] = _segments(segments, unjudged)
         building = sum(one.state == BUILDING for one in segments)
         parts |= {role: _alive(max((beats[by] for by in (role, ALL) if by in beats), default=None)) for role in ROLES}
     answers = await temporal()
@@ -142,11 +143,12 @@ def _delivery(stuck: NotTaken, clock: SystemClock) -> PartHealth:
     return PartHealth(state=state, detail=detail)
 
 
-def _segments(found: Sequence[Build]) -> PartHealth:
-    """Return how far segments are; one that is being built is nothing that is late."""
+def _segments(found: Sequence[Build], unjudged: int) -> PartHealth:
+    """Return how far segments are; one that is being built is nothing that is late, nor are people whom an import has just touched."""
     going = [one for one in found if one.state == BUILDING]
     if not going:
-        return PartHealth(state="ok", detail=f"{len(found)} segments are live")
+        more = f", and {unjudged:,} people are yet to be judged" if unjudged else ""
+        return PartHealth(state="ok", detail=f"{len(found)} segments are live{more}")
     share = sum(one.done for one in going) / max(sum(one.total for one in going), 1)
     return PartHealth(state="ok", detail=f"{len(going)} of {len(found)} segments are being built, {min(share, 1.0):.0%} of it done")
 

@@ -96,7 +96,8 @@ def first_day(case: str, tmp_path: Path, *, meanwhile: bool) -> None:
         assert Counter(address for address, _ in mails.got) == {f"{who}@shop.example": 1 for who in carts}
         assert set(stack.rows("select journey, count(*) from entries group by journey")) == {("cart_abandonment", len(carts) + 1)}
         gone = set(silent) - set(come_back) - set(lookers)
-        until(lambda: {who for (who,) in stack.rows(MEMBERS, "dormant")} == gone, 120, "who is dormant, and nobody else")
+        until(lambda: asked(stack, "/api/health")["parts"]["segments"]["detail"] == f"{SEGMENTS} segments are live", 120, "all judgements")
+        assert {who for (who,) in stack.rows(MEMBERS, "dormant")} == gone
         assert len(stack.rows(MEMBERS, "spent_100")) > 30
         assert segments(stack) == SEGMENTS
         assert "Traceback" not in stack.log()

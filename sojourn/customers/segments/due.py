@@ -24,6 +24,7 @@ _DUE = (
     .order_by(segment_due.c.at, segment_due.c.profile)
 )
 _IS_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered")).limit(1)
+_WAITING = select(func.count()).where(segment_due.c.at <= bindparam("now"), segment_due.c.at > bindparam("covered"))
 _UPCOMING = select(func.min(segment_due.c.at)).where(segment_due.c.at > bindparam("covered"))
 _IS_QUIETLY_DUE = select(segment_due.c.profile).where(segment_due.c.at <= bindparam("now"), segment_due.c.cause.in_(_QUIET)).limit(1)
 _SET: dict[str, Any] = {"at": bindparam("moment_"), "cause": bindparam("why"), "live": bindparam("heard")}
@@ -75,6 +76,12 @@ def touch(connection: Connection, profile_ids: Iterable[str], now: datetime, cau
         connection.execute(_EARLIER, moved)
         if cause in QUIET and not live:
             connection.execute(_QUIETER, [{key: row[key] for key in ("whose", "moment", "why", "heard")} for row in moved])
+
+
+def waiting(connection: Connection, now: datetime) -> int:
+    """Return how many people are due and not yet judged."""
+    moments = {"now": now, "covered": covered_since(connection) or _BEFORE_ALL}
+    return int(connection.execute(_WAITING, moments).scalar_one())
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:

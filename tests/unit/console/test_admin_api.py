@@ -7,18 +7,19 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 sys.path.insert(0, str(Path(__file__).parent))
 from people import ALICE, BOB, OTHER, SEND, START, at, settle_in
 
 from sojourn.clock import SystemClock, TimeScale, real_now
 from sojourn.console.api import admin_app
+from sojourn.customers.segments import due
 from sojourn.delivery.brakes import release
 from sojourn.language.model import Journey, Segment
 from sojourn.store.database import Database
 from sojourn.store.heartbeats import beat
-from sojourn.store.tables import brakes, inbound, segment_members
+from sojourn.store.tables import brakes, inbound, segment_builds, segment_members
 
 TOKEN = "a-token-of-the-tests"
 JOURNEY = Journey.model_validate(
@@ -172,6 +173,24 @@ async def test_health_names_the_part_that_is_silent(served: Served) -> None:
         "worker": "down",
         "temporal": "down",
     }
+
+
+async def test_health_says_how_far_segments_are_and_strangers_hear_nothing_of_it(served: Served) -> None:
+    build = {"version": "v", "condition": "true", "total": 40, "started_at": START, "entered": 0, "exited": 0}
+    rows = [{"segment": "one", "state": "building", "done": 10, **build}, {"segment": "two", "state": "live", "done": 40, **build}]
+    await served.database.write(lambda connection: connection.execute(insert(segment_builds), rows))
+    body = (await served.get("/api/health")).json()
+    assert (body["building"], body["parts"]["segments"]["detail"]) == (1, "1 of 2 segments are being built, 25% of it done")
+    assert (await served.get("/api/health", token=None)).json()["building"] == 0
+    await served.database.write(lambda connection: connection.execute(update(segment_builds).values(state="live")))
+    assert await segments_of(served) == "2 segments are live"
+    await served.database.write(due.touch, [ALICE, BOB], START)
+    assert await segments_of(served) == "2 segments are live, and 2 people are yet to be judged"
+    assert (await served.get("/api/health")).json()["building"] == 0
+
+
+async def segments_of(served: Served) -> str:
+    return str((await served.get("/api/health")).json()["parts"]["segments"]["detail"])
 
 
 async def test_health_is_a_503_when_no_event_can_be_taken(no_tables_url: str) -> None:
