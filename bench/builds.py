@@ -153,8 +153,7 @@ def measure(store: str, data: Path, database: Database, clock: Clockwork, people
         report.goal(f"{case}: built within {CPU_GOAL_S:.0f} s of processor time", spent, spent <= CPU_GOAL_S)
         report.goal(f"{case}: intake's p99 within 0.2 s meanwhile", p99, p99 <= P99_GOAL_S)
         if holds:
-            longest = percentile(holds, 0.99)
-            report.goal(f"{case}: the router's p99 hold of the write lock within 0.1 s", longest, longest <= 0.1)
+            report.goal(f"{case}: the router's longest hold of the write lock within 0.1 s", max(holds), max(holds) <= 0.1)
         report.goal(f"{case}: api and router live on, their longest silence (s)", max(silences), alive)
 
 
