@@ -237,11 +237,6 @@ def _properties(segment: str, cause: Cause) -> Mapping[str, str]:
     return {"segment": segment, CAUSE: cause.value}
 
 
-def heard(connection: Connection) -> frozenset[str]:
-    """Return the segments of which journeys hear whom a build moves."""
-    return frozenset(name for name, built in _building(connection).items() if built.live)
-
-
 @dataclass(frozen=True)
 class _Built:
     """How far a definition has been gone through: up to which profile, and whether journeys hear of who comes and goes."""

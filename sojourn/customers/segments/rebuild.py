@@ -17,7 +17,7 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, case, delete, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Update, and_, bindparam, case, delete, func, literal, select, update
 
 from sojourn.customers.inner import Tell
 from sojourn.customers.segments import due, live
@@ -41,22 +41,12 @@ FIRST_PART, SMALLEST_PART, LARGEST_PART = 500, 250, 4_000  # rows written in one
 PART_SECONDS = 0.035  # what that is aimed to take: there are many of them, and the slowest has to stay below 0.1
 # Of a server: there is no one lock that keeps every writer waiting, and each part is a dozen questions to it.
 SMALLEST_SERVED_PART, SERVED_PART_SECONDS = 1_000, 0.1
-_ADVANCE = (
-    update(segment_builds)
-    .where(segment_builds.c.segment.in_(bindparam("names", expanding=True)))
-    .values(
-        state=bindparam("state_"),
-        finished_at=bindparam("at"),
-        cursor=bindparam("upto"),
-        done=segment_builds.c.done + bindparam("people"),
-    )
-)
 _MOVED = (
     update(segment_builds)
     .where(segment_builds.c.segment == bindparam("name"))
     .values(entered=segment_builds.c.entered + bindparam("came"), exited=segment_builds.c.exited + bindparam("went"))
 )
-_AT = select(segment_builds.c.segment, segment_builds.c.version).where(
+_AT = select(segment_builds.c.segment, segment_builds.c.version, segment_builds.c.live).where(
     segment_builds.c.state == BUILDING, segment_builds.c.cursor == bindparam("after")
 )
 _PASSED = delete(segment_judged).where(
@@ -180,7 +170,8 @@ def settle(
         rows: how many rows at most; one person's are never parted.
     """
     router_turn(connection)
-    if not _is_ours(connection, page, after):
+    heard = _heard(connection, page, after)
+    if heard is None:
         return Settled(None)
     serial = begin(connection)
     chosen = _choose(page, after, rows)
@@ -192,7 +183,7 @@ def settle(
     moved = live.judge(connection, book, {one: each.at for one, each in asked.items()}, now, tell, asked)
     merged = _merged(connection, here - asked.keys())
     quiet = [one for one in chosen if one.id not in asked and one.id not in merged]
-    changes = _changes(page, quiet, live.heard(connection))
+    changes = _changes(page, quiet, heard)
     live.write(connection, changes, serial, now, tell)
     dues = _set_due(connection, page, quiet)
     is_rest = not chosen or chosen[-1] is page.people[-1]
@@ -249,10 +240,12 @@ def _look(connection: Connection, book: SegmentBook, names: Sequence[str], start
 # -- writing -----------------------------------------------------------------------------------
 
 
-def _is_ours(connection: Connection, page: Page, after: str) -> bool:
-    """Tell whether nobody has gone on with a page, or begun anew, since it was looked at."""
-    stand = connection.execute(_AT, {"after": after}).all()
-    return {segment: version for segment, version in stand if segment in page.versions} == page.versions
+def _heard(connection: Connection, page: Page, after: str) -> set[str] | None:
+    """Return of which segments of a page journeys hear whom the build moves; None where someone else has gone on with it, or begun anew."""
+    stand = [row for row in connection.execute(_AT, {"after": after}).all() if row.segment in page.versions]
+    if {row.segment: row.version for row in stand} != page.versions:
+        return None
+    return {row.segment for row in stand if row.live}
 
 
 def _choose(page: Page, after: str, rows: int) -> list[Looked]:
@@ -311,11 +304,26 @@ def _set_due(connection: Connection, page: Page, people: Sequence[Looked]) -> in
 
 def _advance(connection: Connection, page: Page, upto: str, people: int, changes: Sequence[Change], now: datetime, *, ends: bool) -> None:
     stand = {"state_": LIVE if ends else BUILDING, "at": now if ends else None, "upto": upto, "people": people}
-    connection.execute(_ADVANCE, {"names": page.names, **stand})
+    dialect = connection.dialect.name
+    connection.execute(_advancing(dialect), {"names": many(dialect, page.names), **stand})
     moved = Counter((change.segment, change.entered) for change in changes)
     here = sorted({segment for segment, _ in moved} & set(page.names))
     if here:
         connection.execute(_MOVED, [{"name": name, "came": moved[name, True], "went": moved[name, False]} for name in here])
+
+
+@cache
+def _advancing(dialect: str) -> Update:
+    return (
+        update(segment_builds)
+        .where(among(dialect, segment_builds.c.segment, "names"))
+        .values(
+            state=bindparam("state_"),
+            finished_at=bindparam("at"),
+            cursor=bindparam("upto"),
+            done=segment_builds.c.done + bindparam("people"),
+        )
+    )
 
 
 __all__ = [
