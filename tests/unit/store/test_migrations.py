@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import stores
 import typer
-from sqlalchemy import Connection, func, insert, inspect, select, text
+from sqlalchemy import Boolean, Connection, MetaData, String, Table, func, insert, inspect, select, text
 from typer.testing import CliRunner
 
 from sojourn.commands import db as commands
+from sojourn.delivery.mailboxes import mailbox_of
 from sojourn.errors import SettingsError
 from sojourn.store import migrations
 from sojourn.store.database import Database
-from sojourn.store.tables import heartbeats, inbound, metadata, suppressions
+from sojourn.store.tables import consents, heartbeats, inbound, metadata, sends, suppressions
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -134,6 +135,61 @@ def test_rows_of_before_addresses_had_one_form_are_written_anew_and_what_two_sha
         ("email", "odd@xn--a.de", "r"), ("user_id", "u@xn--exmple-cua.de", "p"),
     }  # fmt: skip
     assert database.read_now(lambda c: c.execute(select(suppressions.c.folded)).scalar()) is True
+
+
+def fill(connection: Connection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Insert rows into a table as it stands at this step; what must not be empty and is not given is 0, false or the row's number."""
+    there = Table(table, MetaData(), autoload_with=connection, resolve_fks=False)
+    for number, row in enumerate(rows):
+        blank = {
+            column.name: f"{number}" if isinstance(column.type, String) else False if isinstance(column.type, Boolean) else 0
+            for column in there.columns
+            if not column.nullable and column.server_default is None
+        }
+        connection.execute(insert(there).values(**{**blank, **row}))
+
+
+def test_of_the_words_of_before_it_is_told_which_were_the_readers_own(database: Database) -> None:
+    change(database, lambda connection: migrations.upgrade(connection, "0012"))
+    words = {  # source, wording, granted, pending: own
+        ("identify", None, True, False): False, ("context.consent", None, False, False): False,
+        ("event Subscribed", None, True, False): True, ("event Unsubscribed", None, False, False): True,
+        ("confirmed by link", None, True, False): True, ("preference page", None, True, False): True,
+        ("import", None, True, False): False, ("import", "2026-01", True, False): True, ("import", None, False, False): True,
+        ("import", None, False, True): False, ("event Subscribed", None, False, True): True,
+    }  # fmt: skip
+
+    def as_it_was(connection: Connection) -> None:
+        fill(connection, "profiles", [{"id": "p", "traits": {}}])
+        rows = [
+            {"id": f"w{n}", "profile_id": "p", "purpose": "marketing"}
+            | {"source": source, "wording": wording, "granted": granted, "pending": pending}
+            for n, (source, wording, granted, pending) in enumerate(words)
+        ]
+        fill(connection, "consents", rows)
+
+    change(database, as_it_was)
+    change(database, migrations.upgrade)
+    kept = database.read_now(lambda c: c.execute(select(consents)).all())
+    assert {(row.source, row.wording, row.granted, row.pending): row.own for row in kept} == words
+    assert all(row.stream is None and row.again_at is None for row in kept)
+
+
+def test_caps_count_what_went_to_a_mailbox_before_they_counted_by_mailbox(database: Database) -> None:
+    change(database, lambda connection: migrations.upgrade(connection, "0013"))
+    many = 1_203  # more than the step reads at once
+
+    def as_it_was(connection: Connection) -> None:
+        fill(connection, "profiles", [{"id": "p", "traits": {}}])
+        fill(connection, "definitions", [{"version": "v"}])
+        fill(connection, "entries", [{"id": "e", "version": "v", "profile_id": "p"}])
+        fill(connection, "sends", [{"key": f"s{n}", "profile_id": "p", "entry_id": "e"} for n in range(many + 1)])
+        fill(connection, "messages", [{"send_key": f"s{n}", "to_address": f"Ann{n}@Shop.Example "} for n in range(many)])
+
+    change(database, as_it_was)
+    change(database, migrations.upgrade)
+    kept = dict(database.read_now(lambda c: c.execute(select(sends.c.key, sends.c.mailbox)).tuples().all()))
+    assert kept == {**{f"s{n}": mailbox_of(f"ann{n}@shop.example") for n in range(many)}, f"s{many}": None}
 
 
 def test_several_processes_may_bring_the_tables_up_at_once(no_tables_url: str) -> None:
