@@ -226,11 +226,7 @@ def ask_turn(connection: Connection, condition: Condition, facts: Facts) -> int 
     return int(found)
 
 
-@GENERATED
-@given(node=timely(), facts=lives())
-@example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
-@crossing
-def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: tree.Node, facts: Facts) -> None:
+def sql_law(database: Database, node: tree.Node, facts: Facts) -> None:
     facts = replace(lived(facts), event=None, scores={}, engaged={})  # as a segment is asked
     condition = reckonable(node).by(facts.calendar)
     asked = database.write_now(ask_turn, condition, facts)
@@ -240,3 +236,19 @@ def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: 
     if moment is not None and condition.holds(replace(facts, now=moment), SEGMENTS) is not condition.holds(facts, SEGMENTS):
         assert asked is not None
         assert asked <= to_micros(moment)
+
+
+@settings(GENERATED, max_examples=15)
+@given(node=timely(), facts=lives())
+@example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
+@crossing
+def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: tree.Node, facts: Facts) -> None:
+    sql_law(database, node, facts)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(900)
+@settings(GENERATED, max_examples=100)
+@given(node=timely(), facts=lives())
+def test_the_turn_in_sql_is_never_later_than_it_turns_in_many_lives(database: Database, node: tree.Node, facts: Facts) -> None:
+    sql_law(database, node, facts)
