@@ -22,10 +22,10 @@ from sojourn.customers.segments.preview import Asked, people, sweep_page
 from sojourn.customers.segments.standing import Standing, standing
 from sojourn.language.asked import check_segments
 from sojourn.language.conditions import Condition, parse
-from sojourn.language.conditions.values import parse_moment
 from sojourn.language.durations import parse_duration
 from sojourn.language.model import Segment
 from sojourn.language.segment_guards import too_many_attributes
+from sojourn.local_time import parse_moment
 from sojourn.store.limits import limited
 
 TRIED = "condition_that_is_tried"  # the name of a segment that has none yet

@@ -19,9 +19,9 @@ from sojourn.customers.stages.files import Change, changes, stage_files
 from sojourn.customers.stages.fit import AXES, Customers, Fitted, fit, measure
 from sojourn.customers.stages.picture import heat_map, histogram
 from sojourn.errors import NotFound, SettingsError
-from sojourn.language.conditions.values import parse_moment
 from sojourn.language.loader import STAGES_FILE, load, load_stages
 from sojourn.language.stages_model import RFM, STAGE, StagesModel
+from sojourn.local_time import parse_moment
 from sojourn.settings import load_settings
 from sojourn.store.tables import profiles, segment_members
 from sojourn.timekeeping import open_clock

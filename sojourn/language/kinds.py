@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from sojourn.language.conditions import tree
 from sojourn.language.conditions.bands import Banded
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
-from sojourn.language.conditions.values import parse_moment
 from sojourn.language.events.known import schema_at
 from sojourn.language.finding import Findings
 from sojourn.language.outline import Way
 from sojourn.language.problems import listed, nearest, shown
 from sojourn.language.vocabulary import Vocabulary
+from sojourn.local_time import parse_moment
 
 _OF_TRAITS = {
     "text": Kind.TEXT, "number": Kind.NUMBER, "money": Kind.NUMBER, "boolean": Kind.BOOL, "moment": Kind.MOMENT, "date": Kind.MOMENT,

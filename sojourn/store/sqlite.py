@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from datetime import date, time
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -20,15 +19,18 @@ from sqlalchemy.pool import StaticPool
 
 from sojourn.clock import monotonic
 from sojourn.errors import StoreUnavailable
-from sojourn.local_time import local_instant, zone_named
+from sojourn.local_time import DATE, parse_moment, zone_named
 from sojourn.store.turns import Turns
 from sojourn.store.types import dump_json, to_micros
 from sojourn.store.writing import WriteLock, said
 
 T = TypeVar("T")
 
-MIDNIGHT = "sojourn_midnight"
-"""A function of SQL: the microseconds since 1970 of a date's midnight in a zone, or in another where that is missing or none."""
+MICROS = "sojourn_micros"
+"""A function of SQL: the microseconds since 1970 that a text names, null where it names no moment.
+
+Arguments: the text; the zone of a date by itself; another zone, where that is missing or none.
+"""
 BUSY_TIMEOUT_MS = 15_000
 LOOK_AGAIN_SECONDS = 0.02
 READERS = 2
@@ -65,7 +67,7 @@ class Sqlite:
 
         @event.listens_for(engine, "connect")
         def _set_pragmas(connection: Any, _record: Any) -> None:
-            connection.create_function(MIDNIGHT, 3, _midnight, deterministic=True)
+            connection.create_function(MICROS, 3, _micros, deterministic=True)
             cursor = connection.cursor()
             _keep_a_log(cursor)
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -167,14 +169,15 @@ def fold_in(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _midnight(text: str | None, zone: str | None, otherwise: str) -> int | None:
-    if text is None:
+def _micros(text: str | None, zone: str | None, otherwise: str) -> int | None:
+    if text is None or len(text) < DATE or text[0] not in "12":
         return None
     try:
         where = zone_named(zone or otherwise)
     except ValueError:  # what a client said is a zone, and is none
         where = zone_named(otherwise)
-    return to_micros(local_instant(date.fromisoformat(text), time(), where))
+    moment = parse_moment(text, where)
+    return None if moment is None else to_micros(moment)
 
 
 def _keep_a_log(cursor: sqlite3.Cursor) -> None:

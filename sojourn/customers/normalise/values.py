@@ -10,7 +10,7 @@ from typing import Any
 from sojourn.customers.normalise.dates import dates
 from sojourn.customers.normalise.outcome import NOT_TEXT, Hints, Normalise, Refusal
 from sojourn.language.conditions.calendar import moment_of_epoch
-from sojourn.language.conditions.values import parse_moment
+from sojourn.local_time import parse_moment
 
 _LARGEST = 2**63
 _NUMBER = re.compile(r"^[-+]?\d{1,15}(\.\d{1,9})?$")

@@ -9,8 +9,8 @@ from jinja2 import nodes
 
 from sojourn.language.conditions import tree
 from sojourn.language.conditions.tree import Kind, Node, kind_of, to_text
-from sojourn.language.conditions.values import parse_moment
 from sojourn.language.durations import parse_duration
+from sojourn.local_time import parse_moment
 
 if TYPE_CHECKING:
     from sojourn.language.conditions.parser import Reader

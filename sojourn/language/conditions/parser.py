@@ -13,7 +13,7 @@ from sojourn.language.conditions import tree
 from sojourn.language.conditions.functions import ENGAGEMENTS, FUNCTIONS, read_call
 from sojourn.language.conditions.grammar import ConditionError, read
 from sojourn.language.conditions.tree import Kind, Node, kind_of, to_text
-from sojourn.language.conditions.values import parse_moment
+from sojourn.local_time import parse_moment
 
 MAX_DEPTH = 10  # a query nested deeper overflows the parser of SQLite before 3.46
 LARGEST = 2**53  # beyond it, whole numbers are no longer exact everywhere

@@ -15,8 +15,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from sojourn.language.conditions.tree import Path
-from sojourn.language.conditions.values import ISO_PATTERN
-from sojourn.store.sqlite import MIDNIGHT
+from sojourn.local_time import ISO_PATTERN
+from sojourn.store.sqlite import MICROS
 from sojourn.store.types import Json
 
 
@@ -181,24 +181,8 @@ def _sqlite_micros(element: TextMicros, compiler: SQLCompiler, **kw: Any) -> str
 
 
 def _sqlite_micros_of(text: str, zone: str, otherwise: str) -> str:
-    # SQLite's date functions take more than ISO 8601 (31 February, 24:00, Julian days): the shape is
-    # checked first, and a modifier that adds nothing makes them compute the date that they give back.
-    suffix = "CASE WHEN v GLOB '*Z' THEN 'Z' WHEN length(v) > 16 AND v GLOB '*[+-][0-9][0-9]:[0-9][0-9]' THEN substr(v, -6) ELSE '' END"
-    split = f"SELECT v, {suffix} AS z FROM (SELECT {text} AS v)"
-    body = f"SELECT z, substr(v, 1, length(v) - length(z)) AS b FROM ({split})"
-    head = (
-        "CASE WHEN length(b) = 10 AND z = '' THEN b || 'T00:00:00' WHEN length(b) = 16 THEN b || ':00'"
-        " WHEN length(b) >= 19 THEN substr(b, 1, 19) END"
-    )
-    parts = f"SELECT z, {head} AS h, substr(b, 20) AS f, length(b) = 10 AS d FROM ({body})"
-    return (
-        f"(SELECT CASE WHEN d THEN {MIDNIGHT}(substr(h, 1, 10), {zone}, {otherwise}) ELSE"
-        " CAST(strftime('%s', substr(h, 1, 10) || 'T' || substr(h, 12, 8) || z) AS INTEGER) * 1000000"
-        " + CAST(substr(substr(f, 2) || '000000', 1, 6) AS INTEGER) END"
-        f" FROM ({parts}) WHERE substr(h, 1, 1) IN ('1', '2') AND substr(h, 11, 1) IN ('T', ' ')"
-        " AND date(substr(h, 1, 10), '+0 days') = substr(h, 1, 10) AND time(substr(h, 12, 8), '+0 seconds') = substr(h, 12, 8)"
-        " AND (f = '' OR (f GLOB '.[0-9]*' AND substr(f, 2) NOT GLOB '*[^0-9]*' AND length(f) <= 10)))"
-    )
+    # Written in SQL it is so deep that a few of them together overflow SQLite's parser.
+    return f"{MICROS}({text}, {zone}, {otherwise})"
 
 
 @compiles(Millionths, "sqlite")

@@ -46,8 +46,8 @@ from sojourn.language.conditions.values import (
     YOUNGEST_EPOCH,
     is_date,
     names_moment,
-    parse_moment,
 )
+from sojourn.local_time import parse_moment
 from sojourn.store.types import to_micros
 
 Bool = ColumnElement[bool]

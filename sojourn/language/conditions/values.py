@@ -34,17 +34,13 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from sojourn.language.conditions.tree import Path
-from sojourn.language.moments import local_instant
+from sojourn.local_time import DATE, parse_moment
 
-DATE = 10  # characters of a date by itself
-_MIDNIGHT = time()
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -53,12 +49,6 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-ISO_PATTERN = (
-    r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?$"
-)
-_ISO = re.compile(ISO_PATTERN.replace("$", r"\Z"))
-_FRACTION = re.compile(r"\.([0-9]+)")
 _NUMBERS = (int, float)  # and not bool, which Python takes for an int
 _MILLIONTH = 1_000_000
 _EXACT = 2.0**52
@@ -66,29 +56,6 @@ _EXACT = 2.0**52
 
 OLDEST_EPOCH, SECONDS_BELOW, YOUNGEST_EPOCH = -3e10, 1e11, 1e14
 """Numbers since 1970: from the year 1019 on; below the second in seconds (to 5138), from it on in milliseconds (from 1973)."""
-
-
-@lru_cache(maxsize=8192)
-def parse_moment(text: str, zone: tzinfo = UTC) -> datetime | None:
-    """Return the moment that an ISO 8601 text names, in UTC; None where it names none.
-
-    Args:
-        text: such as 2026-01-31T09:00:00Z.
-        zone: in which a date by itself is its midnight.
-    """
-    if not _ISO.match(text):
-        return None
-    if len(text) == DATE:
-        try:
-            return local_instant(date.fromisoformat(text), _MIDNIGHT, zone)
-        except ValueError:
-            return None
-    body = _FRACTION.sub(lambda found: "." + (found[1] + "00000")[:6], text)
-    try:
-        moment = datetime.fromisoformat(body)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def names_moment(text: str) -> bool:
@@ -212,6 +179,6 @@ def days_between(earlier: datetime, later: datetime) -> float:
 
 
 __all__ = [
-    "DATE", "ISO_PATTERN", "OLDEST_EPOCH", "OPERATORS", "SECONDS_BELOW", "YOUNGEST_EPOCH", "as_moment", "as_number", "compare", "contains",
-    "count_distinct", "days_between", "is_date", "millionths", "names_moment", "net", "parse_moment", "reckon", "total", "truth", "walk",
+    "DATE", "OLDEST_EPOCH", "OPERATORS", "SECONDS_BELOW", "YOUNGEST_EPOCH", "as_moment", "as_number", "compare", "contains",
+    "count_distinct", "days_between", "is_date", "millionths", "names_moment", "net", "reckon", "total", "truth", "walk",
 ]  # fmt: skip

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sojourn.language.conditions import Calendar, EventFact, Facts, ListHistory, parse, tree
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
-from sojourn.language.conditions.values import parse_moment
 from sojourn.language.durations import format_duration
 from sojourn.language.moments import zone_named
+from sojourn.local_time import parse_moment
 from sojourn.store.database import Database
 
 pytestmark = pytest.mark.slow
@@ -270,3 +270,19 @@ def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
 @given(node=conditions())
 def test_text_and_tree_are_each_others_inverse(node: tree.Node) -> None:
     assert parse(to_text(node)).tree == node
+
+
+DEEP = "event.at < profile.when"
+for _number in range(4):
+    DEEP = f"event.x{_number} {'or' if _number % 2 else 'and'} ({DEEP})"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'days_since(profile.when) + 1 <= days_since(first("A", "when", where="{DEEP}"))',
+        f'did("B") and (did("A") or days_since(profile.when) + 1 <= days_since(first("A", "when", where="{DEEP}")))',
+    ],
+)
+def test_a_condition_as_deep_as_may_be_is_asked_in_sql(database: Database, text: str) -> None:
+    assert ask_sql(database, parse(text), Facts(now=NOW, history=ListHistory([])), SEGMENTS) is False  # where a moment was read in SQL, SQLite's parser overflowed
