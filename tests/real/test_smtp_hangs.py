@@ -110,7 +110,7 @@ class Road:
 
 @pytest.mark.parametrize("stage", ["greeting", "ehlo", "mail", "rcpt", "data"])
 async def test_a_server_that_hangs_before_the_messages_end_leaves_all_of_them_planned_and_they_go_out_once(stage: str) -> None:
-    async with Road(stage, step_seconds=0.5, total_seconds=1.5) as road:
+    async with Road(stage, step_seconds=0.5, total_seconds=6) as road:
         assert await road.attempt() == {"ProviderBusy": MANY}
         assert road.mailbox.hits[stage] >= MANY
         assert road.states() == {State.PLANNED: MANY}

@@ -350,7 +350,7 @@ def _lives(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_people(line, data):
     straight, shuffled = Shop(), Shop()

@@ -23,7 +23,7 @@ NEIGHBOURS = [
         'did("Product Viewed", within="3d") and last("Order Completed") > first("Product Viewed", within="2h")',
         'count("Order Completed", within="2d") > 1 and not did("Order Completed", where="event.price == 1")',
         'sum("Product Viewed", "price", within="1d") > distinct("Product Viewed", "tag", within="5d")',
-        'did("Product Viewed", where="event.price == true") or segment.frequent',
+        'did("Product Viewed", where="event.price == true") or count("Product Viewed", within="7d") >= 2',
     )
 ]
 """What is asked at the same time: about the same events, in other windows, and in a like way."""
