@@ -32,7 +32,9 @@ def shipped() -> ResolutionSettings:
     return load_resolution(SHIPPED.read_bytes()).model_copy(update={"sample_pairs": SAMPLE})
 
 
-def resolved(path: Path) -> tuple[Linked, dict[str, str], dict[str, dict[str, str]]]:
+def resolved(path: Path, count: int) -> tuple[Linked, dict[str, str], dict[str, dict[str, str]]]:
+    """Write so many households, and return what a run would do with them, whose each record is, and the records."""
+    households.write(path, count)
     settings = shipped()
     with Frame(settings) as frame:
         truth = frame.read(path, "id", "person")
@@ -45,9 +47,7 @@ def resolved(path: Path) -> tuple[Linked, dict[str, str], dict[str, dict[str, st
 @pytest.mark.slow
 @pytest.mark.storeless
 def test_of_households_with_relatives_nearly_none_is_merged_with_another_unreviewed(tmp_path: Path) -> None:
-    path = tmp_path / "households.csv"
-    households.write(path, 1_500)
-    linked, truth, rows = resolved(path)
+    linked, truth, rows = resolved(tmp_path / "households.csv", 1_500)
     links = linked.clusters.links
     false = [(rows[pair.left], rows[pair.right]) for pair in links if truth[pair.left] != truth[pair.right]]
     assert len(false) <= FALSE * len(links), [[(a["first_name"], a["birth_date"]) for a in pair] for pair in false[:9]]
@@ -63,8 +63,7 @@ def test_of_households_with_relatives_nearly_none_is_merged_with_another_unrevie
 @pytest.mark.storeless
 def test_evaluate_judges_what_a_run_does(tmp_path: Path) -> None:
     path = tmp_path / "households.csv"
-    households.write(path, 400)
-    linked, truth, _ = resolved(path)
+    linked, truth, _ = resolved(path, 400)
     found = judge(shipped(), path, "person", silent, id_column="id")
     assert found.fixed.clusters == len(linked.clusters.members)
     assert found.records == len(truth)
