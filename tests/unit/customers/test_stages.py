@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,81 +11,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
+from stages_world import BOUGHT, DAY, EVENTS, FILE, MODEL, NOW, ORDERS, ROOT, Lives, conditions, in_sql, shop, stored
 from typer.testing import CliRunner
 
 from sojourn.cli import build
 from sojourn.customers.stages.conditions import segments
 from sojourn.customers.stages.files import Change, changes, stage_files
-from sojourn.customers.stages.fit import Customers, Fitted, TooFew, fit, measure, pages, quantile
+from sojourn.customers.stages.fit import Customers, TooFew, fit, measure, pages, quantile
 from sojourn.customers.stages.picture import heat_map, histogram
 from sojourn.errors import Terminal
-from sojourn.language.conditions import Condition, EventFact, Facts, ListHistory, parse
-from sojourn.language.durations import parse_duration
-from sojourn.language.loader import load, load_segment, load_stages
-from sojourn.language.stages_model import RFM, STAGE, STAGES, StagesModel
+from sojourn.language.conditions import EventFact, Facts, ListHistory, parse
+from sojourn.language.loader import load, load_stages
+from sojourn.language.stages_model import RFM, STAGE, STAGES
 from sojourn.store.database import Database
 from sojourn.store.tables import events, profiles
-
-ROOT = Path(__file__).parents[3]
-FILE = (ROOT / "journeys" / "stages.yaml").read_bytes()
-MODEL = load_stages(FILE)
-GROCERY = ROOT.parent / "shared" / "data" / "complete_journey" / "transactions.parquet"
-ORDERS = ROOT.parent / "shared" / "data" / "online_retail" / "orders.parquet"
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-BOUGHT = MODEL.purchase.event
-EVENTS = [*MODEL.every_sign(), "Something Else"]
-
-
-Lives = dict[str, list[tuple[str, datetime, dict[str, Any]]]]
-
-
-def stored(lives: Lives, merged: dict[str, str] | None = None) -> Database:
-    """Return a store with these people and what they did; names that begin with * are a machine's doing."""
-    database = Database("sqlite://")
-    people = [{"id": who, "merged_into": None, "traits": {}, "first_seen": NOW, "last_seen": NOW} for who in lives]
-    people += [{"id": who, "merged_into": into, "traits": {}, "first_seen": NOW, "last_seen": NOW} for who, into in (merged or {}).items()]
-    rows = [
-        {
-            "id": f"{who}:{i}", "seq": i, "profile_id": who, "kind": "track", "name": name.removeprefix("*"), "time": at,
-            "properties": properties, "machine": name.startswith("*"),
-        }
-        for who, life in lives.items()
-        for i, (name, at, properties) in enumerate(life)
-    ]  # fmt: skip
-
-    def fill(connection: Connection) -> None:
-        connection.execute(insert(profiles), people)
-        connection.execute(insert(events), rows)
-
-    database.write_now(fill)
-    return database
-
-
-def shop(count: int = 300, seed: int = 7) -> dict[str, list[tuple[str, datetime, dict[str, Any]]]]:
-    chance = np.random.default_rng(seed)
-    lives = {}
-    for i in range(count):
-        orders = 1 + int(chance.geometric(0.35))
-        ages = chance.gamma(1.2, 90, orders) + (400 if i % 20 == 0 else 0)
-        lives[f"p{i:04}"] = [
-            (BOUGHT, NOW - float(age) * DAY, {"revenue": round(float(chance.lognormal(4, 1)), 2)}) for age in sorted(ages, reverse=True)
-        ]
-    return lives
-
-
-def conditions(model: StagesModel, fitted: Fitted) -> dict[str, Condition]:
-    return {each.name: parse(each.members) for each in segments(model, fitted)}
-
-
-def in_sql(database: Database, found: dict[str, Condition], at: datetime) -> dict[str, set[str]]:
-    def ask(connection: Connection) -> dict[str, set[str]]:
-        living = profiles.c.merged_into.is_(None)
-        queries = {name: select(profiles.c.id).where(living, each.sql(now=at, segments=found)) for name, each in found.items()}
-        return {name: set(connection.execute(query).scalars()) for name, query in queries.items()}
-
-    return database.read_now(ask)
 
 
 @given(
@@ -243,94 +182,6 @@ def test_stages_that_would_overlap_are_refused() -> None:
     customers = stored(shop()).read_now(measure, model, NOW)
     with pytest.raises(Terminal, match="dormancy would begin after 20 days"):
         fit(model, customers, NOW)
-
-
-def grocery(count: int = 250, every: float = 5.0, seed: int = 3) -> Lives:
-    """Return households that shop every few days, half a year long; a tenth of them left at some time."""
-    chance = np.random.default_rng(seed)
-    lives: Lives = {}
-    for i in range(count):
-        gap = every * float(chance.lognormal(0, 0.6))
-        begun, ended = 180 - float(chance.uniform(0, 60)), float(chance.uniform(10, 150)) if i % 10 == 0 else 0.0
-        ages = np.arange(begun, ended, -gap) - chance.uniform(0, min(gap, 1.0))
-        life = [(BOUGHT, NOW - max(float(age), 0.01) * DAY, {"revenue": round(float(chance.lognormal(3, 0.8)), 2)}) for age in ages]
-        life += [("Product Viewed", NOW - float(age) * DAY, {}) for age in chance.uniform(0, 60, 2)]
-        lives[f"h{i:04}"] = sorted(life, key=lambda each: each[1])
-    return lives
-
-
-def consistent(lives: Lives, fitted: Fitted, at: datetime = NOW) -> dict[str, set[str]]:
-    """Hold that windows are in order and everyone is in exactly one stage; return the members."""
-    assert fitted.recent_days < fitted.dormant_days
-    assert parse_duration(fitted.interest_within) / DAY < fitted.dormant_days
-    members = in_sql(stored(lives), conditions(MODEL, fitted), at)
-    stages = [who for stage in STAGES for who in members[f"{STAGE}{stage}"]]
-    assert sorted(stages) == sorted(lives)
-    for name, text in stage_files(MODEL, fitted, segments(MODEL, fitted)).items():
-        load_segment(text, name)
-    return members
-
-
-@pytest.mark.parametrize("every", [0.4, 2.0, 5.0, 9.0, 40.0])
-def test_the_shipped_file_fits_a_shop_of_any_rhythm(every: float) -> None:
-    lives = grocery(every=every)
-    fitted = fit(MODEL, stored(lives).read_now(measure, MODEL, NOW), NOW)
-    consistent(lives, fitted)
-    # What a slow shop is told to write, and what is written for it, stays as it is.
-    assert bool(fitted.adapted) == (fitted.interest_within != "30d") == (fitted.dormant_days <= 30)
-
-
-def test_a_quick_shop_is_told_which_of_its_settings_gave_way() -> None:
-    fitted = fit(MODEL, stored(grocery()).read_now(measure, MODEL, NOW), NOW)
-    (sentence,) = fitted.adapted
-    assert f"a sign of interest counts for {fitted.interest_within[:-1]} days" in sentence
-    assert "`interest_within: 30d`" in sentence
-    assert all("# Adapted: " in text for text in stage_files(MODEL, fitted, segments(MODEL, fitted)).values())
-
-
-def test_customers_who_all_bought_on_one_day_are_fitted_too() -> None:
-    lives: Lives = {f"p{i:03}": [(BOUGHT, NOW - 3 * DAY, {"revenue": 5.0 + i})] for i in range(240)}
-    fitted = fit(MODEL, stored(lives).read_now(measure, MODEL, NOW), NOW)
-    assert (fitted.recent_days, fitted.dormant_days, fitted.interest_within) == (3.0, 6.0, "3d")
-    consistent(lives, fitted)
-
-
-@pytest.mark.parametrize(("after", "wanted"), [("20d", "interest_within: 10d"), ("2d", "dormant: {after: ")])
-def test_a_dormancy_that_contradicts_the_file_is_refused_with_the_line_to_write(after: str, wanted: str) -> None:
-    def asked(**lines: str) -> StagesModel:
-        text = FILE.decode().replace("dormant: {quantile: 0.8}", f"dormant: {{after: {lines['dormant']}}}")
-        return load_stages(text.replace("interest_within: 30d", f"interest_within: {lines.get('interest', '30d')}").encode())
-
-    customers = stored(grocery()).read_now(measure, MODEL, NOW)
-    with pytest.raises(Terminal) as refused:
-        fit(asked(dormant=after), customers, NOW)
-    assert wanted in str(refused.value)
-    # Whoever writes what it says is served.
-    line = re.search(r"`interest_within: (\S+)`|`dormant: \{after: (\S+)\}`", str(refused.value))
-    assert line is not None
-    told = asked(dormant=after, interest=line[1]) if line[1] else asked(dormant=line[2])
-    assert fit(told, customers, NOW).adapted == ()
-
-
-@pytest.mark.skipif(not GROCERY.exists(), reason="the Complete Journey transactions are not here")
-def test_real_households_of_a_grocery_are_fitted_by_the_shipped_file() -> None:
-    import duckdb
-
-    baskets = (
-        "SELECT household_id, transaction_timestamp AS sold_at, sum(sales_value) FROM read_parquet(?) WHERE household_id % 6 = 0"
-        " GROUP BY household_id, basket_id, transaction_timestamp ORDER BY sold_at, basket_id"
-    )
-    lives: Lives = {}
-    with duckdb.connect() as raw:
-        for who, sold_at, worth in raw.execute(baskets, [str(GROCERY)]).fetchall():
-            lives.setdefault(str(who), []).append((BOUGHT, sold_at.replace(tzinfo=UTC), {"revenue": round(worth, 2)}))
-    at = max(life[-1][1] for life in lives.values())
-    fitted = fit(MODEL, stored(lives).read_now(measure, MODEL, at), at)
-    assert fitted.people > 300
-    assert fitted.dormant_days < 30
-    assert fitted.adapted
-    members = consistent(lives, fitted, at)
-    assert all(members[f"{STAGE}{stage}"] for stage in ("loyalty", "at_risk", "dormant"))
 
 
 def test_a_version_changes_with_cut_points_and_file_and_with_nothing_else() -> None:
