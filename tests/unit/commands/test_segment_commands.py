@@ -2,111 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import csv
 import json
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import Result
 from console_script import app
+from segment_world import SEGMENTS, World, a_life, fresh_world, ids
 from sqlalchemy import delete, insert, select, update
 from typer.testing import CliRunner
 
-from sojourn.clock import TimeScale, real_now
 from sojourn.customers.segments import live, rebuild
 from sojourn.language.loader import load, load_segment
-from sojourn.store.database import Database
-from sojourn.store.tables import inbound, segment_builds, segment_members, segment_releases
-from sojourn.testing import Shop
-from sojourn.timekeeping import FILE
+from sojourn.store.tables import segment_builds, segment_members, segment_releases
 
-SETTINGS = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\n"
-JOURNEY = "journey: back\ndescription: d\nenter: {on: Segment Entered, if: event.segment == 'silent'}\nsteps: [{end: done}]\n"
-SEGMENTS = {
-    "buyers": 'segment: buyers\ndescription: Ordered within a month.\nmembers: did("Order Completed", within="30d")\n',
-    "silent": "segment: silent\ndescription: Bought, and was not seen for a week.\n"
-    'members: segment.buyers and not did("Session Started", within="7d")\n',
-    "vip": "segment: vip\ndescription: Chosen by hand.\nlist: manual\n",
-    "fair": "segment: fair\ndescription: Met us at the fair.\nlist: upload\n",
-}
-
-
-@dataclass
-class World:
-    journeys: Path
-    data: Path
-    now: datetime
-    database: Database
-
-    def run(self, *arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(
-            app,
-            ["segment", *arguments, "--journeys", str(self.journeys), "--data-dir", str(self.data)],
-            env={"COLUMNS": "250"},
-        )
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    def members(self, segment: str) -> set[str]:
-        return set(self.database.read_now(live.members, segment))
-
-    def told(self) -> list[tuple[str, str]]:
-        """What of segments waits in the log to be routed."""
-        log = select(inbound.c.name, inbound.c.body).where(inbound.c.name.in_([live.ENTERED, live.EXITED])).order_by(inbound.c.seq)
-        rows = self.database.read_now(lambda connection: connection.execute(log).all())
-        return [(row.name, row.body["properties"]["segment"]) for row in rows]
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
-    """Ann bought 10 days ago and came yesterday; Bob bought 10 days ago; Cat never did. It is lived once, and each test has a copy."""
-    made = tmp_path_factory.mktemp("lived")
-    folder, data = made / "journeys", made / "var"
-    (folder / "segments").mkdir(parents=True)
-    (folder / "shop.yaml").write_text(SETTINGS)
-    (folder / "back.yaml").write_text(JOURNEY)
-    for name, text in SEGMENTS.items():
-        (folder / "segments" / f"{name}.yaml").write_text(text)
-    data.mkdir()
-    with Shop(journeys_dir=folder, database_url=f"sqlite:///{data}/sojourn.db") as shop:
-        for user in ("ann", "bob", "cat"):
-            shop.identify(user, {"email": f"{user}@example.com"})
-        shop.advance("20d")
-        shop.track("ann", "Order Completed")
-        shop.track("bob", "Order Completed")
-        shop.advance("9d")
-        shop.track("ann", "Session Started")
-        shop.advance("1d")
-        return made, shop.now
-
-
-@pytest.fixture
-def world(lived: tuple[Path, datetime], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    for name in ("SOJOURN_DATABASE_URL", "SOJOURN_JOURNEYS_DIR", "SOJOURN_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    made, now = lived
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    folder, data = tmp_path / "journeys", tmp_path / "var"
-    still = TimeScale(scale=1e-9, real_origin=real_now(), shop_origin=now)
-    (data / FILE).write_text(still.model_dump_json())
-    database = Database(f"sqlite:///{data}/sojourn.db", durable=False)
-    yield World(folder, data, now, database)
-    asyncio.run(database.close())
-
-
-def ids(world: World, *users: str) -> set[str]:
-    from sojourn.console.queries import profile_id_of
-
-    return {world.database.read_now(profile_id_of, user) for user in users}
-
+__all__ = ["a_life", "fresh_world"]
 
 # -- looking ---------------------------------------------------------------------------------------
 
@@ -251,77 +163,6 @@ def test_explain_tells_each_leaf_since_when_and_what_comes_next(world: World) ->
 # -- lists -----------------------------------------------------------------------------------------
 
 
-def test_people_come_onto_a_list_and_off_it_once_each(world: World) -> None:
-    assert "vip: 2 added, 0 removed, 0 unchanged" in world.run("add", "vip", "ann", "bob").stdout
-    assert world.members("vip") == ids(world, "ann", "bob")
-    assert "vip: 1 added, 0 removed, 1 unchanged" in world.run("add", "vip", "ann", "cat").stdout
-    assert "vip: 0 added, 1 removed, 0 unchanged" in world.run("remove", "vip", *ids(world, "ann")).stdout
-    assert "vip: 0 added, 0 removed, 1 unchanged" in world.run("remove", "vip", "ann").stdout
-    told = [one for one in world.told() if one[1] == "vip"]
-    assert told == [(live.ENTERED, "vip")] * 3 + [(live.EXITED, "vip")]
-
-
-def test_if_one_is_not_known_nobody_is_added(world: World) -> None:
-    said = world.run("add", "vip", "ann", "somebody-else", code=1).stderr
-    assert "PERSON 2 of 2" in said
-    assert "somebody-else" not in said
-    assert world.members("vip") == set()
-
-
-def test_upload_adds_whoever_is_known_and_names_the_lines_of_the_others_without_what_stands_there(world: World, tmp_path: Path) -> None:
-    file = tmp_path / "visitors.csv"
-    lines = (
-        b"name,user_id",
-        b'"Ann',
-        b'of two lines", ann ',
-        b"Nobody,secret@example.com",
-        b"Empty,",
-        b"Cat,cat",
-        b"Again,ann",
-    )
-    file.write_bytes(b"\xef\xbb\xbf" + b"\n".join((*lines, b"Bad,\xe9")))  # as spreadsheets write it, with a mark at its beginning
-    result = world.run("upload", "fair", str(file))
-    assert "fair: 2 added, 0 removed, 0 unchanged" in result.stdout
-    assert world.members("fair") == ids(world, "ann", "cat")
-    with (tmp_path / "visitors.errors.csv").open() as errors:
-        assert list(csv.reader(errors)) == [["line", "reason"], ["4", "nobody is known by this"], ["5", "empty"], ["8", "is not UTF-8"]]
-    assert "secret@example.com" not in result.output + (tmp_path / "visitors.errors.csv").read_text()
-    assert "3 lines were left out" in result.stderr
-
-
-def test_a_second_upload_changes_nothing_and_replace_takes_off_whoever_is_missing(world: World, tmp_path: Path) -> None:
-    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
-    first.write_text("user_id\nann\ncat\n")
-    second.write_text("user_id\ncat\nbob\n")
-    world.run("upload", "fair", str(first))
-    assert "fair: 0 added, 0 removed, 2 unchanged" in world.run("upload", "fair", str(first)).stdout
-    assert "fair: 1 added, 1 removed, 1 unchanged" in world.run("upload", "fair", str(second), "--replace").stdout
-    assert world.members("fair") == ids(world, "bob", "cat")
-    assert not (tmp_path / "b.errors.csv").exists()
-
-
-def test_a_file_that_names_nobody_does_not_empty_the_list(world: World, tmp_path: Path) -> None:
-    world.run("add", "fair", "ann")
-    file = tmp_path / "wrong.csv"
-    file.write_text("user_id\nx\ny\n")
-    assert "the list was left as it is" in world.run("upload", "fair", str(file), "--replace", code=1).stderr
-    assert world.members("fair") == ids(world, "ann")
-
-
-@pytest.mark.parametrize(
-    ("header", "options", "sentence"),
-    [
-        ("name,town", (), "no column of"),
-        ("name,user_id", ("--column", "userid"), "did you mean `user_id`?"),
-        ("name,user_id", ("--column", "name"), "nobody is known by this kind of id"),
-    ],
-)
-def test_a_column_that_says_not_who_is_named(world: World, tmp_path: Path, header: str, options: tuple[str, ...], sentence: str) -> None:
-    file = tmp_path / "a.csv"
-    file.write_text(f"{header}\nAnn,ann\n")
-    assert sentence in world.run("upload", "fair", str(file), *options, code=1).stderr
-
-
 def test_freeze_keeps_the_members_as_a_segment_of_its_own_that_nobody_changes(world: World) -> None:
     said = world.run("freeze", "buyers", "buyers_in_may", "--description", 'Bought: "in May"').stdout
     assert "keeps 2 people" in said
@@ -386,18 +227,6 @@ def test_every_command_teaches(command: str) -> None:
     said = CliRunner().invoke(app, ["segment", command, "--help"], env={"COLUMNS": "120"})
     assert said.exit_code == 0
     assert len(said.stdout) > 400
-
-
-def test_upload_reads_semicolons_and_one_stray_mark_swallows_no_line(world: World, tmp_path: Path) -> None:
-    file = tmp_path / "visitors.csv"
-    file.write_bytes(b'"name; first";user_id\r"Ann;ann\rBob;bob\rCat;cat\r')
-    result = world.run("upload", "fair", str(file))
-    assert "fair: 2 added" in result.stdout
-    assert world.members("fair") == ids(world, "bob", "cat")
-    assert "1 lines were left out" in result.stderr
-
-
-# -- --live ----------------------------------------------------------------------------------------
 
 
 def held(world: World) -> list[tuple[str, bool, str]]:
