@@ -51,8 +51,8 @@ def _transient_names() -> set[str]:
     return names
 
 
-class TransientIsInfo(logging.Filter):
-    """Makes a line about a transient error one of level info; where we ourselves call it an error, it stays one.
+class NormalFlowIsInfo(logging.Filter):
+    """Makes a line about normal flow one of level info; where we ourselves call it an error, it stays one.
 
     Args:
         level: the least that is written.

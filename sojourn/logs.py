@@ -18,7 +18,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from sojourn.clock import REAL_TIME, SystemClock, real_now
-from sojourn.log_errors import TransientIsInfo, exception_fields
+from sojourn.log_errors import NormalFlowIsInfo, exception_fields
 from sojourn.redaction import redact, redact_line
 
 __all__ = ["configure_logs", "json_is_asked_for", "log_uncaught", "redact"]
@@ -99,7 +99,7 @@ def configure_logs(
     root.setLevel(level.upper())
     handler = _OneStream(out)
     handler.setFormatter(formatter)
-    handler.addFilter(TransientIsInfo(root.level))
+    handler.addFilter(NormalFlowIsInfo(root.level))
     root.handlers[:] = [handler]
     for noisy in ("httpx", "httpcore", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
