@@ -79,8 +79,8 @@ class _Question:
                 return of_those(func.min(moment, type_=BigInteger()))
             case "last":
                 return of_those(func.max(moment, type_=BigInteger()))
-            case "count":
-                return of_those(func.count())
+            case "count":  # of a column: PostgreSQL takes a count(*) whose filter asks of the person only for one of people
+                return of_those(func.count(events.c.time))
         part: SqlValue = self.query.inside(self.past).value(self.past.of)
         if self.kind == "sum":
             assert part.number is not None

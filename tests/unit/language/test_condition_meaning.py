@@ -104,6 +104,11 @@ HOLDS = [
     # joined
     "at_least(2, event.price > 1, profile.vip, event.color == 1)", "not at_least(3, event.price > 1, profile.vip, event.color == 1)",
     "event.color == 1 or profile.vip", "not (event.color == 1 and profile.vip)", f'(did("{ORDER}") and profile.vip) == true',
+    # what an event must be may ask about the person only, and about nobody
+    f'count("{ORDER}", where="profile.vip") == 3', f'count("{ORDER}", where="profile.age < 30") == 0',
+    f'count("{ORDER}", where="1 == 1") == 3', f'sum("{ORDER}", "revenue", where="profile.vip") == 60',
+    f'distinct("{ORDER}", "category", where="profile.vip") == 2', f'did("{ORDER}", where="profile.vip")',
+    f'not last("{ORDER}", where="profile.age < 30") <= now', f'first("{ORDER}", where="profile.vip") < now',
     # segments
     "segment.buyers", "segment.locals", "not segment.blind", "at_least(1, segment.locals)",
 ]  # fmt: skip
