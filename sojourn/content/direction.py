@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 from sojourn.content.attributes import TAG, attributes_of, with_values
@@ -27,6 +28,7 @@ _HTML = re.compile(r"<html\b(?P<attributes>[^>]*)>", re.IGNORECASE)
 _ISOLATES = re.compile(f"[{_ISOLATE}{_END}]")
 
 
+@lru_cache(maxsize=256)
 def direction_of(language: str) -> Direction:
     """Return which way a language is written; of one that is written in several scripts, as its tag says."""
     base, *rest = re.split(r"[-_]", language.lower())

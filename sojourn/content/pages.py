@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from threading import Lock
 from typing import TypeVar
 
+from sojourn.content.direction import directed
 from sojourn.content.holes import MARK, filled, mark
 from sojourn.content.page import Page, compile_page, seen_by_mjml
 
@@ -19,28 +20,31 @@ class Pages:
     def __init__(self, name: str) -> None:
         self.name = name
         self.compiled = 0  # how often MJML was asked
-        self._seen: dict[Hashable, tuple[int, ...]] = {}
+        self._structures: dict[Hashable, tuple[str, tuple[int, ...]]] = {}
         self._pages: dict[Hashable, Page] = {}
         self._lock = Lock()
 
-    def get(self, skeleton: str, values: list[str]) -> Page:
+    def get(self, skeleton: str, values: list[str], language: str) -> Page:
         """Return the page of a structure, compiled now where it was not before.
 
         Args:
             skeleton: MJML with markers in the place of values.
             values: what stands in each hole; those that MJML reckons with are part of the structure.
+            language: the one that it speaks, in whose direction it is read.
 
         Raises:
             RenderError: it is no MJML, or has a link that is refused.
         """
-        seen = self._seen.get(skeleton)
-        if seen is None:
-            seen = seen_by_mjml(skeleton)
-            self._keep(self._seen, skeleton, seen)
-        key = (skeleton, *(values[number] for number in seen))
+        known = self._structures.get((skeleton, language))
+        if known is None:
+            structure = directed(skeleton, language)
+            known = structure, seen_by_mjml(structure)
+            self._keep(self._structures, (skeleton, language), known)
+        structure, seen = known
+        key = (structure, *(values[number] for number in seen))
         page = self._pages.get(key)
         if page is None:
-            page = compile_page(self.name, _with(skeleton, seen, values) if seen else skeleton)
+            page = compile_page(self.name, _with(structure, seen, values) if seen else structure)
             self.compiled += 1
             self._keep(self._pages, key, page)
         return page

@@ -18,7 +18,9 @@ from sojourn.content.links import is_trackable, link_of
 SOURCE = "picture"
 _NAMED = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+)", re.IGNORECASE)
 _IN_STYLE = re.compile(r"(?:https?:[/\\]*|[/\\]{2})[^\s\"'()<>;,]+", re.IGNORECASE)
-_ANYWHERE = re.compile(r"(?:https?:[/\\]*|[/\\]{2})([^\s/\"'<>()?#;&\\:]*)", re.IGNORECASE)
+_HOST = r"([^\s/\"'<>()?#;&\\:]*)"
+_SLASHES, _SLANTED = re.compile("//" + _HOST), re.compile(r"[/\\]{2}" + _HOST)
+_SCHEMES = re.compile(r":(?:(?<=[hH][tT][tT][pP]:)|(?<=[hH][tT][tT][pP][sS]:))(?!//)[/\\]*" + _HOST)
 _BEGINS = re.compile(r"^(?:https?:)?[/\\]+|^https?:", re.IGNORECASE)
 _NAMESPACES = frozenset({"", "www.w3.org"})
 _CONDITIONAL = re.compile(r"<!--\[if[^\]]*\]>(?P<inside>.*?)<!\[endif\]-->", re.DOTALL)
@@ -79,9 +81,15 @@ def allowing(home: str, hosts: Iterable[str]) -> Allows:
 
 def foreign(html: str, allows: Allows) -> frozenset[str]:
     """Return the hosts whose pictures a page would ask for, and may not."""
-    if all(host.lower() in _NAMESPACES or allows(host.lower()) for host in set(_ANYWHERE.findall(html))):
+    if all(host in _NAMESPACES or allows(host) for host in _hosts_anywhere(html)):
         return frozenset()  # seen at one look: a page has hundreds of tags
     return frozenset(host for host in map(host_of, _addresses(html)) if not allows(host))
+
+
+def _hosts_anywhere(html: str) -> set[str]:
+    """Return what may be the host of an address, wherever it stands."""
+    slashes = _SLANTED if "\\" in html else _SLASHES
+    return {host.lower() for host in {*slashes.findall(html), *_SCHEMES.findall(html)}}
 
 
 def without(html: str, allows: Allows) -> str:

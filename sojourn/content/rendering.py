@@ -110,8 +110,8 @@ def message_of(
         holes: list[str] = []
         run.holes = holes
         try:
-            skeleton = directed(run_template(template, values, run), language)
-            message = pages.get(skeleton, holes).fill(run.content, holes, preheader, (*own, *run.live_urls), text=text)
+            skeleton = run_template(template, values, run)
+            message = pages.get(skeleton, holes, language).fill(run.content, holes, preheader, (*own, *run.live_urls), text=text)
         except Unholed:
             message = None
         run.holes = None

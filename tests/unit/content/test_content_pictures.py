@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sojourn.content import Contents
+from sojourn.content.pictures import allowing, foreign
 from sojourn.language.finding import Known
 from tests.unit.content.pages import SHOP, facts, one, problems
 
@@ -104,3 +107,13 @@ def test_the_check_says_what_the_sample_would_show_of_strangers() -> None:
     assert "`pictures: {hosts: [evil.example]}`" in found
     assert problems(body, front, Known(pictures=frozenset({"evil.example"}), home="shop.example")) == []
     assert problems(body, front.replace("evil.", "cdn.shop."), Known(pictures=frozenset(), home="shop.example")) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [EVIL, "HTTPS:evil.example/p.png", "htTp:/evil.example/p.png", "//evil.example/p.png", r"/\evil.example/p.png", r"\\evil.example\p.png"],
+)
+@pytest.mark.parametrize("html", ['<img src="{}">', "<td style=\"background:url('{}')\">", "<style>td {{ background: url({}) }}</style>"])
+def test_a_strangers_picture_is_seen_however_its_address_is_written(html: str, url: str) -> None:
+    ours = allowing("shop.example", [])
+    assert foreign(html.format(url) + '<a href="https://shop.example/">x</a>', ours) == {"evil.example"}
