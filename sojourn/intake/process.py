@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, select, true, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sojourn.customers import consent
+from sojourn.customers.consent_standing import Standing
 from sojourn.customers.identity import random_id
 from sojourn.customers.segments import Change
 from sojourn.customers.segments import live as segments
@@ -46,6 +47,14 @@ _RUNNING = (
     .order_by(entries.c.id)
     .with_for_update(key_share=True)
 )
+_ENTRIES = select(entries).where(entries.c.profile_id.in_(bindparam("ids", expanding=True))).order_by(entries.c.started_at)
+_SINCE = (
+    select(events)
+    .where(events.c.profile_id == bindparam("person"), events.c.time > bindparam("began", type_=events.c.time.type))
+    .where(events.c.seq > 0)  # what an import brought is history, and no journey hears of it
+    .order_by(events.c.time, events.c.seq)
+)
+_SINCE_AND_BEFORE = _SINCE.where(events.c.seq < select(events.c.seq).where(events.c.id == bindparam("message")).scalar_subquery())
 _WAITING = select(inbound.c.seq).where(inbound.c.seq > func.coalesce(_POSITION.scalar_subquery(), 0)).limit(1)
 
 
@@ -136,13 +145,15 @@ class _Batch:
         self.changed: dict[str, dict[str, Any]] = {}
         self.calls: list[dict[str, Any]] = []
         self.refused: list[dict[str, Any]] = []
+        self._people: list[str] = []
+        self._standings: dict[tuple[str, str], Standing] | None = None  # None: nobody asked yet
         self._restored: Restored | Literal[False] | None = None  # None: not looked at yet
 
     # -- reading ---------------------------------------------------------------------------------
 
     def route(self, absorbed: Sequence[Absorbed]) -> None:
-        ids = list({item.profile_id for item in absorbed})
-        self.entries = self._load_entries(ids)
+        self._people = list({item.profile_id for item in absorbed})
+        self.entries = self._load_entries(self._people)
         messages = self._load_sends({str(key) for item in absorbed if (key := item.envelope.properties.get("send_key"))})
         for item in absorbed:
             event = self._as_of_who_stays(_happened(item, messages))
@@ -175,16 +186,18 @@ class _Batch:
     def _consented(self, profile_id: str, purpose: str) -> bool:
         if purpose == TRANSACTIONAL:
             return True
-        standing = consent.standing(self.connection, profile_id, purpose)
+        if self._standings is None:
+            self._standings = consent.standings(self.connection, self._people)
+        standing = self._standings.get((profile_id, purpose))
+        word = None if standing is None else standing.word
         # A no counts also where silence is taken for a yes.
-        return standing.granted if standing is not None else not self.registry.shop.needs_consent(purpose)
+        return word.granted if word is not None else not self.registry.shop.needs_consent(purpose)
 
     def _load_entries(self, ids: Sequence[str]) -> dict[str, list[Entry]]:
         found: dict[str, list[Entry]] = defaultdict(list)
         if self.connection.dialect.name != "sqlite":
             self.connection.execute(_RUNNING, {"ids": ids})  # a worker may be about to end one
-        query = select(entries).where(entries.c.profile_id.in_(bindparam("ids", expanding=True))).order_by(entries.c.started_at)
-        for row in self.connection.execute(query, {"ids": ids}):
+        for row in self.connection.execute(_ENTRIES, {"ids": ids}):
             self.registry.get(self.connection, row.version)
             found[row.profile_id].append(
                 Entry(
@@ -289,15 +302,11 @@ class _Batch:
         """Route for an entry what happened after it began and was routed before this event: its trigger came late, or
         the person turned out to be one with another. What the entry has heard already it drops.
         """
-        this = select(events.c.seq).where(events.c.id == message_id).scalar_subquery()
-        query = (
-            select(events)
-            .where(events.c.profile_id == entry.profile_id, events.c.time > entry.started_at)
-            .where(true() if message_id is None else events.c.seq < this)
-            .where(events.c.seq > 0)  # what an import brought is history, and no journey hears of it
-            .order_by(events.c.time, events.c.seq)
-        )
-        rows = self.connection.execute(query).all()
+        asked = {"person": entry.profile_id, "began": entry.started_at}
+        if message_id is None:
+            rows = self.connection.execute(_SINCE, asked).all()
+        else:
+            rows = self.connection.execute(_SINCE_AND_BEFORE, {**asked, "message": message_id}).all()
         messages = self._load_sends({row.send_key for row in rows if row.send_key})
         for row in rows:
             of_entry, of_send = messages.get(row.send_key or "", (None, None))
