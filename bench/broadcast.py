@@ -40,7 +40,7 @@ from sojourn.language.moments import zone_named
 from sojourn.longevity import settle_down
 from sojourn.prediction import Models
 from sojourn.store.database import Database
-from sojourn.store.tables import consents, profiles, sends
+from sojourn.store.tables import consents, sends
 from sojourn.store.types import to_micros
 from sojourn.travel.registry import Registry
 from sojourn.travel.stored import StoredJourneys
@@ -87,14 +87,6 @@ def make_people(connection: Connection, first: int, count: int, now: datetime) -
         {"id": one, "profile_id": one, "purpose": "marketing", "granted": True, "wording": "w", "source": "bench", "at": now} for one in ids
     ]
     connection.execute(insert(consents), rows)
-    traits = profiles.c.traits
-    as_text = func.replace if connection.dialect.name == "sqlite" else None
-    if as_text is None:
-        from sqlalchemy import text
-
-        connection.execute(text("UPDATE profiles SET traits = traits || jsonb_build_object('email', 'u' || id || '@customer.example')"))
-    else:
-        connection.execute(profiles.update().values(traits=func.json_set(traits, "$.email", "u" + profiles.c.id + "@customer.example")))
 
 
 async def send(url: str, broadcast_id: str, lanes: list[int]) -> None:

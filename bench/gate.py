@@ -17,6 +17,7 @@ import pstats
 import sys
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -147,10 +148,10 @@ def measure(store: str, database: Database, people: int, claims: int, clock: Clo
 
 def _deciding(database: Database, orders: list[SendOrder], rules: GateRules, clock: Clockwork) -> dict[str, float]:
     def decide(connection: Connection) -> dict[str, float]:
-        message = Message("k", "p1@example.com", "hello@shop.example", "Your cart waits", "<p>Hello</p>", "Hello\n", NOON)
-        found = [ledger.look(connection, order.key) for order in orders]
+        message = Message("k", "", "hello@shop.example", "Your cart waits", "<p>Hello</p>", "Hello\n", NOON)
+        found = [(ledger.look(connection, order.key), replace(message, to_address=order.to_address)) for order in orders]
         began, gathered = clock.seconds(), []
-        for send in found:
+        for send, message in found:
             facts.caught_up(connection, [send.profile_id])
             gathered.append(facts.gather(connection, send, message, [send.profile_id], NOON, rules))
         middle = clock.seconds()

@@ -29,14 +29,13 @@ def profile_id(number: int) -> str:
 
 
 def populate(connection: Connection, first: int, people: int, events_each: int, now: datetime, *, orders_only: bool = False) -> None:
-    """Write customers `first` to `first + people - 1`, known by user ids `u<number>`, with their events of the past year."""
+    """Write customers `first` to `first + people - 1`, known by user ids `u<number>` and addresses, with their events of the past year."""
     dialect = connection.dialect.name
     series, now_, year = _SERIES[dialect], "CAST(:now AS bigint)", "CAST(:year AS bigint)"
     bounds = {"first": first, "last": first + people - 1, "now": to_micros(now), "year": 365 * DAY}
     one, json = _ID[dialect].format(n="n"), _JSON[dialect].format
-    traits = json(
-        value="""'{"plan":"' || (CASE n % 3 WHEN 0 THEN 'gold' WHEN 1 THEN 'silver' ELSE 'tin' END) || '","visits":' || (n % 50) || '}'"""
-    )
+    plan = "(CASE n % 3 WHEN 0 THEN 'gold' WHEN 1 THEN 'silver' ELSE 'tin' END)"
+    traits = json(value=f"""'{{"plan":"' || {plan} || '","visits":' || (n % 50) || ',"email":"p' || n || '@example.com"}}'""")
     empty = json(value="'{}'")
     connection.execute(
         text(
