@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html import unescape
 from html.entities import html5
+from typing import NamedTuple
 
 from markupsafe import escape
 
@@ -23,11 +23,12 @@ _ATTRIBUTE = re.compile(
     r"(?P<name>[^\s\"'<>/=]+)(?:\s*=\s*(?P<raw>\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'<>]+?)(?=\s|/?$)))?"
 )
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<end>[;=]?))?")
+_PLAIN = re.compile(r"(?:\s+[^\s\"'<>/=]+(?:=\"[^\"<>&]*\")?)*\s*/?")
+_NAME = re.compile(r"([^\s\"'<>/=]+)(?:=\"[^\"]*\")?")
 _BREAKING = {'"': "&#34;", "<": "&lt;", ">": "&gt;"}
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute of a tag.
 
     Attributes:
@@ -103,7 +104,21 @@ def with_values(tag: re.Match[str], written: Callable[[str, str], str]) -> str:
 
 def with_plain_values(html: str) -> str:
     """Return HTML with all values of its tags in double quotes and plainly written; styles and scripts stay as they are."""
-    return _APART.sub(lambda found: with_values(found, lambda _, raw: unambiguous(raw)) if found["apart"] is None else found[0], html)
+
+    def plainly(found: re.Match[str]) -> str:
+        if found["apart"] is not None or _is_plain(found["attributes"] or ""):
+            return found[0]
+        return with_values(found, lambda _, raw: unambiguous(raw))
+
+    return _APART.sub(plainly, html)
+
+
+def _is_plain(attributes: str) -> bool:
+    """Tell at one look whether all values stand in double quotes and plainly written, and no name comes twice; most do."""
+    if _PLAIN.fullmatch(attributes) is None:
+        return False
+    names = _NAME.findall(attributes.lower())
+    return len(names) == len(set(names))
 
 
 def _meant(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sojourn.content.attributes import TAG, as_attribute, attribute_value, attributes_of
 from sojourn.errors import RenderError
@@ -25,8 +25,7 @@ DATA = "application/ld+json"  # data for the mail program: no script that runs
 _TEXT_URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A link as it stands in HTML.
 
     Attributes:

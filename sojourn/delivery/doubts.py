@@ -6,17 +6,18 @@ such a send is told that it is unclear instead, and nothing is posted: only evid
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, or_, select
 
 from sojourn.delivery.ledger import SendRow
 from sojourn.delivery.providers import Klass, Provider
-from sojourn.store.bulk import insert_if_new
+from sojourn.store.bulk import chunks, insert_if_new
 from sojourn.store.itself import Restored
 from sojourn.store.tables import doubts
 
-_DOUBTED = select(doubts.c.at, doubts.c.because).where(
+_DOUBTED = select(doubts.c.subject, doubts.c.at, doubts.c.because).where(
     doubts.c.subject.in_(bindparam("subjects", expanding=True)), or_(doubts.c.until.is_(None), doubts.c.until > bindparam("now"))
 )
 
@@ -41,6 +42,12 @@ def later(restored: Restored, was: datetime, is_now: datetime) -> datetime:
     What it does at a moment it did then by as much earlier; from the restore on the store has seen all.
     """
     return restored.shop_at + max(is_now - was, timedelta())
+
+
+def none_of(connection: Connection, sends: Iterable[SendRow], now: datetime) -> bool:
+    """Tell whether no send of a page is in any doubt, as it is where no store was restored."""
+    subjects = sorted({subject for send in sends for subject in (send.key, send.entry_id)})
+    return all(connection.execute(_DOUBTED, {"subjects": some, "now": now}).first() is None for some in chunks(subjects))
 
 
 def doubted(connection: Connection, send: SendRow, carrier: Provider, sole: bool, now: datetime) -> str | None:

@@ -118,7 +118,15 @@ def claim(
 
 
 def decide(
-    conn: Connection, send: SendRow, message: Message, verdict: Verdict, now: datetime, routing: Routing, move: Move = ledger.move
+    conn: Connection,
+    send: SendRow,
+    message: Message,
+    verdict: Verdict,
+    now: datetime,
+    routing: Routing,
+    move: Move = ledger.move,
+    *,
+    surely_new: bool = False,
 ) -> ClaimResult:
     """Do with a send what the gate says of it: give the right to post it, hold it, or suppress it.
 
@@ -130,6 +138,7 @@ def decide(
         now: the shop's moment.
         routing: chooses who carries it away.
         move: takes the send to another state, at once or with others.
+        surely_new: that no doubt is kept about it was asked before.
 
     Raises:
         ProviderBusy: no provider can take it for the moment.
@@ -158,7 +167,8 @@ def decide(
         attempts=attempt, provider=chosen.name, consent_id=verdict.consent_id, reason=None, held_until=None,
         claimed_at=send.claimed_at if doubtful else now,
     )  # fmt: skip
-    if not doubtful and (because := doubts.doubted(conn, send, chosen, routing.sole, now)) is not None:
+    asks = not doubtful and not surely_new
+    if asks and (because := doubts.doubted(conn, send, chosen, routing.sole, now)) is not None:
         # A key that no longer holds must not be posted again under it, and of several carriers none can speak for all.
         asked = chosen.name if routing.sole and chosen.klass is not Klass.KEYED else None
         move(conn, replace(send, state=State.CLAIMED, attempts=attempt), State.UNKNOWN, because, now, reason=because, provider=asked)

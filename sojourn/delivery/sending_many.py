@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sojourn.clock import Clock, monotonic
-from sojourn.delivery import facts, ledger
+from sojourn.delivery import doubts, facts, ledger
 from sojourn.delivery.ahead import read_ahead, single
 from sojourn.delivery.engagement import Emit
 from sojourn.delivery.facts import Checked
@@ -197,13 +197,15 @@ class Deliveries:
         counted = addresses if any(each.rules.by_mailbox for each in asked.values()) else ()
         boxes = {box for address in counted if (box := mailbox_of(address)) is not None}
         ahead = read_ahead(conn, [each.send for each in frozen.values()], first.rules.on_list(conn, addresses), boxes)
+        surely_new = doubts.none_of(conn, [each.send for each in frozen.values()], now)
         moves = ledger.Moves()
         for place, each in asked.items():
             made = frozen[each.key]
             send, message = made.send, made.message
             try:
                 found = facts.gather(conn, send, message, [send.profile_id], now, each.rules, ahead, each.checked, each.made.recipient)
-                came[place] = decide(conn, send, message, judge(found), now, self._routing, moves)
+                verdict = judge(found)
+                came[place] = decide(conn, send, message, verdict, now, self._routing, moves, surely_new=surely_new)
             except Transient as error:  # it stays planned
                 came[place] = error
         moves.make(conn)
