@@ -19,7 +19,7 @@ A yes without a date outweighs no no.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 UNDATED = "undated"  # the stream of a yes of which nobody knows when it was said
@@ -130,7 +130,7 @@ def _asks(stream: _Stream, at: datetime, word: Consent, deed: Consent | None) ->
 
 @dataclass
 class _Stream:
-    """What one stream said: its rows of yes, of a yes that waits, and of no."""
+    """What one stream said: yes, a yes that waits, and no; each a list of one word, or empty where it never said that."""
 
     yes: list[Consent] = field(default_factory=list)
     waits: list[Consent] = field(default_factory=list)
@@ -141,12 +141,11 @@ class _Stream:
         said, (no_first, no_last) = [*self.yes, *self.waits], _extent(self.no)
         yes_first, yes_last = _extent(said)
         if yes_last > no_last:
-            current = [one for one in self.yes if one.last > no_last] or [one for one in self.waits if one.last > no_last]
-            word = max(current, key=lambda one: (one.last, one.id))
+            (word,) = [one for one in self.yes if one.last > no_last] or self.waits
             return [(_BEFORE_ALL if word.stream == UNDATED else max(yes_first, no_last), word)]
         if not self.no:
             return []
-        return [(no_first if no_first > yes_last else no_last, max(self.no, key=lambda one: (one.last, one.id)))]
+        return [(no_first if no_first > yes_last else no_last, self.no[0])]
 
     def no_after(self, yes: Consent, refused: datetime = _BEFORE_ALL) -> tuple[datetime, Consent] | None:
         """Return the no to which the stream turned after a yes by deed; None where it did not, or only follows what was said before.
@@ -160,7 +159,7 @@ class _Stream:
         _, yes_last = _extent([*self.yes, *self.waits])
         no_first, no_last = _extent(self.no)
         turned = no_last >= yes_last and no_last >= yes.at and (yes_last >= yes.at or (no_first >= yes.at and yes_last > refused))
-        return (no_last, max(self.no, key=lambda one: (one.last, one.id))) if turned else None
+        return (no_last, self.no[0]) if turned else None
 
 
 def _streams(said: Iterable[Consent]) -> list[_Stream]:
@@ -169,7 +168,15 @@ def _streams(said: Iterable[Consent]) -> list[_Stream]:
         if not word.own:
             stream = found.setdefault(word.stream or word.source, _Stream())
             (stream.waits if word.pending else stream.yes if word.granted else stream.no).append(word)
-    return list(found.values())
+    return [_Stream(_whole(one.yes), _whole(one.waits), _whole(one.no)) for one in found.values()]
+
+
+def _whole(rows: list[Consent]) -> list[Consent]:
+    """Return as one word what a stream answered under several profile ids that turned out to be one person's."""
+    if len(rows) < 2:
+        return rows
+    first, _ = _extent(rows)
+    return [replace(max(rows, key=lambda one: (one.last, one.id)), at=first)]
 
 
 def _extent(words: Sequence[Consent]) -> tuple[datetime, datetime]:

@@ -114,3 +114,15 @@ def test_what_waits_never_counts(words: list[Consent]) -> None:
     stands = standing_of(words)
     assert stands.word is None or not stands.word.pending
     assert not (stands.granted and stands.waits)
+
+
+@pytest.mark.parametrize("others", [[], [deed(-5, no)], [word(-5, yes)]], ids=["alone", "after a deed", "after another yes"])
+@pytest.mark.parametrize("kind", [yes, no])
+def test_one_state_told_under_two_ids_of_a_person_stands_since_its_first(kind: bool, others: list[Consent]) -> None:
+    together = standing_of([*others, word(0, kind, stream="a", until=3)])
+    for apart in ([(0, 1), (3, 3)], [(0, 3), (1, 2)], [(3, 3), (0, 2)]):
+        rows = [replace(word(at, kind, stream="a", until=last), id=f"under {number}") for number, (at, last) in enumerate(apart)]
+        found = standing_of([*others, *rows])
+        for was, is_now in ((together.word, found.word), (together.waits, found.waits)):
+            assert (was is None) is (is_now is None)
+            assert was is None or is_now is None or (was.at, was.last, was.granted) == (is_now.at, is_now.last, is_now.granted)
