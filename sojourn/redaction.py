@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+# A pattern that begins with many letters is tried where they begin only: else its time grows with the square of an unbroken text.
+_LOCAL, _LABEL = r"[\w.+'\u0080-\uffff-]", r"[\w\u0080-\uffff-]"  # also of international domains, whose marks are no \w
 _PATTERNS = (
-    # Also of international domains, whose marks are no \w.
-    (re.compile(r"[\w.+'\u0080-\uffff-]+(?:@|%40|\uff20)[\w\u0080-\uffff-]+(?:\.[\w\u0080-\uffff-]+)+", re.IGNORECASE), "[e-mail]"),
+    (re.compile(rf"(?<!{_LOCAL})(?:{_LOCAL}+(?:@|%40|\uff20){_LABEL}+(?:\.{_LABEL}+)+)+", re.IGNORECASE), "[e-mail]"),
     (re.compile(r"(?<![\w.])\+\d[\d ().-]{7,}\d"), "[phone]"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), r"\1 [secret]"),
-    (re.compile(r"(\w+://)[^\s/@:]*:[^\s/@]+@"), r"\1[secret]@"),
+    (re.compile(r"(?<!\w)(\w+://)[^\s/@:]*:[^\s/@]+@"), r"\1[secret]@"),
     (re.compile(r"\b(writeKey|write_key|token|password|secret)=[^\s&\"']+", re.IGNORECASE), r"\1=[secret]"),
     # Values that libraries quote in an error's message: pydantic's input, and the row that PostgreSQL refused.
     (re.compile(r"\binput_value=.*?(, input_type=|$)", re.MULTILINE), r"input_value=[redacted]\1"),
@@ -30,7 +31,7 @@ _PERSONAL = frozenset(
 _MAX_DEPTH = 6
 MAX_TEXT = 8_000
 _MARK = 40  # characters that say how many were cut
-_LOOKED_AT = 2 * MAX_TEXT  # of each end of a longer text: the patterns' time grows with the square of an unbroken one
+_LOOKED_AT = 2 * MAX_TEXT  # of each end of a longer text
 _SPLIT = 2_000  # characters beside a cut in which half an address or half a token may stand
 
 

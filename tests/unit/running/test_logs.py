@@ -83,6 +83,19 @@ def test_what_is_not_personal_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a@b.cc+d@e.ff, c'd@e.ff", "[e-mail], [e-mail]"),
+        ("aaa@bbb@c.de ..a@b.cd..e@f.gh", "aaa@[e-mail] [e-mail]"),
+        ("xhttp://u:p@h://v:q@i", "xhttp://[secret]@h://[secret]@i"),
+        ("m" * 15_000 + "@x.example " + "m" * 15_000, "[e-mail] "),
+    ],
+)
+def test_addresses_are_taken_out_whatever_stands_beside_them(text: str, told: str) -> None:
+    assert redact(text).startswith(told)
+
+
 def test_debug_is_silent_unless_asked_for(out: io.StringIO) -> None:
     configure_logs("json", stream=out)
     structlog.get_logger().debug("quiet")
