@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 WORKERS ?= 2
+TURNS := --dist loadfile --no-loadscope-reorder
 TESTS ?=
 
 # The first of these that really runs (a version manager's shim may be there and answer "not found").
@@ -27,15 +28,16 @@ demo: $(STAMP) ## start everything on a fast clock, fed by a recorded shop and p
 	$(BIN)/sojourn up --data-dir var/demo --time-scale 3600 --feed examples/online_retail.jsonl.gz --engage 0.3 $(UP)
 
 test: $(STAMP) ## run the tests, and those of the store once more on PostgreSQL; TESTS="tests/unit -k router" narrows them
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not exhaustive" $(TESTS)
-	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "store and not exhaustive" $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
+	$(BIN)/python -m pytest -n $(WORKERS) $(TURNS) -m "not exhaustive" $(TESTS)
+	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) $(TURNS) -m "store and not exhaustive" $(TESTS) || [ $$? -eq 5 ] # none of them is of the store
 
-exhaustive: $(STAMP) ## run whole corpora, many seeds and long kills, which `make test` samples
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m exhaustive $(TESTS) || [ $$? -eq 5 ]
-	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "store and exhaustive" $(TESTS) || [ $$? -eq 5 ]
+exhaustive: export SOJOURN_TEST_EVERY_CASE := 1
+exhaustive: $(STAMP) ## run whole corpora, every case of each law, many seeds and long kills, which `make test` samples
+	$(BIN)/python -m pytest -n $(WORKERS) $(TURNS) -m "exhaustive or law" $(TESTS) || [ $$? -eq 5 ]
+	SOJOURN_TEST_STORE=postgresql $(BIN)/python -m pytest -n $(WORKERS) $(TURNS) -m "store and (exhaustive or law)" $(TESTS) || [ $$? -eq 5 ]
 
 quick: $(STAMP) ## run the tests that take no seconds
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not real and not exhaustive" $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(TURNS) -m "not slow and not real and not exhaustive" $(TESTS)
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .

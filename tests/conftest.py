@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -62,15 +63,48 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the store, and let the quick ones come first.
+    """Mark what depends on the store, and put an order on files in which two workers are busy to the end.
 
     It depends on it by itself, by a helper that its module imports, or by a fixture. Real ones say so themselves.
     """
-    items.sort(key=lambda item: [item.get_closest_marker(mark) is not None for mark in ("real", "slow")])
     for item in items:
         alone = any(item.get_closest_marker(mark) is not None for mark in ("real", "storeless"))
         if not alone and any(_uses_a_store(source) for source in _sources(item)):
             item.add_marker("store")
+    items[:] = _in_turns(items)
+
+
+def _in_turns(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return items with the files that start servers, which wait a lot, evenly among those that reckon; quick files come last.
+
+    With `--dist loadfile --no-loadscope-reorder` workers take files in this order.
+    """
+    files: dict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+    real = [path for path, inside in files.items() if inside[0].get_closest_marker("real") is not None]
+    real.sort(key=lambda path: -max(_limit(item) for item in files[path]))  # who may take long begins early
+    rest = sorted((path for path in files if path not in set(real)), key=lambda path: -sum(map(_is_slow, files[path])) / len(files[path]))
+    weights = {path: sum(20 if _is_slow(item) else 1 for item in files[path]) for path in rest}
+    before, passed = 0.0, 0
+    share = 0.85 * sum(weights.values()) / max(len(real), 1)
+    ordered: list[Path] = []
+    for path in rest:
+        while passed < len(real) and before >= passed * share:
+            ordered.append(real[passed])
+            passed += 1
+        ordered.append(path)
+        before += weights[path]
+    return [item for path in [*ordered, *real[passed:]] for item in files[path]]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
+def _limit(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None else 0.0
 
 
 def _sources(item: pytest.Item) -> Iterator[ModuleType]:

@@ -48,15 +48,6 @@ TRUNCATE_EVERY = 50  # uses of a database; between them rows are deleted, which 
 IN_MEMORY = (None, "", ":memory:")
 
 
-def examples(many: int) -> int:
-    """Return how many generated cases a law is tried with that speaks of the domain and goes through the store.
-
-    SQLite tries them all. What PostgreSQL could do otherwise is the statements, and a quarter of the cases asks them all.
-    A law about statements themselves (conditions in SQL) tries all on both.
-    """
-    return many if STORE == "sqlite" else max(5, many // 4)
-
-
 def _reset_function() -> str:
     """Return a function that empties every table and begins every sequence anew."""
     tables = [f'"{table.name}"' for table in metadata.sorted_tables]

@@ -53,7 +53,7 @@ def running_intake(folder):
     asyncio.run(database.create())
     listener = socket.create_server(("127.0.0.1", 0))
     routes = intake_routes(Appender(database), IntakeSettings([WRITE_KEY]), SystemClock())
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + PATIENCE

@@ -105,6 +105,7 @@ def test_a_broadcast_is_paused_at_once_survives_its_workers_death_and_reaches_ev
     assert asyncio.run(history_length(stack)) < 500
 
 
+@pytest.mark.exhaustive
 def test_resumed_before_its_moment_a_broadcast_still_waits_for_it(tmp_path: Path, folder: Path) -> None:
     people = tmp_path / "people.csv"
     people.write_text("id,email,plan\nada,ada@customer.example,gold\n")

@@ -175,8 +175,13 @@ SOME = (
 )
 
 
-@pytest.mark.parametrize("name", SOME)
-@pytest.mark.parametrize("command", ["check", "up"])
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        *(("check", name) for name in SOME),
+        *(pytest.param("up", name, marks=[pytest.mark.exhaustive] if name in SOME[2:] else []) for name in SOME),
+    ],
+)
 def test_broken_yaml_is_sentences_and_exit_code_one(tmp_path: Path, name: str, command: str) -> None:
     folder = tmp_path / "journeys"
     shutil.copytree(FOLDER, folder)

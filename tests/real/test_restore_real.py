@@ -115,7 +115,7 @@ def states(stack: Stack, people: Sequence[str]) -> Counter[str]:
     return Counter(state for who, state in stack.rows(query) if who in people)
 
 
-@pytest.mark.parametrize("timestamps", [True, False])
+@pytest.mark.parametrize("timestamps", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_a_store_older_than_temporal_mails_nobody_twice_and_leaves_no_workflow_behind(
     timestamps: bool, mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -185,6 +185,7 @@ def test_a_store_newer_than_temporal_begins_its_entries_anew_where_they_were(
     assert len(got.got) == 10
 
 
+@pytest.mark.exhaustive
 def test_after_a_restore_a_broadcast_is_over_where_either_the_store_or_temporal_knows_nothing_of_its_going_on(
     mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -212,6 +213,7 @@ def test_after_a_restore_a_broadcast_is_over_where_either_the_store_or_temporal_
     assert len(got.got) == 1
 
 
+@pytest.mark.exhaustive
 def test_two_stores_on_one_temporal_end_none_of_each_others_journeys(
     mails: tuple[Mails, str], journeys: Callable[[str], Path], tmp_path: Path
 ) -> None:

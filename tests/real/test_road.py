@@ -158,6 +158,7 @@ def test_without_consent_nobody_enters_and_the_reason_is_kept(stack: Stack) -> N
     assert "no consent for marketing" in [reason for (reason,) in reasons]
 
 
+@pytest.mark.exhaustive
 def test_a_second_up_on_the_same_data_goes_on_where_it_was(tmp_path: Path) -> None:
     flags = ("--time-scale", "60")  # the hour's wait takes a minute: it cannot end before the stop
     with running(tmp_path / "var", *flags) as stack:

@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from mail_sink import Mails
 from stack import ROOT, free_port, running, until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.exhaustive, pytest.mark.timeout(240)]
 
 SEGMENT = "segment: buyers\ndescription: Who bought.\nmembers: did('Order Completed')\n"
 JOURNEY = """

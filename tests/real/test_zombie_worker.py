@@ -47,7 +47,7 @@ world.db.write_now(sending.settle, world.key, outcome, NOON, claimed.attempt)
 """
 
 
-@pytest.mark.parametrize("name", ["postmark", "mailgun", "resend", "ses"])
+@pytest.mark.parametrize("name", ["postmark", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("mailgun", "resend", "ses"))])
 async def test_a_worker_that_was_stopped_between_claim_and_post_makes_no_second_message(tmp_path: Path, name: str) -> None:
     url = f"sqlite:///{tmp_path}/sojourn.db"
     world: DeliveryWorld = make_world(url)

@@ -10,10 +10,10 @@ import orjson
 import pyarrow.parquet as parquet
 import pytest
 from bulk_world import NOW, history, jsonl, people, refusals, run, store
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import insert, select
-from stores import examples
 
 from sojourn.bulk import outgoing
 from sojourn.bulk.exporting import Wanted, checked_where, export
@@ -76,7 +76,7 @@ def exported(database, path: Path, what: str = "profiles", **given) -> Path:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=examples(20))
+@law(20)
 @given(calls=st.lists(CALL, max_size=8), ending=st.sampled_from([".jsonl", ".jsonl.gz", ".parquet"]))
 def test_an_export_is_imported_to_equal_profiles(calls, ending) -> None:
     first, second = lived(calls), store()
@@ -89,7 +89,7 @@ def test_an_export_is_imported_to_equal_profiles(calls, ending) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=examples(20))
+@law(20)
 @given(calls=st.lists(CALL, max_size=8), ending=st.sampled_from([".jsonl", ".csv", ".parquet"]))
 def test_exported_history_is_imported_to_equal_history(calls, ending) -> None:
     first = lived(calls)
@@ -103,7 +103,7 @@ def test_exported_history_is_imported_to_equal_history(calls, ending) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=examples(20))
+@law(20)
 @given(calls=st.lists(CALL.filter(lambda call: "a.b" not in call.traits), max_size=8))
 def test_a_table_is_imported_to_the_same_values(calls) -> None:
     first, second = lived(calls), store()

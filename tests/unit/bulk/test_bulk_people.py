@@ -9,10 +9,10 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 from bulk_world import DAY, HEADER, NOW, jsonl, people, refusals, rows, run, small_pages, store, table, work
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import delete, func, insert, select
-from stores import examples
 
 from sojourn.bulk import importing
 from sojourn.bulk.importing import ElsewhereError, listed
@@ -86,7 +86,7 @@ RECORD = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=examples(30))
+@law(30)
 @given(records=st.lists(RECORD, max_size=8), cut=st.integers(1, 8), policy=SOME(POLICIES))
 def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, policy) -> None:
     origin = Origin("c" * 64, NOW, NOW)
@@ -104,7 +104,7 @@ def test_the_fast_way_gives_the_same_people_as_the_exact_one(records, cut, polic
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=examples(30))
+@law(30)
 @given(
     records=st.lists(
         RECORD.map(lambda r: {k: v for k, v in r.items() if k not in ("first_seen", "trait_times", "identifiers", "external_ids")}).filter(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.content import Contents, RenderFacts
 from sojourn.content.sample import everything
@@ -44,7 +45,7 @@ def same(contents: Contents, name: str, facts: RenderFacts, variant: str | None 
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@law(60)
 @given(st.sampled_from(sorted(SHIPPED.names())), st.data())
 def test_a_shipped_content_is_the_same_compiled_once_as_compiled_for_each_person(name: str, data: st.DataObject) -> None:
     profile = data.draw(st.fixed_dictionaries({}, optional={"first_name": TEXT, "tier": TEXT}))
@@ -86,7 +87,7 @@ BODIES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-@settings(max_examples=25, deadline=None)
+@law(25)
 @given(data=st.data())
 def test_any_way_to_show_a_value_is_the_same_compiled_once(body: str, data: st.DataObject) -> None:
     contents = one(body, **{"blocks/b.mjml": "{{ profile.a }}"})

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import Connection, delete, insert, select
 
 from sojourn.customers.clustering import grouping
@@ -173,7 +174,7 @@ def test_where_no_grouping_is_large_enough_a_sentence_says_so(count: int, alike:
         grouping.group(people(values), plain(minimum=20), NOW)
 
 
-@settings(max_examples=60, deadline=None)
+@law(60)
 @given(
     st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=1, max_size=80),
     st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=1, max_size=8, unique=True),
@@ -191,7 +192,7 @@ def test_no_cluster_is_smaller_than_the_minimum_unless_it_is_all_that_is_left(
     assert list(sizes) == sorted(sizes, reverse=True)
 
 
-@settings(max_examples=10, deadline=None)
+@law(10)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(2, 60))
 def test_whatever_people_are_like_every_cluster_has_its_minimum_and_a_name_of_its_own(seed: int, groups: int, minimum: int) -> None:
     chance = np.random.default_rng(seed)

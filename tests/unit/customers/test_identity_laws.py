@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import select
-from stores import examples
 
 sys.path.insert(0, str(Path(__file__).parent))
 from identity_shop import People, event
@@ -68,7 +68,7 @@ def _pieces(data, line):
         line = line[count:]
 
 
-@settings(max_examples=examples(40), deadline=None)
+@law(40)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_people_whatever_joins_them(line, data):
     straight, shuffled = People(), People()
@@ -107,7 +107,7 @@ def _anything(draw, message_id):
 _streams = st.integers(1, 25).flatmap(lambda many: st.tuples(*(_anything(f"m{i}") for i in range(many))))
 
 
-@settings(max_examples=examples(40), deadline=None)
+@law(40)
 @given(line=_streams, data=st.data())
 def test_no_hub_grows_past_the_limits_whatever_the_stream(line, data):
     people = People(TIGHT)
@@ -125,7 +125,7 @@ def test_no_hub_grows_past_the_limits_whatever_the_stream(line, data):
     assert len(people.ask(select(t.events))) == len(line)  # whatever was refused, no event was
 
 
-@settings(max_examples=examples(25), deadline=None)
+@law(25)
 @given(line=_streams, data=st.data())
 def test_a_batch_cut_anywhere_gives_the_same_people(line, data):
     whole, cut = People(TIGHT), People(TIGHT)
@@ -136,7 +136,7 @@ def test_a_batch_cut_anywhere_gives_the_same_people(line, data):
     assert Counter(cut.refused()) == Counter(whole.refused())
 
 
-@settings(max_examples=examples(20), deadline=None)
+@law(20)
 @given(line=_streams)
 def test_absorbing_twice_changes_nothing_even_where_limits_and_conflicts_were_met(line):
     people = People(TIGHT)
@@ -184,7 +184,7 @@ BEGIN = [
 ]
 
 
-@settings(max_examples=examples(60), deadline=None)
+@law(60)
 @given(data=st.data(), known=st.booleans())
 def test_a_merge_undone_equals_two_who_were_always_kept_apart(data, known):
     """Whatever came before the merge, while it held, and after it was undone, duplicates too."""
@@ -212,7 +212,7 @@ def test_a_merge_undone_equals_two_who_were_always_kept_apart(data, known):
     merged.check()
 
 
-@settings(max_examples=examples(30), deadline=None)
+@law(30)
 @given(line=_streams, data=st.data())
 def test_whatever_is_merged_and_undone_everything_stays_with_someone_who_lives_on(line, data):
     people = People()

@@ -4,8 +4,9 @@ import re
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.customers.normalise import (
     NO_HINTS,
@@ -202,7 +203,7 @@ _json = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)  # each value is tried on all of them: making one up takes longer than all of these
+@law(300)  # each value is tried on all of them: making one up takes longer than all of these
 @given(value=_json, hints=st.sampled_from([NO_HINTS, GERMANY, Hints("US", "USD")]))
 @example(value=10**4000, hints=NO_HINTS)
 @example(value={"year": 10**30, "month": 1, "day": 1}, hints=NO_HINTS)

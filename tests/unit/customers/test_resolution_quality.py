@@ -26,6 +26,7 @@ def judged(name: str) -> Judgement:
     return judge(settings, DATA / name, "cluster", silent, id_column="unique_id")
 
 
+@pytest.mark.exhaustive
 def test_people_of_history_are_resolved_with_a_cluster_f1_of_at_least_83_percent() -> None:
     found = judged("historical_figures.parquet")
     assert found.records - found.tuned_on > 0.6 * found.records

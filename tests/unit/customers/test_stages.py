@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import insert, select
 from stages_world import BOUGHT, DAY, EVENTS, FILE, MODEL, NOW, ORDERS, ROOT, Lives, conditions, in_sql, shop, stored
 from typer.testing import CliRunner
@@ -128,7 +129,7 @@ lives = st.lists(st.tuples(st.sampled_from(EVENTS), ages, st.floats(0, 3000).map
 shipped = {name: parse(each.members or "") for name, each in load(ROOT / "journeys").segments.items() if name.startswith((RFM, STAGE))}
 
 
-@settings(max_examples=120)
+@law(120)
 @given(lives, st.lists(ages, max_size=4))
 def test_at_every_moment_exactly_one_stage_holds_and_one_group_of_every_customer(
     life: list[tuple[str, timedelta, float]], moments: list[timedelta]

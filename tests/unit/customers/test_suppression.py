@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import select
-from stores import examples
 
 from sojourn.customers.suppression import STRENGTH, address_hash, counts, suppress, suppress_all, suppressed, unsuppress
 from sojourn.store.database import Database
@@ -50,7 +50,7 @@ def test_the_list_names_nobody(database):
 
 
 @given(st.lists(st.sampled_from(list(STRENGTH)), min_size=1, max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(40))
+@law(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_reason_that_stops_most_stands_in_whatever_order_they_come(database, reasons):
     database.write_now(unsuppress, SECRET, "ann@example.com")
     for reason in reasons:

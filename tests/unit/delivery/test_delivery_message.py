@@ -10,8 +10,9 @@ from email.header import decode_header, make_header
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.delivery.message import Message, UnsafeHeader, check_headers, to_bytes
 
@@ -48,7 +49,7 @@ texts = st.text(st.characters() | st.sampled_from(f"=?\x00\x85\u2028\ud800{TURNS
 addresses = st.sampled_from(["ann@example.com", "a.b+c@sub.example.co.uk", "o'neil@example.com"]) | st.text(max_size=30)
 
 
-@settings(max_examples=300)
+@law(300)
 @given(texts, texts, texts, addresses, st.text(max_size=120))
 @example(EVIL, "Shop", "Hello", "ann@example.com", "body")
 @example("Ann", "Shop", f"Hello {EVIL}", "ann@example.com", "body")

@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from delivery_world import NOON, DeliveryWorld
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from smtp_server import Mailbox, running
 
 from sojourn.clock import VirtualClock
@@ -80,7 +81,7 @@ def test_whoever_changes_a_part_breaks_the_signature(tmp_path: Path, part: bytes
     assert not verified(raw.replace(part, part + b"x"), tmp_path)
 
 
-@settings(max_examples=40, deadline=None)
+@law(40)
 @given(subject=st.text(min_size=1, max_size=60), name=st.text(max_size=30))
 def test_whatever_a_message_says_its_signature_is_good(tmp_path_factory: pytest.TempPathFactory, subject: str, name: str) -> None:
     try:

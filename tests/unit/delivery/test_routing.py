@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from delivery_world import NOON, DeliveryWorld
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from stores import examples
+from laws import law
 
 from sojourn import breaker
 from sojourn.clock import VirtualClock
@@ -202,7 +202,7 @@ async def test_what_was_provably_not_accepted_is_given_back_to_the_day(world: De
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(25), deadline=None)
+@law(25)
 @given(per_minute=st.integers(2, 120), gaps=st.lists(st.floats(0, 3), min_size=5, max_size=40))
 def test_no_minute_holds_more_than_the_rate_and_a_place_once_given_is_kept(per_minute: int, gaps: list[float]) -> None:
     from delivery_world import make_world
@@ -262,7 +262,7 @@ STEP = st.sampled_from(["accepted", "lost", "busy", "refused", "killed", "zombie
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(120), deadline=None)
+@law(120)
 @given(steps=st.lists(STEP, max_size=14), klass=st.sampled_from(list(Klass)))
 def test_no_sequence_of_outcomes_leads_to_two_messages(steps: list[str], klass: Klass) -> None:
     """A model of the provider: it counts what it accepts; class A counts a key once within its window."""

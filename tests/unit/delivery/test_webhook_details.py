@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from delivery_world import NOON
-from signed_posts import DEFERRED, DELIVERED, HARD, SECRET, SIGNERS, SOFT, SPAM, TOPIC, ses_event, sns_signed
+from signed_posts import DEFERRED, DELIVERED, HARD, SECRET, SIGNERS, SOFT, SPAM, TOPIC, UNSUBSCRIBE, ses_event, sns_signed
 
 from sojourn.delivery.providers.brevo import BrevoHook
 from sojourn.delivery.webhooks import Forged, Kind, Notice, Posted
@@ -216,6 +216,18 @@ async def test_why_postmark_sends_no_more_is_heard(why: str, kind: Kind, hard: b
     assert (notice.kind, notice.hard, notice.send_key) == (kind, hard, KEY)
     lifted = json.dumps(said | {"SuppressSending": False, "Origin": "Admin"}).encode()
     assert await signer.hook().read(Posted("", signer.sign(lifted, NOON), lifted), NOON) == []
+
+
+RESUBSCRIBES: dict[str, dict[str, Any]] = {
+    "sendgrid": {"event": "group_resubscribe", "asm_group_id": 7},
+    "postmark": {"SuppressSending": False, "SuppressionReason": None},
+}
+
+
+@pytest.mark.parametrize("name", RESUBSCRIBES)
+async def test_who_subscribes_again_on_a_providers_page_is_heard_to(name: str) -> None:
+    notice = await read(name, UNSUBSCRIBE, lambda event: event.update(RESUBSCRIBES[name]))
+    assert (notice.kind, notice.send_key) == (Kind.RESUBSCRIBED, KEY)
 
 
 async def test_a_hard_bounce_that_postmark_tells_twice_is_one() -> None:

@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from delivery_world import ANN, NOON, DeliveryWorld, make_world
 from httpx import ASGITransport, AsyncClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 from signed_posts import (
     CLICK,
     DEFERRED,
@@ -34,7 +35,6 @@ from signed_posts import (
 )
 from sqlalchemy import select
 from starlette.applications import Starlette
-from stores import examples
 
 from sojourn.clock import VirtualClock
 from sojourn.customers import suppression
@@ -302,7 +302,7 @@ def _resigned(name: str, said: object, key: str, at: datetime) -> Posted:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(SIGNERS))
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@law(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
 def test_whatever_a_provider_signs_is_taken_or_refused_and_never_stuck(name: str, draw: st.DataObject) -> None:
     town = Town(make_world(), name)

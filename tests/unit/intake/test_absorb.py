@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import insert, select
-from stores import examples
 
 from sojourn.customers import consent, profiles
 from sojourn.intake.absorb import InboundRow, absorb
@@ -294,6 +294,19 @@ def test_a_journeys_trait_stands_against_earlier_said_and_yields_to_later(shop):
     assert shop.person("u").traits == {"stage": "bought"}
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [1, 2, 3, 0], [2, 1, 3, 0]])
+def test_a_banners_no_stands_since_its_first_though_its_browser_was_known_before_its_person(shop, order):
+    no = {"consent": {"categoryPreferences": {"marketing": False}}}
+    line = [
+        event("m1", at=0, user_id="u", anonymous_id="a", context=no),
+        event("m2", at=1, anonymous_id="a", context=no),
+        event("m3", "identify", at=3, user_id="u", anonymous_id="b"),
+        event("m4", "identify", at=3, user_id="u", anonymous_id="a"),
+    ]
+    shop.take(*(line[place] for place in order))
+    assert shop.standing("u").at == START
+
+
 # -- P5 ----------------------------------------------------------------------------------------
 
 
@@ -350,7 +363,7 @@ def _lives(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(12), deadline=None)
+@law(12)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_people(line, data):
     straight, shuffled = Shop(), Shop()

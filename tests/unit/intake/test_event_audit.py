@@ -10,8 +10,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from scipy.stats import ks_2samp
 
 from sojourn.bulk.history import write_history
@@ -156,7 +157,7 @@ def test_events_that_arrive_long_after_they_happened_are_late(tmp_path: Path) ->
 # -- pure parts --------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@law(100)
 @given(st.integers(0, 10**6), st.integers(24 * 14, 24 * 40), st.floats(1, 20), st.integers(0, 600), st.integers(1, 200))
 def test_a_gap_is_a_run_of_empty_hours_that_its_own_rhythm_makes_unlikely(seed: int, length: int, rate: float, at: int, hours: int) -> None:
     random = Random(seed)

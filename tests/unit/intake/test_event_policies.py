@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from stores import examples
 
 from sojourn.clock import VirtualClock
 from sojourn.intake import setaside
@@ -166,7 +166,7 @@ def test_released_under_a_definition_that_flags_it_is_taken_in_and_recorded(data
     assert recorded(database) == [("m1", "Product Added", "price", "must be a number, not a text")]
 
 
-@settings(max_examples=examples(30), deadline=None)
+@law(30)
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([1, "x", None, True])), min_size=1, max_size=12), st.integers(1, 4))
 def test_nothing_is_lost_between_log_quarantine_and_release(sent: list[tuple[int, Any]], limit: int) -> None:
     database = Database("sqlite://")

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import select
-from stores import examples
 
 from sojourn.customers import identity, profiles, refused, tallies
 from sojourn.customers.declared import rules_of
@@ -360,7 +360,7 @@ def world(people):
     return orjson.dumps([row.traits, row.tallies, row.zone], option=orjson.OPT_SORT_KEYS), sorted(people.refused())
 
 
-@settings(max_examples=examples(40), deadline=None)
+@law(40)
 @given(line=_lives(), data=st.data())
 def test_duplicate_late_and_reordered_events_give_the_same_traits_counts_and_place(line, data):
     straight, shuffled = People(), People()

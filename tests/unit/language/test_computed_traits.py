@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 from condition_asking import NOW, ask_sql, fresh_database
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given
 from hypothesis import strategies as st
+from laws import law
 from test_condition_equivalence import KEYS, SEGMENTS, conditions, lives
 
 from sojourn.customers.computed import ProfileFacts
@@ -46,10 +47,10 @@ WRITTEN = (
 )
 texts = st.sampled_from(WRITTEN)
 computed_traits = st.dictionaries(st.sampled_from(KEYS), texts, min_size=1, max_size=3)
-GENERATED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+HASTY = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
-@GENERATED
+@law(150, alike=False, suppress_health_check=HASTY)
 @given(node=conditions(), facts=lives(), written=computed_traits, other=st.sampled_from([*KEYS, "nobody"]))
 def test_lazy_reading_expansion_and_sql_give_the_same_answer(
     database: Database, node: tree.Node, facts: Facts, written: dict[str, str], other: str
@@ -76,7 +77,7 @@ AGES = load_profile("computed: {age: days_since(profile.when) / 365.2425, bracke
 BANDS = ("under 18", "18-24", "25-34", "35+")
 
 
-@GENERATED
+@law(150, alike=False, suppress_health_check=HASTY)
 @given(
     when=st.one_of(st.none(), st.just("soon"), st.integers(0, 60 * 365).map(lambda days: (NOW - timedelta(days=days)).date().isoformat())),
     asked=st.sampled_from([

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from condition_asking import NOW, ask_sql, fresh_database
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.language.conditions import Calendar, EventFact, Facts, ListHistory, parse, tree
 from sojourn.language.conditions.tree import Kind, kind_of, to_text
@@ -205,10 +206,10 @@ def lives(draw: st.DrawFn) -> Facts:
     )
 
 
-GENERATED = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+HASTY = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
-@GENERATED
+@law(120, alike=False, suppress_health_check=HASTY)
 @given(node=conditions(), facts=lives(), zone=st.sampled_from(ZONES))
 def test_the_closure_and_sql_give_the_same_answer(database: Database, node: tree.Node, facts: Facts, zone: str | None) -> None:
     condition = parse(to_text(node)).by(facts.calendar)
@@ -235,7 +236,7 @@ def beside_moments(draw: st.DrawFn) -> tree.Node:
     return tree.Past("did", draw(st.sampled_from(NAMES)), where=counted, where_text=to_text(counted))
 
 
-@settings(GENERATED, max_examples=250)
+@law(250, alike=False, suppress_health_check=HASTY)
 @given(node=beside_moments(), facts=lives(), zone=st.sampled_from(ZONES))
 def test_moments_are_the_same_to_the_closure_and_to_sql_in_any_zone_and_as_numbers(
     database: Database, node: tree.Node, facts: Facts, zone: str | None
@@ -247,7 +248,7 @@ def test_moments_are_the_same_to_the_closure_and_to_sql_in_any_zone_and_as_numbe
 
 
 @pytest.mark.storeless
-@GENERATED
+@law(120, alike=False, suppress_health_check=HASTY)
 @given(node=conditions(), facts=lives())
 def test_an_explanation_comes_to_what_holds(node: tree.Node, facts: Facts) -> None:
     condition = parse(to_text(node))
@@ -258,7 +259,7 @@ def test_an_explanation_comes_to_what_holds(node: tree.Node, facts: Facts) -> No
 
 
 @pytest.mark.storeless
-@GENERATED
+@law(120, alike=False, suppress_health_check=HASTY)
 @given(node=conditions(), facts=lives())
 def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
     condition, negated = parse(to_text(node)), parse(f"not ({to_text(node)})")
@@ -266,7 +267,7 @@ def test_a_condition_or_its_not_holds(node: tree.Node, facts: Facts) -> None:
 
 
 @pytest.mark.storeless
-@GENERATED
+@law(120, alike=False, suppress_health_check=HASTY)
 @given(node=conditions())
 def test_text_and_tree_are_each_others_inverse(node: tree.Node) -> None:
     assert parse(to_text(node)).tree == node

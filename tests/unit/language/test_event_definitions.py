@@ -7,8 +7,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.language.events.schemas import EventSchemas, compile_schema
 from sojourn.language.events.wording import faults_of
@@ -163,7 +164,7 @@ _schemas = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@law(150)
 @given(_schemas, st.dictionaries(_names, _values, max_size=3))
 def test_an_event_fits_exactly_where_the_reference_validator_says_so(schema: dict[str, Any], properties: dict[str, Any]) -> None:
     validator = compile_schema(schema)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.language.events.checks import CALLS
 from sojourn.language.events.infer import draft
@@ -55,7 +56,7 @@ _values = st.recursive(_scalars, lambda inner: st.lists(inner, max_size=4) | st.
 _properties = st.dictionaries(_keys, _values, max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@law(200)
 @given(
     st.lists(_properties, min_size=1, max_size=6), st.integers(1, 60), st.integers(1, 3), st.booleans(),
     st.text(min_size=1, max_size=20).filter(lambda name: name not in CALLS),
@@ -69,7 +70,7 @@ def test_what_is_written_loads_and_accepts_all_that_was_seen(
     assert definition.event == name
 
 
-@settings(max_examples=50, deadline=None)
+@law(50)
 @given(st.lists(_properties, min_size=1, max_size=6), st.randoms())
 def test_the_same_events_give_the_same_file_in_whatever_order_they_came(seen: list[dict[str, Any]], random: Any) -> None:
     other = [dict(random.sample(list(each.items()), len(each))) for each in seen]

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from bad_cases import KNOWN, problems_in
 from good import GOOD
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.language.checks import check_journey
 from sojourn.language.definitions import version
@@ -150,7 +151,7 @@ def _is_read_or_refused(source: str | bytes) -> None:
         assert problem.message
 
 
-@settings(max_examples=150, deadline=None)
+@law(150)
 @given(st.one_of(st.text(), st.binary()))
 def test_any_text_or_bytes_is_read_or_refused_with_a_place(source: str | bytes) -> None:
     _is_read_or_refused(source)
@@ -162,13 +163,13 @@ def test_a_key_without_a_name_is_refused() -> None:
     assert "unknown key" in problem.message
 
 
-@settings(max_examples=250, deadline=None)
+@law(250)
 @given(spoilt())
 def test_a_spoilt_definition_is_read_or_refused_with_a_place(text: str) -> None:
     _is_read_or_refused(text)
 
 
-@settings(max_examples=100, deadline=None)
+@law(100)
 @given(reshuffled())
 def test_reshuffled_lines_are_read_or_refused_with_a_place(text: str) -> None:
     _is_read_or_refused(text)
@@ -183,7 +184,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@law(150)
 @given(st.sampled_from(["steps", "enter", "leave", "goal", "examples", "description", "holdout"]), plain)
 def test_any_value_in_the_place_of_a_good_one_is_read_or_refused_with_a_place(key: str, value: object) -> None:
     head = {"journey": "a", "description": "b", "enter": {"on": "C"}, "steps": [{"end": "done"}]}

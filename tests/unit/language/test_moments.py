@@ -2,8 +2,9 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from laws import law
 
 from sojourn.language.moments import DAYS, Hours, LocalMoment, calendar_span, next_local, zone_named
 
@@ -108,7 +109,7 @@ def test_without_clock_changes_hours_follow_the_wall_clock(text: str, now: datet
     assert (open_hours.opens(now, "UTC") is None) == inside
 
 
-@settings(max_examples=30)
+@law(30)
 @given(st.text(max_size=12))
 def test_hours_are_read_or_refused_with_a_sentence(text: str) -> None:
     try:

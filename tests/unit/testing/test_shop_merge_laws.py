@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import EVERY_CASE, law
 from sqlalchemy import func, select
-from stores import examples
 
 from sojourn.bulk.importing import Import
 from sojourn.bulk.mapping import Kind
@@ -88,24 +88,12 @@ def live(shop: Shop, operations: list[tuple[Any, ...]], folder: Path) -> None:
     check(shop)
 
 
-def law(operations: list[tuple[Any, ...]]) -> None:
+@pytest.mark.slow
+@law(40)
+@given(operations=st.lists(OPERATION, min_size=3, max_size=25 if EVERY_CASE else 12))
+def test_nobody_walks_a_journey_twice_whatever_is_merged_imported_and_taken_apart(operations: list[tuple[Any, ...]]) -> None:
     with TemporaryDirectory() as folder, Shop(journeys_dir=SHIPPED) as shop:
         live(shop, operations, Path(folder))
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=examples(8))
-@given(operations=st.lists(OPERATION, min_size=3, max_size=12))
-def test_nobody_walks_a_journey_twice_whatever_is_merged_imported_and_taken_apart(operations: list[tuple[Any, ...]]) -> None:
-    law(operations)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(900)
-@settings(deadline=None, max_examples=examples(40))
-@given(operations=st.lists(OPERATION, min_size=3, max_size=25))
-def test_nobody_walks_a_journey_twice_in_many_lives(operations: list[tuple[Any, ...]]) -> None:
-    law(operations)
 
 
 # -- at every step of every shipped journey ------------------------------------------------------------

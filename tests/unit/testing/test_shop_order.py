@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 from shop_definitions import small_shop
-from stores import examples
 
 from sojourn.testing import Shop
 
@@ -83,7 +83,7 @@ def live(calls: list[Told]) -> tuple[Any, ...]:
         return facts(shop)
 
 
-@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@law(15, suppress_health_check=[HealthCheck.too_slow])
 @given(timelines(), st.data())
 def test_any_order_with_any_duplicates_gives_the_same_person_and_the_same_consents(timeline: list[Told], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(timeline), max_size=3))
@@ -124,7 +124,7 @@ def walk(calls: list[Told], *, in_time: bool) -> list[tuple[Any, ...]]:
         return [(entry.journey, entry.started_at, entry.outcome, entry.goal_at, entry.goal_value) for entry in shop.entries("ada")]
 
 
-@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@law(15, suppress_health_check=[HealthCheck.too_slow])
 @given(courses(), st.data())
 def test_late_shuffled_and_repeated_events_give_the_same_entry_outcome_and_goal(course: list[Told], data: st.DataObject) -> None:
     consent, *rest = course

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 from shop_definitions import NOTE, journey, small_shop
-from stores import examples
 
 from sojourn.bulk.people import write_people
 from sojourn.bulk.policy import Policy
@@ -352,7 +352,10 @@ DOINGS = [_identify, _banner, _event, _message, _provider, _import, _merge]
 STEPS = st.lists(st.tuples(st.sampled_from(DOINGS), st.sampled_from(["ann", "bob"]), st.integers(0, 15)), min_size=3, max_size=10)
 
 
-def _no_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
+@pytest.mark.slow
+@law(60, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_no_sequence_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
     with small_shop(PLAIN, settings=SHOP) as shop:
         lives = Lives(shop)
         for who, address in (("ann", ANN), ("bob", BOB)):
@@ -365,18 +368,3 @@ def _no_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
                 shop.advance("1h")
                 may = lives.may(one)
                 assert not arrives(shop, one) or may, [(done.__name__, *rest) for done, *rest in steps]
-
-
-@pytest.mark.slow
-@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS)
-def test_no_sequence_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
-    _no_mail_after_an_own_no(steps)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(900)
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=STEPS)
-def test_no_sequence_of_many_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str, int]]) -> None:
-    _no_mail_after_an_own_no(steps)

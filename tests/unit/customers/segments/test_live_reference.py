@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from laws import law
 from reference_segments import Happened, Known, Rule, holds, written
 from sqlalchemy import select
-from stores import examples
 
 from sojourn.customers.segments import ENTERED
 from sojourn.store.tables import events as events_table
@@ -142,7 +142,7 @@ def segments_of(rules: dict[str, Rule]) -> list[str]:
     return [f"segment: {name}\ndescription: One of the test.\nmembers: '{written(rule)}'\n" for name, rule in rules.items()]
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
+@law(40, suppress_health_check=list(HealthCheck))
 @given(shops(), acts())
 def test_at_every_second_membership_is_what_going_through_the_whole_history_finds(defined: dict[str, Rule], course: list[Act]) -> None:
     reference = Reference(defined)

@@ -12,8 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, assume, event, example, given, reject, settings
+from hypothesis import HealthCheck, assume, event, example, given, reject
 from hypothesis import strategies as st
+from laws import law
 from sqlalchemy import Connection, delete, insert, select
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "language"))
@@ -34,11 +35,7 @@ from sojourn.store.types import to_micros
 pytestmark = pytest.mark.slow
 
 SOON = tuple(timedelta(microseconds=step) for step in range(-3, 4))
-GENERATED = settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
-)
+HASTY = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
 DAY = timedelta(days=1)
 
 
@@ -162,7 +159,7 @@ def crossing(test: Any) -> Any:
 
 
 @pytest.mark.storeless
-@GENERATED
+@law(80, suppress_health_check=HASTY)
 @given(node=timely(), facts=lives())
 @crossing
 def test_nothing_turns_by_itself_before_the_moment_that_is_given(node: tree.Node, facts: Facts) -> None:
@@ -177,7 +174,7 @@ def test_nothing_turns_by_itself_before_the_moment_that_is_given(node: tree.Node
 
 
 @pytest.mark.storeless
-@GENERATED
+@law(80, suppress_health_check=HASTY)
 @given(node=timely(), facts=lives())
 @crossing
 def test_the_moment_that_is_given_turns_it_unless_many_turns_in_a_row_turn_nothing(node: tree.Node, facts: Facts) -> None:
@@ -226,7 +223,11 @@ def ask_turn(connection: Connection, condition: Condition, facts: Facts) -> int 
     return int(found)
 
 
-def sql_law(database: Database, node: tree.Node, facts: Facts) -> None:
+@law(80, alike=False, suppress_health_check=HASTY)
+@given(node=timely(), facts=lives())
+@example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
+@crossing
+def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: tree.Node, facts: Facts) -> None:
     facts = replace(lived(facts), event=None, scores={}, engaged={})  # as a segment is asked
     condition = reckonable(node).by(facts.calendar)
     asked = database.write_now(ask_turn, condition, facts)
@@ -236,19 +237,3 @@ def sql_law(database: Database, node: tree.Node, facts: Facts) -> None:
     if moment is not None and condition.holds(replace(facts, now=moment), SEGMENTS) is not condition.holds(facts, SEGMENTS):
         assert asked is not None
         assert asked <= to_micros(moment)
-
-
-@settings(GENERATED, max_examples=15)
-@given(node=timely(), facts=lives())
-@example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
-@crossing
-def test_the_turn_in_sql_is_never_later_than_it_turns(database: Database, node: tree.Node, facts: Facts) -> None:
-    sql_law(database, node, facts)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(900)
-@settings(GENERATED, max_examples=100)
-@given(node=timely(), facts=lives())
-def test_the_turn_in_sql_is_never_later_than_it_turns_in_many_lives(database: Database, node: tree.Node, facts: Facts) -> None:
-    sql_law(database, node, facts)
