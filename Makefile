@@ -3,7 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
-WORKERS ?= 2
+# Three on two cores: who starts servers waits while others reckon.
+WORKERS ?= 3
 TURNS := --dist loadfile --no-loadscope-reorder
 TESTS ?=
 
