@@ -21,7 +21,11 @@ from sojourn.settings import PREFIX, Settings
 from sojourn.testing import Shop
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/testing.md", "examples/README.md", "journeys/README.md")
+PAGES = (
+    "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/testing.md", "docs/commands.md", "docs/settings.md",
+    "docs/guarantees.md", "examples/README.md", "journeys/README.md",
+)  # fmt: skip
+CITED = re.compile(r"\bP\d{1,2}\b")
 README = (ROOT / "README.md").read_text("utf-8")
 NUMBERS = {3: "three", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 PROVIDERS = ("sendgrid", "mailgun", "postmark", "resend", "brevo", "mailchimp")
@@ -42,15 +46,13 @@ def blocks(kind: str, page: str = README) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
 
 
-def test_every_command_is_in_the_readme_and_every_one_there_exists() -> None:
-    listed = {
-        name for row in section("Commands").splitlines() if row.startswith("| `sojourn") for name in re.findall(r"`sojourn (\w+)`", row)
-    }
-    assert listed == set(commands())
+def test_every_command_is_on_its_page_and_every_one_there_exists() -> None:
+    rows = [row for row in text_of("docs/commands.md").splitlines() if row.startswith("| `sojourn")]
+    assert {name for row in rows for name in re.findall(r"`sojourn (\w+)`", row)} == set(commands())
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -86,16 +88,33 @@ def test_every_local_link_leads_to_a_file(page: str) -> None:
 
 
 def test_the_settings_table_is_complete_and_says_which_are_flags() -> None:
-    rows = [re.findall(rf"`{PREFIX}(\w+)`", row) for row in section("Settings").splitlines() if row.startswith(f"| `{PREFIX}")]
+    rows = [re.findall(rf"`{PREFIX}(\w+)`", row) for row in text_of("docs/settings.md").splitlines() if row.startswith(f"| `{PREFIX}")]
     listed = [name.lower() for row in rows for name in row]
     assert sorted(listed) == sorted(Settings.model_fields)
     flags = {parameter.name for parameter in commands()["up"].params}
     assert set(Settings.model_fields) - flags == NOT_FLAGS
     last = next(at for at in range(len(rows)) if {name.lower() for row in rows[at:] for name in row} == NOT_FLAGS)
-    assert f"All but the last {NUMBERS[len(rows) - last]} rows" in section("Settings")
+    assert f"All but the last {NUMBERS[len(rows) - last]} rows" in text_of("docs/settings.md")
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+def test_every_guarantee_that_is_cited_is_defined() -> None:
+    defined = {number for row in text_of("docs/guarantees.md").splitlines() for number in _numbers(row.split("|")[1] if "|" in row else "")}
+    sources = [path for folder in ("sojourn", "workflows", "activities", "tests", "docs") for path in (ROOT / folder).rglob("*.py")]
+    sources += [*ROOT.glob("*.py"), *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    cited = {number: path for path in sources for number in CITED.findall(path.read_text("utf-8"))}
+    assert len(cited) > 15
+    assert {number: path.name for number, path in cited.items() if number not in defined} == {}
+
+
+def _numbers(cell: str) -> set[str]:
+    """Return the guarantees that a cell names, such as `P1-P3, P9`."""
+    found = set(CITED.findall(cell))
+    for first, last in re.findall(r"P(\d+)-P(\d+)", cell):
+        found |= {f"P{number}" for number in range(int(first), int(last) + 1)}
+    return found
+
+
+@pytest.mark.parametrize("page", ["docs/guarantees.md", "ARCHITECTURE.md"])
 def test_every_test_that_is_named_as_proof_exists(page: str) -> None:
     there = {name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}
     named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text("utf-8")))
