@@ -62,7 +62,7 @@ def span(name: str, traceparent: str | None = None, **attributes: str | int | fl
 
     Args:
         name: what is done, such as `route` or `send`.
-        traceparent: the span it follows from, in another process; left out: the present one.
+        traceparent: the span it follows from, in another process; default: the present one.
         attributes: ids and names only, never personal data.
     """
     with trace.get_tracer(NAME).start_as_current_span(name, context=extract(traceparent), attributes=attributes) as current:

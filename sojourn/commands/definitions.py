@@ -132,7 +132,7 @@ def _known_of(examined: Examined) -> Known:
 
 
 def tell_warnings(warnings: Iterable[Problem]) -> None:
-    """Tell what had better be otherwise in definitions, one line a warning, on standard error."""
+    """Print the warnings about definitions on standard error, a line each."""
     console = Console(stderr=True, soft_wrap=True)
     for warning in warnings:
         text = f"{_near(warning.file)}:{warning.line}:{warning.column}: warning: {warning.message}"
@@ -152,9 +152,9 @@ def check_command(
     """Check all definitions, and say everything that is wrong.
 
     Reads shop.yaml, profile.yaml and every journey, segment, event, content and model. Each problem comes as file:line:column with
-    what may stand there. Exits with 0 where all is well, with 1 where something is wrong. What had better be
-    otherwise, such as a segment that nothing names or an event that nothing declares, comes as a warning and changes
-    nothing of that, but with --strict, which is for a pipeline.
+    what may stand there. Exits with 0 where all is well, with 1 where something is wrong. What is
+    suspicious, such as a segment that nothing names or an event that nothing declares, is a warning; the exit code stays the
+    same, unless --strict is given, which is for a pipeline.
     """
     with told():
         found = load_everything(journeys)
@@ -170,7 +170,7 @@ def check_command(
 
 
 def draw_command(
-    journey: Annotated[str | None, typer.Argument(help="The journey's name; left out: every journey.", show_default=False)] = None,
+    journey: Annotated[str | None, typer.Argument(help="The journey's name; default: every journey.", show_default=False)] = None,
     journeys: JourneysDir = DEFAULT_JOURNEYS,
     markdown: Annotated[bool, typer.Option("--markdown", help="Wrap each in a Mermaid block with a heading, for a README.")] = False,
 ) -> None:

@@ -83,7 +83,7 @@ class PlayedReaders:
         self._closing = threading.Event()
         # trust_env: a proxy of the environment has no business with a local server; redirects lead away from it.
         self._client = httpx.Client(headers={"user-agent": BROWSER}, timeout=10.0, trust_env=False, follow_redirects=False)
-        self._thread = threading.Thread(target=self._run, name="played readers", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="simulated readers", daemon=True)
 
     def __enter__(self) -> PlayedReaders:
         self._thread.start()
@@ -96,7 +96,7 @@ class PlayedReaders:
 
     def sentence(self) -> str:
         """Return what they did."""
-        return f"played readers opened {self.opened} mails and followed {self.followed} links"
+        return f"simulated readers opened {self.opened} mails and followed {self.followed} links"
 
     def _names(self) -> list[str]:
         return os.listdir(self._folder) if self._folder.is_dir() else []

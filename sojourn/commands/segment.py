@@ -14,7 +14,7 @@ HELP = """Look into segments: who is in them and why, how many over time; and ke
 - `sojourn segment explain dormant customer-17511` — why this person is in it, or is not
 - `sojourn segment upload fair visitors.csv` — a list from a file; `add` and `remove` change it by hand
 - `sojourn segment freeze dormant dormant_in_may` — keeps whoever is in it now
-- `sojourn segment check` — what had better be otherwise
+- `sojourn segment check` — warnings about segments
 """
 
 

@@ -75,7 +75,7 @@ def preview_command(
       and who would go if it were edited so
     - `sojourn segment preview --members 'count("Order Completed", within="90d") >= 3'` — a segment that is not written yet
 
-    Says as well what had better be otherwise: too many attributes, too few people, twice the same people.
+    Also warns of: too many attributes, too few people, twice the same people.
     """
     with opened(journeys, data_dir) as shop:
         condition, conditions = _tried(shop, name, members)

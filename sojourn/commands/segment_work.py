@@ -1,4 +1,4 @@
-"""`sojourn segment check`, `rebuild` and `status`: what had better be otherwise, and how far the background work is."""
+"""`sojourn segment check`, `rebuild` and `status`: warnings, and how far the background work is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.5
 
 
 def check_command(journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
-    """Say what had better be otherwise with the segments; warnings only, so the exit code stays 0.
+    """Print warnings about the segments; the exit code stays 0.
 
     - more than 5 attributes in one condition. An attribute is a trait, a property of an event (of an event without one: the
       event), or a segment, each once

@@ -83,7 +83,7 @@ def list_command(
 @group.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV, or one address a line.", show_default=False)],
-    errors: Annotated[Path | None, typer.Option(help="Where lines go that cannot be taken; left out: FILE.errors.csv.")] = None,
+    errors: Annotated[Path | None, typer.Option(help="Where lines go that cannot be taken; default: FILE.errors.csv.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Put the addresses of a file on the list, such as the suppressions of a provider that you leave.

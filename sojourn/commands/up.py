@@ -43,7 +43,7 @@ class Stack:
     notes: tuple[str, ...]  # sentences on what is not as usual
     metrics_folder: Path
     fed: bool = False  # whether a recording is played
-    engage: float = 0.0  # the share of its mail that played readers open
+    engage: float = 0.0  # the share of its mail that simulated readers open
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -60,7 +60,7 @@ def plan(
         settings: as loaded.
         ui_port: Temporal UI's port, where it was given.
         feed: a recording to push through intake once all is up.
-        engage: of the mail that comes of the feed, how much played readers open.
+        engage: of the mail that comes of the feed, how much simulated readers open.
         logs_here: whether each part's log lines go to this terminal instead of its file.
 
     Raises:
@@ -71,7 +71,7 @@ def plan(
     if feed is not None and not feed.is_file():
         raise SettingsError(f"{feed} is not a file; --feed takes a recording such as examples/online_retail.jsonl.gz")
     if engage and feed is None:
-        raise SettingsError("--engage plays readers while a feed runs; give --feed too, or use `sojourn replay FILE --engage`")
+        raise SettingsError("--engage simulates opens and clicks while a feed runs; give --feed too, or use `sojourn replay FILE --engage`")
     clock = open_clock(settings.data_dir, settings.time_scale)
     given = settings.model_fields_set
     log_folder = None if logs_here else settings.data_dir / "logs"
@@ -221,7 +221,7 @@ def _what_to_see(settings: Settings, engage: float) -> str:
         f"  sojourn profile customer-NNNNN --data-dir {_near(settings.data_dir)}",
     ]
     if engage:
-        lines += [f"Readers are played too: {engage:.0%} of the mails are opened, and half of these clicked."]
+        lines += [f"Opens and clicks are simulated: {engage:.0%} of the mails are opened, and half of these clicked."]
     return "\n".join(lines)
 
 

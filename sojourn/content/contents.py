@@ -274,7 +274,7 @@ class Contents:
         return check(self, self.source(name), known)
 
     def notes(self, name: str) -> list[Problem]:
-        """Return what had better be otherwise with a content, with file and line."""
+        """Return the warnings about a content, with file and line."""
         found = self.per_person(name)
         return [found] if found is not None else []
 

@@ -37,7 +37,7 @@ def sample_of(
     Args:
         sample: facts by dotted names, `segment.x` and `score.x` among them.
         asks: what the content asks; what the sample leaves open does not hold, and a score that it lacks is 0.
-        shop: the shop's; left out: a made-up one.
+        shop: the shop's; default: a made-up one.
         fetches: what the content asks of other services: what the sample leaves open fell back.
     """
     found: dict[str, dict[str, Any]] = {root: {} for root in ROOTS}

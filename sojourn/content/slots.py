@@ -39,7 +39,7 @@ class Filling(Model):
 class Arm(Filling):
     """One of several fillings that a model chooses from."""
 
-    at_least: float | None = Field(default=None, description="chosen where the model's score is at least this; left out: always")
+    at_least: float | None = Field(default=None, description="chosen where the model's score is at least this; default: always")
 
 
 class Line(Model):

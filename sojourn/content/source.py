@@ -35,7 +35,7 @@ class Front(Model):
     preheader: str = Field(default="", description="the line that an inbox shows after the subject, with tokens")
     tokens: dict[Name, str | int | float] = Field(default_factory=dict, description="texts of the content's own, as `variant.<name>`")
     texts: dict[Name, str] = Field(default_factory=dict, description="texts that are translated, with tokens, as `text.<name>`")
-    language: str | None = Field(default=None, pattern=LANGUAGE, description="the language it is written in; left out: the shop's")
+    language: str | None = Field(default=None, pattern=LANGUAGE, description="the language it is written in; default: the shop's")
     variants: dict[Name, Variant] = Field(default_factory=dict, description="by name, what a variant changes")
     slots: dict[Name, Slot] = Field(default_factory=dict, description="by name, what fills a slot: the first line that holds")
     needs: tuple[str, ...] = Field(default=(), description="tokens without which nothing can be sent")

@@ -65,7 +65,7 @@ class Theme(Model):
     colors: Colours = Field(default_factory=Colours, description="by what each is for")
     dark: DarkColours = Field(default_factory=DarkColours, description="the same, for those who read in dark mode")
     fonts: Fonts = Field(default_factory=Fonts, description="fonts and their size")
-    logo: Logo | None = Field(default=None, description="the shop's picture; left out: its name")
+    logo: Logo | None = Field(default=None, description="the shop's picture; default: its name")
     width: Pixels = Field(default=560, description="of a message, in pixels")
     radius: Pixels = Field(default=10, description="of the card's corners, in pixels")
 

@@ -28,7 +28,7 @@ class Item(Model):
     url: WebAddress = Field(description="its page, https://…")
     image_url: WebAddress | None = Field(default=None, description="its picture, https://…")
     price: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4, description="what it costs, such as 24.50")
-    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$", description="the currency; left out: the shop's")
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$", description="the currency; default: the shop's")
     in_stock: bool = Field(default=True, description="whether it can be bought now; what cannot is never recommended")
     stock: int | None = Field(default=None, ge=0, description="how many there are; 0 is out of stock")
     category: Category | None = Field(default=None, description="what kind of thing it is, such as tea")

@@ -42,8 +42,8 @@ class Feature(Model):
     days: tuple[Day, ...] = Field(default=(), description="the days whose share is taken, such as [sat, sun]")
     hours: tuple[int, ...] | None = Field(default=None, description="the local hours whose share is taken, such as [18, 24]")
     scale: Literal["log", "plain"] = Field(default="log", description="log: ten times as much counts as a step; plain: as measured")
-    high: Word | None = Field(default=None, description="the word for a cluster that has much of it; left out: high_<name>")
-    low: Word | None = Field(default=None, description="the word for a cluster that has little of it; left out: low_<name>")
+    high: Word | None = Field(default=None, description="the word for a cluster that has much of it; default: high_<name>")
+    low: Word | None = Field(default=None, description="the word for a cluster that has little of it; default: low_<name>")
     label: Text | None = Field(default=None, description="what it is called in the report")
 
     @field_validator("hours")

@@ -32,7 +32,7 @@ class Definitions:
         models: names of the models that a `score` may name.
         profile: what is known of a person; without a profile.yaml every trait is kept as it is said.
         events: what is declared of events, by their names.
-        warnings: what is no mistake, but had better be otherwise, each with its place.
+        warnings: what is suspicious and no mistake, each with its place.
         personas: made-up people for whom messages are previewed.
         catalog: what is sold.
         recommendations: which items are shown to whom.

@@ -95,11 +95,11 @@ class Carrier(Model):
 
     provider: ProviderName = Field(description=f"who carries messages away: {', '.join(OPTIONS)}")
     weight: int = Field(default=1, ge=0, le=1000, description="its share beside the others; 0: nothing new, its webhooks are still heard")
-    rate: Rate | None = Field(default=None, description="how many at most, such as 100/s; left out: what its documentation allows")
+    rate: Rate | None = Field(default=None, description="how many at most, such as 100/s; default: what its documentation allows")
     warm_up: WarmUp | None = Field(default=None, description="how many a day while it is new: {starts: 2026-12-01, per_day: [200, 500]}")
     region: Option | None = Field(default=None, description="ses: such as eu-west-1; sendgrid, mailgun: eu where your account is there")
     domain: Domain | None = Field(default=None, description="mailgun: the sending domain, such as mg.shop.example")
-    stream: Option | None = Field(default=None, description="postmark: the message stream; left out: broadcast")
+    stream: Option | None = Field(default=None, description="postmark: the message stream; default: broadcast")
     configuration_set: Option | None = Field(default=None, description="ses: the configuration set whose events come to our webhook")
     topic: str | None = Field(
         default=None,
@@ -140,7 +140,7 @@ class DeliverySettings(Model):
     providers: tuple[Carrier, ...] = Field(min_length=1, max_length=20, description="the providers, each with its share of the messages")
     fail_over: tuple[ProviderName, ...] | None = Field(
         default=None,
-        description="who steps in, in this order, where a provider provably took nothing; left out: all, as listed; []: nobody",
+        description="who steps in, in this order, where a provider provably took nothing; default: all, as listed; []: nobody",
     )
     domains: tuple[DomainRate, ...] = Field(default=(), max_length=200, description="how fast recipients' domains are written to")
 

@@ -1,4 +1,4 @@
-"""Goes through a folder of definitions and gathers all that is wrong, and all that had better be otherwise, in one run."""
+"""Goes through a folder of definitions and gathers all mistakes and warnings in one run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Examined:
         definitions: all of it; None where something is wrong.
         known: the names that there are, those that broken files may define among them.
         problems: what is wrong.
-        warnings: what had better be otherwise.
+        warnings: what is suspicious and no mistake.
         circles: journeys that enter themselves without a wait. A mistake to `sojourn check`, and a warning to whoever runs them:
             most are refused on the way, since a journey is once, and the others have run until now.
         journeys: those that are in order by themselves, with their files.

@@ -18,7 +18,7 @@ class Finding:
         way: where, such as `("steps", 3, "then", 0, "send")`.
         offset: the character of the text found there that is meant.
         at_key: the key of that name is meant, not its value.
-        warning: whether it had better be otherwise, and is no mistake.
+        warning: whether it is a warning, and no mistake.
     """
 
     way: Way

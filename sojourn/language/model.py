@@ -119,13 +119,13 @@ class Send(Model):
     """Sends a content, through the gate, at most once."""
 
     send: Name = Field(description="the content to send: a file's name in content/, without .mjml")
-    id: Name | None = Field(default=None, description="what later steps call it, such as reminder.clicked; left out: the content's name")
+    id: Name | None = Field(default=None, description="what later steps call it, such as reminder.clicked; default: the content's name")
     with_: dict[Name, Any] = Field(default_factory=dict, alias="with", description="values for the content, such as {discount_percent: 10}")
     variants: dict[Name, int] | None = Field(default=None, description="each variant's share, such as {plain: 50, playful: 50}")
     choose: Literal["experiment", "bandit"] | None = Field(default=None, description="how a variant is chosen: experiment keeps the shares")
     horizon: DurationText | None = Field(default=None, description="how long the experiment runs, such as 6w")
     reward: str | None = Field(default=None, description="what the variants compete for, such as reminder.clicked within 48h")
-    topic: Name | None = Field(default=None, description="what people choose on their preference page; left out: the journey's")
+    topic: Name | None = Field(default=None, description="what people choose on their preference page; default: the journey's")
     to: Literal["best_time"] | None = Field(default=None, description="not yet: the person's best time")
 
 
@@ -202,10 +202,10 @@ class Trigger(Model):
     if_: ConditionText | None = Field(default=None, alias="if", description="only an event for which this holds")
     key: str | None = Field(
         default=None,
-        description="one entry for each value of this property, such as event.cart_id; left out: one for each person",
+        description="one entry for each value of this property, such as event.cart_id; default: one for each person",
         pattern=r"^event\.[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
     )
-    again_after: DurationText | None = Field(default=None, description="how long after an entry began another may; left out: never again")
+    again_after: DurationText | None = Field(default=None, description="how long after an entry began another may; default: never again")
     while_running: Literal["ignore", "restart"] = Field(default="ignore", description="what a new trigger does to an entry that still runs")
 
 
@@ -270,7 +270,7 @@ class Journey(Model):
     when_capped: str | None = Field(
         default=None,
         pattern=r"^(skip|hold up to \d+(\.\d+)?\s*[smhdw](\s+\d+(\.\d+)?\s*[smhdw])*)$",
-        description="what becomes of a message that a cap stops: skip, or `hold up to 2d`; left out: as the cap says",
+        description="what becomes of a message that a cap stops: skip, or `hold up to 2d`; default: as the cap says",
     )
     steps: tuple[Step, ...] = Field(min_length=1, description="what happens, in order")
     examples: tuple[Example, ...] = Field(default=(), description="tests of this journey, run by `sojourn test`")

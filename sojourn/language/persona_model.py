@@ -40,14 +40,14 @@ class Persona(Model):
     )
     scores: dict[Name, float] = Field(default_factory=dict, description="scores; a model that is left out is asked")
     event: dict[str, Any] = Field(
-        default_factory=dict, description="properties of the event that brings a message about; left out: as in the content's `sample`"
+        default_factory=dict, description="properties of the event that brings a message about; default: as in the content's `sample`"
     )
     history: tuple[Past, ...] = Field(default=(), max_length=1000, description="events of the past: {event: Order Completed, ago: 3d}")
     now: str | None = Field(
-        default=None, description="the moment, such as 2026-01-05T10:00, in the persona's zone; left out: a Monday morning"
+        default=None, description="the moment, such as 2026-01-05T10:00, in the persona's zone; default: a Monday morning"
     )
-    zone: str | None = Field(default=None, description="the persona's time zone, such as Europe/Vienna; left out: the shop's")
-    locale: str | None = Field(default=None, pattern=LOCALE, description="the persona's locale, such as de-AT; left out: the shop's")
+    zone: str | None = Field(default=None, description="the persona's time zone, such as Europe/Vienna; default: the shop's")
+    locale: str | None = Field(default=None, pattern=LOCALE, description="the persona's locale, such as de-AT; default: the shop's")
 
     @field_validator("now")
     @classmethod

@@ -29,7 +29,7 @@ class DefinitionError(Terminal):
 
     Attributes:
         problems: all problems of all files, sorted by place.
-        warnings: what beside them had better be otherwise, sorted by place.
+        warnings: sorted by place.
     """
 
     def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:

@@ -95,16 +95,16 @@ class ResolutionSettings(Model):
     never_differ: tuple[TraitName, ...] | None = Field(
         default=None,
         description="two profiles that are known to differ in one of these are never merged without a person, however sure the rest is; "
-        "left out: birth dates, and first names by their usual names",
+        "default: birth dates, and first names by their usual names",
     )
     vouch: tuple[TraitName, ...] | None = Field(
         default=None,
         description="traits that are one person's alone: where a birth date is missing or a first name is only nearly the same, two "
-        "profiles are merged without a person only if one of these is the same; left out: e-mail addresses; [] asks for nothing",
+        "profiles are merged without a person only if one of these is the same; default: e-mail addresses; [] asks for nothing",
     )
     weakest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         default=None,
-        description="no two profiles below it are merged by a chain of others; the chain's link goes to review; left out: lower",
+        description="no two profiles below it are merged by a chain of others; the chain's link goes to review; default: lower",
     )
     largest: int = Field(default=50, ge=2, le=500, description="a cluster of more profiles is no one person; all of its links go to review")
     seed: int = Field(default=1, ge=0, le=2**31 - 1, description="fixes every random choice")

@@ -1,4 +1,4 @@
-"""What had better be otherwise with segments, as far as the definitions alone tell: too many attributes, and no use.
+"""Warnings about segments that follow from their definitions alone: too many attributes, and no use.
 
 The guards that count people stand in `sojourn.customers.segments.guards`.
 """
@@ -66,7 +66,7 @@ def named_segments(journeys: Iterable[Journey], conditions: Mapping[str, Conditi
 
 
 def segment_cautions(segments: Mapping[str, Segment], journeys: Iterable[Journey], also: Collection[str]) -> dict[str, list[Finding]]:
-    """Return what had better be otherwise, by segment.
+    """Return warnings, by segment.
 
     Args:
         segments: all of them, in order.

@@ -52,7 +52,7 @@ class Cap(Model):
     per: Literal["day", "week", "month"] | None = Field(
         default=None, description="a calendar window in the person's zone: day, week (from Monday) or month; this or `within`"
     )
-    purpose: Name | None = Field(default=None, description="count only messages of this purpose; left out: all but transactional")
+    purpose: Name | None = Field(default=None, description="count only messages of this purpose; default: all but transactional")
     topic: Name | None = Field(default=None, description="count only messages of this topic")
     journey: Name | None = Field(default=None, description="count only messages of this journey")
     channel: Literal["email"] | None = Field(default=None, description="count only messages of this channel; there is one yet: email")
@@ -168,7 +168,7 @@ class ShopSettings(Model):
         default=None, pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$", description="the shop's address on the web, no slash at its end"
     )
     sender: Sender = Field(description="name and address that messages are from")
-    reply_to: Address | None = Field(default=None, description="where answers go; left out: the sender")
+    reply_to: Address | None = Field(default=None, description="where answers go; default: the sender")
     postal_address: Text = Field(description="the postal address that commercial mail has to carry")
     zone: str = Field(default="UTC", description="time zone of people whose own is unknown, such as Europe/Berlin")
     locale: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="language and region, such as en-GB")

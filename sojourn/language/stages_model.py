@@ -34,7 +34,7 @@ class Purchase(Model):
     minus_value: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="its property that says how much; left out: that of the purchase, or the other of revenue and total",
+        description="its property that says how much; default: that of the purchase, or the other of revenue and total",
     )
 
     @model_validator(mode="after")
@@ -72,9 +72,9 @@ class Group(Model):
 
     group: Name = Field(description="its name; the segment is called rfm_<name>", max_length=60)
     description: Text = Field(description="who they are, for people")
-    recency: Scores | None = Field(default=None, description="recency scores from, to; left out: any")
-    frequency: Scores | None = Field(default=None, description="frequency scores from, to; left out: any")
-    monetary: Scores | None = Field(default=None, description="monetary scores from, to; left out: any")
+    recency: Scores | None = Field(default=None, description="recency scores from, to; default: any")
+    frequency: Scores | None = Field(default=None, description="frequency scores from, to; default: any")
+    monetary: Scores | None = Field(default=None, description="monetary scores from, to; default: any")
 
     @field_validator("recency", "frequency", "monetary")
     @classmethod

@@ -10,12 +10,12 @@ class Level(StrEnum):
     """How much it matters."""
 
     PROBLEM = "problem"  # mend it before it goes out
-    HINT = "hint"  # had better be otherwise
+    HINT = "hint"  # worth improving
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a message, or had better be otherwise.
+    """One thing that is wrong with a message, or worth improving.
 
     Attributes:
         about: in a word or two, such as `alt text`.

@@ -60,7 +60,7 @@ def follow(links: Sequence[Link], ask: Callable[[str], str | int] | None = None)
 
     Args:
         links: of a message.
-        ask: asks for an address, and returns the status or why there is none; left out: HTTP.
+        ask: asks for an address, and returns the status or why there is none; default: HTTP.
     """
     until = monotonic() + TOTAL_SECONDS
     wanted = list(dict.fromkeys(link.url for link in links if can_follow(link.url)))

@@ -102,7 +102,7 @@ def report(made: Made, spam: Spam | str | None = None, links: Sequence[Link] | N
     Args:
         made: the message.
         spam: its score, or why there is none; None where nobody asked.
-        links: its links, followed; left out: as they stand in it.
+        links: its links, followed; default: as they stand in it.
     """
     rendered = made.rendered
     if rendered is None:

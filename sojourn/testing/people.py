@@ -34,7 +34,7 @@ class People(Looking):
             user_id: the shop's id of the person; None for an anonymous one.
             traits: what is known of them; messages need `email`.
             anonymous_id: a visitor's id; with a user id it says that they are one person.
-            consent: purposes that they agree to, or yes and no by purpose; left out: to marketing, unless this
+            consent: purposes that they agree to, or yes and no by purpose; default: to marketing, unless this
                 person has already said something about it.
             context: such as `{"timezone": "Europe/Berlin", "locale": "de-DE"}`.
             at: when it happened; left out or later than now: now.

@@ -38,7 +38,7 @@ def pairwise(found: Mapping[str, str], truth: Mapping[str, str], judged: Collect
     Args:
         found: of each record the cluster it was put in.
         truth: of each record whose it is.
-        judged: the records whose pairs count; left out: all.
+        judged: the records whose pairs count; default: all.
     """
     ours = set(truth if judged is None else judged)
     together = _pairs(found[record] for record in truth) - _pairs(found[record] for record in truth if record not in ours)

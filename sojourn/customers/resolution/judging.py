@@ -72,8 +72,8 @@ def judge(
         path: a CSV, Parquet or JSONL file.
         truth_column: whose each record truly is.
         tell: told of progress.
-        id_column: of the records; left out: they are numbered.
-        threshold: fixed beforehand; left out: upper.
+        id_column: of the records; default: their number.
+        threshold: fixed beforehand; default: upper.
         tune: the share of persons in the part that a threshold may be chosen on.
         exact: columns that are compared for exact equality beside; always also all compared ones together.
 

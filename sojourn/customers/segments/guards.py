@@ -1,4 +1,4 @@
-"""What had better be otherwise with segments, as far as people must be counted: too few members, and twice the same people.
+"""Warnings about segments for which people must be counted: too few members, and twice the same people.
 
 What the definitions alone tell stands in `sojourn.language.segment_guards`.
 
