@@ -23,7 +23,7 @@ from sojourn.testing import Shop
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/testing.md", "docs/commands.md", "docs/settings.md",
-    "docs/guarantees.md", "examples/README.md", "journeys/README.md",
+    "docs/guarantees.md", "docs/glossary.md", "examples/README.md", "journeys/README.md",
 )  # fmt: skip
 CITED = re.compile(r"\bP\d{1,2}\b")
 README = (ROOT / "README.md").read_text("utf-8")
@@ -134,6 +134,26 @@ def test_every_path_that_contributing_names_exists() -> None:
     named = set(re.findall(r"`((?:sojourn|tests|journeys)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
     assert len(named) > 5
     assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+SEARCHED = (
+    "audience", "scheduler", "dispatch", "enrol", "frequency cap", "state machine", "merge tag", "bot detection", "dead letter queue",
+    "conversion",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", SEARCHED)
+def test_the_fields_words_are_in_the_glossary(word: str) -> None:
+    assert any(word in row for row in text_of("docs/glossary.md").splitlines() if row.startswith("| "))
+
+
+def test_the_glossary_names_each_word_once_and_rooms_that_are_there() -> None:
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text_of("docs/glossary.md").splitlines() if row.startswith("| ")][1:]
+    words = [row[0] for row in rows]
+    assert words == sorted(set(words))
+    named = {path for row in rows for path in re.findall(r"`((?:sojourn|docs)/[^`]+)`", row[3])}
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    assert all("`" in row[3] for row in rows)
 
 
 def test_the_journey_of_the_readme_does_what_it_says() -> None:
