@@ -93,19 +93,24 @@ def standing_of(words: Iterable[Consent]) -> Standing:
     if deed is not None and deed.granted:
         before = max((word.last for word in said if word.own and not word.granted and not word.pending), default=_BEFORE_ALL)
         taken_back = [found for stream in streams if (found := stream.no_after(deed, before)) is not None]
-        word = max(taken_back, key=lambda pair: (pair[0], pair[1].id))[1] if taken_back else deed
+        word = max(taken_back, key=lambda pair: (pair[0], _name(pair[1])))[1] if taken_back else deed
     waits = None if word is not None and word.granted else _waiting(said, deed, streams)
     return Standing(word, waits, deed)
 
 
-def _later(word: Consent) -> tuple[datetime, bool, str]:
-    return word.last, not word.granted, word.id
+def _later(word: Consent) -> tuple[datetime, bool, tuple[str, ...]]:
+    return word.last, not word.granted, _name(word)
+
+
+def _name(word: Consent) -> tuple[str, ...]:
+    """Return what decides between words of one moment: an id last, for that of a state differs by the order in which people were met."""
+    return word.source, word.stream or "", word.id
 
 
 def _by_state(streams: Iterable[_Stream]) -> Consent | None:
     """Return the state that turned last."""
     found = [(at, word) for stream in streams for at, word in stream.now() if not word.pending]
-    return max(found, key=lambda pair: (pair[0], not pair[1].granted, pair[1].id))[1] if found else None
+    return max(found, key=lambda pair: (pair[0], not pair[1].granted, _name(pair[1])))[1] if found else None
 
 
 def _waiting(said: Iterable[Consent], deed: Consent | None, streams: Sequence[_Stream]) -> Consent | None:
@@ -116,7 +121,7 @@ def _waiting(said: Iterable[Consent], deed: Consent | None, streams: Sequence[_S
     found = [(at, word) for stream in streams for at, word in stream.now() if _asks(stream, at, word, deed)]
     if not found:
         return None
-    latest, word = max(found, key=lambda pair: (pair[0], pair[1].id))
+    latest, word = max(found, key=lambda pair: (pair[0], _name(pair[1])))
     refused = any(at >= latest for stream in streams for at, no in stream.now() if not (no.granted or no.pending))
     return None if refused else word
 
@@ -176,7 +181,7 @@ def _whole(rows: list[Consent]) -> list[Consent]:
     if len(rows) < 2:
         return rows
     first, _ = _extent(rows)
-    return [replace(max(rows, key=lambda one: (one.last, one.id)), at=first)]
+    return [replace(max(rows, key=lambda one: (one.last, _name(one))), at=first)]
 
 
 def _extent(words: Sequence[Consent]) -> tuple[datetime, datetime]:

@@ -126,3 +126,14 @@ def test_one_state_told_under_two_ids_of_a_person_stands_since_its_first(kind: b
         for was, is_now in ((together.word, found.word), (together.waits, found.waits)):
             assert (was is None) is (is_now is None)
             assert was is None or is_now is None or (was.at, was.last, was.granted) == (is_now.at, is_now.last, is_now.granted)
+
+
+@pytest.mark.parametrize("kind", [yes, no])
+def test_of_two_states_of_one_moment_the_same_stands_whatever_their_ids(kind: bool) -> None:
+    def named(*ids: str) -> str:
+        rows = [word(0, kind, stream="a"), replace(word(0, kind), source="identify")]
+        found = standing_of([replace(row, id=id_) for row, id_ in zip(rows, ids, strict=True)]).word
+        assert found is not None
+        return found.source
+
+    assert named("1", "2") == named("2", "1")
