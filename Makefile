@@ -42,6 +42,7 @@ quick: $(STAMP) ## run the tests that take no seconds
 
 lint: $(STAMP) ## run the quality gates
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .

@@ -188,16 +188,12 @@ async def run_api(house: House) -> None:
     shop = house.registry.shop.name
     schemas = EventSchemas(house.registry.loaded.events, house.registry.shop.undeclared_events)
     tracking = Tracking(house.database, house.links.tokens, house.clock, emit, secret=settings.secret_key, shop_name=shop, time_scale=scale)
-    webhooks = WebhookDoor(
-        house.database, house.hooks, house.clock, emit, secret=settings.secret_key, public_url=settings.public_url
-    )
+    webhooks = WebhookDoor(house.database, house.hooks, house.clock, emit, secret=settings.secret_key, public_url=settings.public_url)
     choosing = PreferencePages(
         house.database, house.links.tokens, house.clock, emit, shop=house.registry.shop, secret=settings.secret_key, time_scale=scale
     )
     registry = house.registry
-    live = LiveParts(
-        house.database, house.links.tokens, house.clock, registry.loaded.catalog, registry.recommender, registry.computed
-    )
+    live = LiveParts(house.database, house.links.tokens, house.clock, registry.loaded.catalog, registry.recommender, registry.computed)
     routes = [
         *intake_routes(appender, IntakeSettings([settings.write_key], settings.public_url), house.clock, schemas),
         *tracking.routes(),

@@ -17,7 +17,7 @@ from bench.measuring import Report
 from sojourn.delivery import bounces
 
 GOAL = 400.0
-HTML = "<p>Hello, your cart waits. <a href=3D\"https://mail.example/c/abc\">Back to it</a></p>=\n" * 250  # about 20 kB, as a mail's
+HTML = '<p>Hello, your cart waits. <a href=3D"https://mail.example/c/abc">Back to it</a></p>=\n' * 250  # about 20 kB, as a mail's
 REFUSALS = (
     "550 5.1.1 <{to}>: Recipient address rejected: User unknown in virtual mailbox table", "552 5.2.2 The mailbox of {to} is over quota",
     "550 5.7.26 This mail has been blocked because the sender is unauthenticated", "554 5.7.1 Message {n} rejected as spam",

@@ -46,8 +46,7 @@ def populate(connection: Connection, first: int, people: int, events_each: int, 
     )
     connection.execute(
         text(
-            f"INSERT INTO identifiers (kind, value, profile_id, since) {series} "
-            f"SELECT 'user_id', 'u' || n, {one}, {now_} - {year} FROM s"
+            f"INSERT INTO identifiers (kind, value, profile_id, since) {series} SELECT 'user_id', 'u' || n, {one}, {now_} - {year} FROM s"
         ),
         {key: bounds[key] for key in ("first", "last", "now", "year")},
     )

@@ -1,6 +1,6 @@
 """Laws that hold for all of many generated cases: `make test` tries a few of them, `make exhaustive` all.
 
-    SOJOURN_TEST_EVERY_CASE=1 pytest -m law
+SOJOURN_TEST_EVERY_CASE=1 pytest -m law
 """
 
 from __future__ import annotations

@@ -205,4 +205,3 @@ def _broadcast_of(one: _Open) -> str:
 async def _open(execution: WorkflowExecution) -> _Open:
     entry_id = await execution.memo_value(names.MEMO_ENTRY, default="", type_hint=str)
     return _Open(execution, entry_id, await execution.memo_value(names.MEMO_STORE, default="", type_hint=str))
-

@@ -143,4 +143,3 @@ def _came(profile: str, entry: str, progress: Progress | Transient, now: datetim
         return Came(profile, entry, "", str(progress), until=soon(now, BUSY_SECONDS))
     because = progress.trail[-1].because if progress.trail else ""
     return Came(profile, entry, "done", because, until=progress.until)
-

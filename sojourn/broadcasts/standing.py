@@ -285,4 +285,3 @@ def _standing(connection: Connection, row: Row[Any]) -> Standing:
         begins_at=row.begins_at, ends_at=row.ends_at, per_second=row.per_second, gathered_at=row.gathered_at,
         recipients=sum(counts.values()), because=row.because, created_at=row.created_at, finished_at=row.finished_at, counts=counts,
     )  # fmt: skip
-

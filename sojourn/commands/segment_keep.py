@@ -37,8 +37,6 @@ PREFERRED = ("user_id", "email", "phone", "anonymous_id", "profile_id")  # which
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-
-
 class _Changing(Protocol):
     def __call__(
         self, connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
@@ -49,9 +47,7 @@ Live = Annotated[bool, typer.Option("--live", help=f"Let journeys hear of it, {A
 People = Annotated[list[str], typer.Argument(metavar="PERSON…", help="Profile ids, or any ids that the shop knows.", show_default=False)]
 
 
-def add_command(
-    name: Name, people: People, live: Live = False, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None
-) -> None:
+def add_command(name: Name, people: People, live: Live = False, journeys: JourneysDir = DEFAULT_JOURNEYS, data_dir: DataDir = None) -> None:
     """Put people on a list that is kept by hand (`list: manual` or `upload`).
 
     `sojourn segment add vip customer-17511 customer-12346`

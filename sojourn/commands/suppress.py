@@ -95,9 +95,7 @@ def import_command(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[lines]:,} lines"), TimeElapsedColumn())
     with writing(data_dir) as database, Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(file.name, total=None if size < 1_000_000 else size, lines=0)
-        done = import_file(
-            database, _secret(data_dir), file, bad, _now(data_dir), lambda so_far: progress.update(task, lines=so_far.lines)
-        )
+        done = import_file(database, _secret(data_dir), file, bad, _now(data_dir), lambda so_far: progress.update(task, lines=so_far.lines))
     Console().print(f"{done.lines:,} lines: {done.new:,} new on the list, {done.errors:,} not taken", highlight=False)
     for because, count in sorted(done.reasons.items(), key=lambda pair: -pair[1]):
         Console().print(f"  {count:,} {because}", highlight=False)

@@ -58,6 +58,7 @@ from sojourn.store.tables import (
 
 SHOWN_REFUSALS = 20
 
+
 def profile_id_of(connection: Connection, reference: str) -> str:
     """Return the canonical profile of a profile id or of any of a person's external ids.
 

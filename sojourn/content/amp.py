@@ -76,7 +76,7 @@ class _Reader(HTMLParser):
         if tag == "template" and attributes.get("type") == "amp-mustache":
             self.used.setdefault("amp-mustache", self.getpos())
         if tag == "amp-img" and "alt" not in attributes:
-            self.fault("<amp-img> without `alt`; say what it shows, or alt=\"\" where it shows nothing")
+            self.fault('<amp-img> without `alt`; say what it shows, or alt="" where it shows nothing')
         for name, value in attributes.items():
             if name.startswith("on") and name != "on":
                 self.fault(f"`{name}` runs a script; AMP takes none")

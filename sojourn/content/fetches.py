@@ -133,6 +133,4 @@ def stands_for(name: str, fetch: Fetch, found: Fetched) -> tuple[Any, str]:
 
 def samples(declared: Mapping[str, Fetch], given: Mapping[str, Any]) -> dict[str, Fetched]:
     """Return answers for a check or preview: of the content's `sample`, else what stands for them."""
-    return {
-        name: Fetched(given.get(name), "of the sample" if name in given else "nobody was asked") for name in declared
-    }
+    return {name: Fetched(given.get(name), "of the sample" if name in given else "nobody was asked") for name in declared}

@@ -1,8 +1,8 @@
 """What a message shows as it is when it is opened: a plain description, kept with the message under a number.
 
-    {"kind": "countdown", "until": "2026-12-24T00:00:00+00:00"}
-    {"kind": "stock", "items": ["linen-throw"]}
-    {"kind": "recommend", "n": 3}
+{"kind": "countdown", "until": "2026-12-24T00:00:00+00:00"}
+{"kind": "stock", "items": ["linen-throw"]}
+{"kind": "recommend", "n": 3}
 """
 
 from __future__ import annotations

@@ -76,9 +76,7 @@ def money(value: Any, speech: Speech, currency: str | None = None) -> str:
     digits = get_currency_precision(code)
     amount = amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
     whole = amount == amount.to_integral_value()
-    said = _amounts(speech.locale, 0 if whole else digits).apply(
-        amount, locale_of(speech.locale), currency=code, currency_digits=False
-    )
+    said = _amounts(speech.locale, 0 if whole else digits).apply(amount, locale_of(speech.locale), currency=code, currency_digits=False)
     return _CLOSE.sub("\u00a0", said)
 
 

@@ -48,7 +48,7 @@ def unsupported(body: str, accepts: Collection[str] = ()) -> list[tuple[int, int
         if len(refusing) >= TOO_MANY and name not in HARMLESS and name not in accepts:
             line = text.count("\n", 0, offset) + 1
             column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-            message = f"`{name}` is not known to {' and '.join(refusing)}; leave it out, or say `accepts: [\"{name}\"]` in the front matter"
+            message = f'`{name}` is not known to {" and ".join(refusing)}; leave it out, or say `accepts: ["{name}"]` in the front matter'
             found[line, column, message] = None
     return sorted(found)
 

@@ -25,8 +25,14 @@ _MERGED = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.merged_
 _GONE = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(_PEOPLE), profiles.c.merged_into.is_not(None))
 _STANDING = (
     select(
-        entries.c.id, entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout,
-        profiles.c.zone, profiles.c.locale, profiles.c.traits,
+        entries.c.id,
+        entries.c.state,
+        entries.c.outcome,
+        entries.c.goal_at,
+        entries.c.holdout,
+        profiles.c.zone,
+        profiles.c.locale,
+        profiles.c.traits,
     )
     .join(profiles, profiles.c.id == entries.c.profile_id)
     .where(entries.c.id.in_(bindparam("entries", expanding=True)))
@@ -87,9 +93,7 @@ def single(connection: Connection, people: Collection[str]) -> tuple[frozenset[s
     return frozenset(people) - several, frozenset(people) | beside
 
 
-def read_ahead(
-    connection: Connection, planned: Collection[SendRow], on_list: Collection[str], mailboxes: Collection[str] = ()
-) -> Ahead:
+def read_ahead(connection: Connection, planned: Collection[SendRow], on_list: Collection[str], mailboxes: Collection[str] = ()) -> Ahead:
     """Return what is asked about the people of messages.
 
     Args:

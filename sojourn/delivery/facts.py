@@ -47,8 +47,15 @@ _BEHIND = _WAITS.where(
 )
 _STANDING = (
     select(
-        entries.c.state, entries.c.outcome, entries.c.goal_at, entries.c.holdout, profiles.c.zone, profiles.c.locale, profiles.c.traits,
-        brakes.ON_JOURNEY, brakes.ON_BECAUSE,
+        entries.c.state,
+        entries.c.outcome,
+        entries.c.goal_at,
+        entries.c.holdout,
+        profiles.c.zone,
+        profiles.c.locale,
+        profiles.c.traits,
+        brakes.ON_JOURNEY,
+        brakes.ON_BECAUSE,
     )
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))

@@ -1,9 +1,9 @@
 """Clears up what nobody knows: asks the provider where it can be asked, and posts again where that is no second message.
 
-    class A, inside the key's window      claimed and posted again under the same key, through the gate
-    class B, found by a look-up           accepted
-    class B, not found past the lag       planned, claimed and posted again, through the gate, in one transaction
-    everything else                       waits for evidence, and is abandoned when its grace is over (sending.abandon)
+class A, inside the key's window      claimed and posted again under the same key, through the gate
+class B, found by a look-up           accepted
+class B, not found past the lag       planned, claimed and posted again, through the gate, in one transaction
+everything else                       waits for evidence, and is abandoned when its grace is over (sending.abandon)
 """
 
 from __future__ import annotations

@@ -43,9 +43,7 @@ _SET_SLOT = (
     .values(next_at=bindparam("then"))
 )
 _DAY = (
-    select(carrier_days.c.count)
-    .where(carrier_days.c.provider == bindparam("of"), carrier_days.c.day == bindparam("on"))
-    .with_for_update()
+    select(carrier_days.c.count).where(carrier_days.c.provider == bindparam("of"), carrier_days.c.day == bindparam("on")).with_for_update()
 )
 _COUNT = (
     update(carrier_days)

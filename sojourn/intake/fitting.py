@@ -148,9 +148,7 @@ def begin_anew(connection: Connection, registry: Registry, entry_id: str, worksp
         again=now.isoformat(),
     )
     body = call.model_dump(mode="json", exclude_defaults=True)
-    connection.execute(
-        insert(outbox).values(kind="start", entry_id=entry.id, workflow_id=entry.workflow_id, body=body, at=now)
-    )
+    connection.execute(insert(outbox).values(kind="start", entry_id=entry.id, workflow_id=entry.workflow_id, body=body, at=now))
     return True, f"its workflow was gone; it was begun anew at {state.cursor or 'its end'}"
 
 
@@ -215,9 +213,7 @@ class Books:
         return self.clock.scale.real_duration(self.clock.now() - moment)
 
 
-def _state(
-    connection: Connection, registry: Registry, definition: Definition, entry: Row[Any], workspace: UUID
-) -> tuple[State, datetime]:
+def _state(connection: Connection, registry: Registry, definition: Definition, entry: Row[Any], workspace: UUID) -> tuple[State, datetime]:
     """Return where an entry stood as the store knows it, and when it was to go on from there."""
     program = definition.program
     state = State(entry_id=entry.id, cursor=program.start(), entered_at=entry.started_at)
@@ -265,9 +261,7 @@ def _hear(
         if row.id == entry.trigger_id:
             continue
         of, send = mine.get(row.send_key or "", (None, None))
-        happened = Happened(
-            row.id, row.name, row.profile_id, row.time, row.properties, send_entry_id=of, send_id=send, machine=row.machine
-        )
+        happened = Happened(row.id, row.name, row.profile_id, row.time, row.properties, send_entry_id=of, send_id=send, machine=row.machine)
         arrived = meet(definition.listeners, entry.id, entry.started_at, happened, ask)
         if arrived is not None:
             state.hear(arrived)

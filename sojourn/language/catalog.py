@@ -137,7 +137,7 @@ def _jsonl(source: bytes, file: str, problems: list[Problem]) -> Iterator[_Place
                 problems += [Problem(file, number, problem.column, problem.message) for problem in error.problems]
                 continue
             if not isinstance(node.value, dict):
-                problems.append(Problem(file, number, 1, "each line is one JSON object, such as {\"id\": …, \"name\": …, \"url\": …}"))
+                problems.append(Problem(file, number, 1, 'each line is one JSON object, such as {"id": …, "name": …, "url": …}'))
                 continue
             faults: list[Problem] = []
             _item(node, file, faults)

@@ -39,9 +39,7 @@ _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED = re.compile(r'"((?:[\x20!#-\[\]-~\u0080-\U0010ffff]|\\[\x20-~])*)"')
 _MISREAD = set('@<>,;:()[]"\\')  # a provider that reads recipients loosely would see several
 # IANA's special-use domain names, but for `test`, `example` and its kin, which tests and documentation write to.
-_RESERVED = frozenset(
-    ["arpa", "invalid", "local", "localhost", "onion"]
-)
+_RESERVED = frozenset(["arpa", "invalid", "local", "localhost", "onion"])
 _BELOW_RESERVED = tuple(f".{name}" for name in sorted(_RESERVED))
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # What nearly every address looks like, and is: it is its own canonical form but for its case.

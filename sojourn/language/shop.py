@@ -13,6 +13,8 @@ from sojourn.language.moments import Hours, zone_named
 
 TRANSACTIONAL = "transactional"
 Undeclared = Literal["accept", "flag", "quarantine"]
+
+
 def _can_be_written(text: str) -> str:
     problem = email_address.problem(text)
     if problem not in (None, email_address.RESERVED) or "@[" in text:
@@ -124,9 +126,7 @@ class Brakes(Model):
     complaints: BrakeRule = Field(
         default_factory=lambda: BrakeRule(alarm="0.1%", halt="0.3%"), description="messages marked as spam, of those accepted"
     )
-    bounces: BrakeRule = Field(
-        default_factory=lambda: BrakeRule(alarm="2%", halt="5%"), description="hard bounces, of messages accepted"
-    )
+    bounces: BrakeRule = Field(default_factory=lambda: BrakeRule(alarm="2%", halt="5%"), description="hard bounces, of messages accepted")
     within: DurationText = Field(default="24h", description="the rolling window that is looked at")
     at_least: int = Field(default=200, ge=1, le=1_000_000, description="with fewer messages in the window nothing is halted")
 
@@ -140,7 +140,8 @@ class Brakes(Model):
 Host = Annotated[
     str,
     Field(
-        max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
+        max_length=253,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
         description="a host, such as api.shop.example",
     ),
 ]

@@ -116,7 +116,11 @@ def report(made: Made, spam: Spam | str | None = None, links: Sequence[Link] | N
         found.append(Finding(Level.PROBLEM, "spam", f"SpamAssassin gives {spam.score:g} points; {spam.required:g} are taken for spam"))
     shown = links_of(rendered.html) if links is None else list(links)
     found += [Finding(Level.PROBLEM, "links", f"“{one.words}” {one.url}: {one.answer}") for one in shown if one.broken]
-    found += [Finding(Level.HINT, "links", f"“{one.words}” leads to {one.url}, which is not encrypted") for one in shown if one.url[:7] == "http://"]
+    found += [
+        Finding(Level.HINT, "links", f"“{one.words}” leads to {one.url}, which is not encrypted")
+        for one in shown
+        if one.url[:7] == "http://"
+    ]
     return Report(made, tuple(found), tuple(shown), tokens, decisions, spam)
 
 
@@ -146,8 +150,6 @@ def _told(made: Made) -> tuple[tuple[Token, ...], tuple[Decision, ...]]:
         else:
             tokens.append(Token(name, told["value"], source, _origin(made, name, source)))
     return tuple(sorted(tokens, key=lambda one: one.name)), tuple(decisions)
-
-
 
 
 def _origin(made: Made, name: str, source: str) -> str:

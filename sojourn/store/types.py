@@ -26,6 +26,8 @@ def _unbounded(_type: String, _compiler: Any, **_: Any) -> str:
 def dump_json(value: Any) -> str:
     """Return a value as JSON, as both stores keep it."""
     return orjson.dumps(value).decode()
+
+
 NullableJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")  # None is NULL, not JSON's null
 
 

@@ -297,4 +297,3 @@ class Engine:
         if any(at <= self.clock.now() for at in self._settling):
             self._settling = [at for at in self._settling if at > self.clock.now()]
             await self.store.write(settling.tell, self.clock.now(), emit)
-

@@ -122,8 +122,10 @@ class Readers(Looking):
         if answer.is_error:
             frequencies = ", ".join(f'"{one.value}"' for one in Frequency)
             raise SojournError(
-                f'the page refuses this form ({answer.status_code}); a choice says frequency= (one of {frequencies}) and each line that '
-                f'stays on, or all="off"' if form and "List-Unsubscribe" not in form else f"the page refuses this ({answer.status_code})"
+                f"the page refuses this form ({answer.status_code}); a choice says frequency= (one of {frequencies}) and each line that "
+                f'stays on, or all="off"'
+                if form and "List-Unsubscribe" not in form
+                else f"the page refuses this ({answer.status_code})"
             )
 
     def _latest(self, user_id: str, header: str | None = None) -> Send:

@@ -83,9 +83,7 @@ class Speaking:
 
 async def hear(outbound: Outbound, asked: Sequence[tuple[str, Sequence[Wanted]]]) -> list[Heard]:
     """Ask other services what contents want to know, all at once; a failure is an answer too."""
-    questions = [
-        Question(each.url, each.seconds, each.kept_seconds) for _, wanted in asked for each in wanted if each.url is not None
-    ]
+    questions = [Question(each.url, each.seconds, each.kept_seconds) for _, wanted in asked for each in wanted if each.url is not None]
     came = iter(await outbound.get_all(questions))
 
     def fetched(want: Wanted) -> Fetched:

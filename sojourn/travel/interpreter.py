@@ -158,4 +158,3 @@ def _left(program: Program, state: State, world: World) -> bool:
 def _end(state: State, world: World, outcome: str, because: str) -> None:
     state.outcome = outcome
     state.trail.append(Trail(cursor=state.cursor or "", did=f"end {outcome}", because=because, at=world.now()))
-

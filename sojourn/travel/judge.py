@@ -124,11 +124,7 @@ def assign(subject: str, experiment: str, shares: Mapping[str, int]) -> str:
 def assignments(program: Program, subject: str) -> dict[str, str]:
     """Return the variant of every send of a journey that has several, by send id; fixed when an entry begins."""
     name = program.journey.name
-    return {
-        send_id(step): assign(subject, f"{name}/{send_id(step)}", step.variants)
-        for _, step in program.sends()
-        if step.variants
-    }
+    return {send_id(step): assign(subject, f"{name}/{send_id(step)}", step.variants) for _, step in program.sends() if step.variants}
 
 
 def in_holdout(program: Program, subject: str) -> bool:

@@ -31,7 +31,7 @@ subject: A note
 </mj-text></mj-column></mj-section></mj-body></mjml>
 """
 JOURNEY = "journey: hello\ndescription: One mail.\nenter: {on: Began}\nsteps: [{send: note}, {end: greeted}]\n"
-BROADCAST = "broadcast: news\ndescription: News.\nto: profile.plan == \"gold\"\ncontent: note\nat: %s\n"
+BROADCAST = 'broadcast: news\ndescription: News.\nto: profile.plan == "gold"\ncontent: note\nat: %s\n'
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,7 @@ def stack(journeys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def command(stack: Stack, *words: str) -> str:
-    done = subprocess.run(
-        [*PYTHON, *words, "--data-dir", str(stack.data_dir)], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([*PYTHON, *words, "--data-dir", str(stack.data_dir)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

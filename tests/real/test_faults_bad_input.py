@@ -189,9 +189,7 @@ def test_broken_yaml_is_sentences_and_exit_code_one(tmp_path: Path, name: str, c
     place = folder / ("shop.yaml" if name.startswith("shop__") else "broken.yaml")
     place.write_text(text)
     environment = os.environ | {"SOJOURN_JOURNEYS_DIR": str(folder), "SOJOURN_DATA_DIR": str(tmp_path / "var"), "COLUMNS": "200"}
-    done = subprocess.run(
-        [*PYTHON, command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
+    done = subprocess.run([*PYTHON, command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said

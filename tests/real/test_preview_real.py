@@ -165,9 +165,7 @@ def test_a_running_spamd_gives_a_score_with_its_rules(tmp_path: Path, monkeypatc
         server.wait(20)
 
 
-def test_seeds_go_out_over_the_mail_server_that_is_set(
-    server: tuple[Kept, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_seeds_go_out_over_the_mail_server_that_is_set(server: tuple[Kept, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, port = server
     monkeypatch.delenv("SOJOURN_DATABASE_URL", raising=False)
     monkeypatch.setenv("SOJOURN_SMTP_URL", f"smtp://127.0.0.1:{port}")

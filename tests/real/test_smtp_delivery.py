@@ -257,7 +257,8 @@ def test_an_smtp_url_says_all_there_is_to_say(url: str, port: int, tls: bool, st
 
 
 @pytest.mark.parametrize(
-    "url", ["", "mail.example", "http://mail.example", "smtp://", "smtp://h:99999", "smtp://h?starttls=maybe", "smtp://h?x=1", "smtp://secret@h"]
+    "url",
+    ["", "mail.example", "http://mail.example", "smtp://", "smtp://h:99999", "smtp://h?starttls=maybe", "smtp://h?x=1", "smtp://secret@h"],
 )
 def test_a_bad_smtp_url_is_a_sentence_that_repeats_nothing_of_it(url: str) -> None:
     with pytest.raises(SettingsError) as refused:

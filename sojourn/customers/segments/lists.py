@@ -31,9 +31,7 @@ class Listed:
     unchanged: int = 0
 
 
-def add(
-    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
-) -> Listed:
+def add(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False) -> Listed:
     """Put people on a list; those on it already stay as they are.
 
     Args:
@@ -52,9 +50,7 @@ def add(
     return Listed(added=len(new), unchanged=len(there))
 
 
-def remove(
-    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
-) -> Listed:
+def remove(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False) -> Listed:
     """Take people off a list; arguments as of `add`."""
     router_turn(connection)
     wanted = sorted(set(profile_ids))
@@ -63,9 +59,7 @@ def remove(
     return Listed(removed=len(there), unchanged=len(wanted) - len(there))
 
 
-def replace(
-    connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False
-) -> Listed:
+def replace(connection: Connection, segment: str, profile_ids: Iterable[str], now: datetime, tell: Tell, *, live: bool = False) -> Listed:
     """Make a list consist of these people; arguments as of `add`."""
     router_turn(connection)
     wanted, there = set(profile_ids), set(members(connection, segment))

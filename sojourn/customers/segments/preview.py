@@ -78,9 +78,7 @@ def sweep_page(
     # By the ends of the page, and not by its people: SQLite would look at everybody for these.
     page = (profiles.c.id > after, profiles.c.id <= last, profiles.c.merged_into.is_(None))
     rows = connection.execute(
-        select(profiles.c.id, holds.label("holds"), member.label("member"))
-        .where(*page, holds | member)
-        .order_by(profiles.c.id)
+        select(profiles.c.id, holds.label("holds"), member.label("member")).where(*page, holds | member).order_by(profiles.c.id)
     )
     return Swept(int(asked), [Asked(row.id, bool(row.holds), bool(row.member)) for row in rows], str(last) if asked == size else None)
 

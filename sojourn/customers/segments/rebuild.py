@@ -155,9 +155,7 @@ def look(connection: Connection, book: SegmentBook, now: datetime, size: int = F
     )  # fmt: skip
 
 
-def settle(
-    connection: Connection, book: SegmentBook, page: Page, after: str, now: datetime, tell: Tell, rows: int = FIRST_PART
-) -> Settled:
+def settle(connection: Connection, book: SegmentBook, page: Page, after: str, now: datetime, tell: Tell, rows: int = FIRST_PART) -> Settled:
     """Write the next part of a page.
 
     Args:

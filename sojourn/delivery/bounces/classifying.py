@@ -1,12 +1,12 @@
 """Whether an address is at fault: by the words of whoever refused the message, then by the specific code, then by the vague one.
 
-    what is said                                         who decides
-    550 5.1.1 <ann@x.example>: user unknown              words and code: the address does not exist
-    5.0.0, and 554 DMARC check failed                    the words, for the code says nothing
-    5.1.1, and 552 5.2.2 over quota                      what the server itself said, not the report's summary
-    450 4.1.1 user unknown                               the class of the code: it may be there tomorrow
-    5.1.1, and no words that are known                   the code
-    5.0.0, or a plain 550, and no words that are known   nobody: the address is not given up on a guess
+what is said                                         who decides
+550 5.1.1 <ann@x.example>: user unknown              words and code: the address does not exist
+5.0.0, and 554 DMARC check failed                    the words, for the code says nothing
+5.1.1, and 552 5.2.2 over quota                      what the server itself said, not the report's summary
+450 4.1.1 user unknown                               the class of the code: it may be there tomorrow
+5.1.1, and no words that are known                   the code
+5.0.0, or a plain 550, and no words that are known   nobody: the address is not given up on a guess
 """
 
 from __future__ import annotations

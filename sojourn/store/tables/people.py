@@ -26,8 +26,10 @@ profiles = Table(
     Column("last_seen", Moment, nullable=False),
     # Of those alone: asked for the living, SQLite would go through all of them by it, and sort.
     Index(
-        "ix_profiles_merged_into", "merged_into",
-        sqlite_where=text("merged_into IS NOT NULL"), postgresql_where=text("merged_into IS NOT NULL"),
+        "ix_profiles_merged_into",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
     ),
 )
 

@@ -49,8 +49,7 @@ TEMPLATES = {
     "receipt": mjml(
         section(
             column(
-                text("Order 1047")
-                + '<mj-table padding="10px 25px 0"><tr><th align="left">Item</th><th>Sum</th></tr><tr><td>Throw</td>'
+                text("Order 1047") + '<mj-table padding="10px 25px 0"><tr><th align="left">Item</th><th>Sum</th></tr><tr><td>Throw</td>'
                 '<td align="right">45</td>'
                 '</tr></mj-table><mj-divider border-width="1px" border-color="#dddddd" padding="0 25" />'
                 + text("<b>Total</b> 45 EUR", 'align="right"')
@@ -129,10 +128,13 @@ TEMPLATES = {
             'background-url="https://cdn.example/bg.jpg" background-size="cover" background-repeat="no-repeat" padding="0 40px"',
         )
     ),
-    "group": mjml(section(f'<mj-group>{column(picture("a"))}{column(picture("b"))}</mj-group>', 'padding="0 10px"')),
+    "group": mjml(section(f"<mj-group>{column(picture('a'))}{column(picture('b'))}</mj-group>", 'padding="0 10px"')),
     "group beside a column": mjml(
         section(
-            '<mj-group width="60%">' + column(picture("a"), 'width="30%"') + column(text("b"), 'width="70%"') + "</mj-group>"
+            '<mj-group width="60%">'
+            + column(picture("a"), 'width="30%"')
+            + column(text("b"), 'width="70%"')
+            + "</mj-group>"
             + column(picture("c"), 'width="40%" padding="0 0 0 10px"'),
             'padding="0"',
         )
@@ -144,7 +146,9 @@ TEMPLATES = {
     "classes": mjml(
         section(
             column(
-                text("big", 'mj-class="big"') + picture("a", 'mj-class="narrow round"') + '<mj-button mj-class="go" href="https://x.example/">Go</mj-button>'
+                text("big", 'mj-class="big"')
+                + picture("a", 'mj-class="narrow round"')
+                + '<mj-button mj-class="go" href="https://x.example/">Go</mj-button>'
             ),
             'mj-class="tight"',
         ),

@@ -54,7 +54,12 @@ def test_a_good_part_has_no_problem_and_is_rendered_in_the_same_sandbox() -> Non
         (" ⚡4email", "", "hi.amp.html:2:", "⚡4email"),
         ("profile.first_name }}", "profil.first_name }}", "hi.amp.html:9:", "did you mean `profile`"),
         ("<p>", "<p>{% for x in recommend(event.n) %}{% endfor %}", "hi.amp.html:9:", "recommend(3)"),
-        ("<body>", '<body><amp-img alt="" src="{{ event.x | default("http://shop.example/a.png") }}"></amp-img>', "hi.amp.html:8:", "https://"),
+        (
+            "<body>",
+            '<body><amp-img alt="" src="{{ event.x | default("http://shop.example/a.png") }}"></amp-img>',
+            "hi.amp.html:8:",
+            "https://",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_at_its_line(found: str, instead: str, where: str, words: str) -> None:

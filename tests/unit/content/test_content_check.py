@@ -89,4 +89,4 @@ def test_a_subject_that_cannot_stand_in_a_header_is_said_with_its_place() -> Non
         assert [one.partition(": ")[0] for one in found] == ["journeys/content/mail.mjml:2:1"], (written, found)
         assert "cannot stand in a header" in found[0]
     assert "longer than 250 characters" in problems("<mj-text>x</mj-text>", f"subject: {'word ' * 60}")[0]
-    assert problems("<mj-text>x</mj-text>", 'subject: "{{ profile.a | default(\'x\') }}"') == []
+    assert problems("<mj-text>x</mj-text>", "subject: \"{{ profile.a | default('x') }}\"") == []

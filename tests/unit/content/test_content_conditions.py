@@ -42,7 +42,7 @@ def test_a_section_is_shown_where_its_condition_holds_by_history_and_segments() 
 
 
 def test_the_answer_is_kept_with_its_because() -> None:
-    contents = one("{% section if=\"event.price >= 20\" %}x{% endsection %}")
+    contents = one('{% section if="event.price >= 20" %}x{% endsection %}')
     known = Facts(now=NOW, event=EventFact("Product Added", NOW, {"price": 45}))
     kept = contents.render("mail", facts(answers=judged(contents, known))).tokens["section event.price >= 20"]
     assert kept == {"value": True, "source": "condition", "because": "event.price >= 20 (45)"}

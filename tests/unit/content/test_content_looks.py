@@ -142,7 +142,7 @@ FOOTER = "<mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section>"
 )
 def test_a_component_in_the_wrong_place_is_told_in_its_line_also_where_a_block_brings_it(body: str, told: str) -> None:
     found = problems(body, blocks__footer=f"---\n---\n{FOOTER}")
-    assert (told in found[0] if told else not found), found
+    assert told in found[0] if told else not found, found
 
 
 def test_css_is_accepted_by_name_in_the_front_matter() -> None:

@@ -22,8 +22,7 @@ from sojourn.testing import Shop
 JOURNEYS = Path(__file__).parents[3] / "journeys"
 SETTINGS = "name: Sample\nsender: {name: Sample, address: hello@shop.example}\npostal_address: Sample Street 1\nlocale: en\n"
 JOURNEY = (
-    "journey: hello\ndescription: d\nenter: {on: Began}\n"
-    "steps: [{score: rfm}, {send: note, id: first, with: {code: X1}}, {wait: 1h}]\n"
+    "journey: hello\ndescription: d\nenter: {on: Began}\nsteps: [{score: rfm}, {send: note, id: first, with: {code: X1}}, {wait: 1h}]\n"
 )
 NOTE = """\
 ---

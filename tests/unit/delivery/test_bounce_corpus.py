@@ -28,7 +28,9 @@ SECRET = "the secret of the shop, which is long enough"
 COPY = f"Return-Path: <hello@shop.example>\nReceived: by mx (Foo Mail 5.1.6) id 5.1.1\nMessage-ID: <{KEY}@shop.example>\nTo: ann@example.com\nSubject: Your cart waits\n\nHello\n"
 
 
-def dsn(*recipients: str, copy: str = COPY, words: str = "It could not be delivered.", kind: str = "text/rfc822-headers", encoding: str = "") -> bytes:
+def dsn(
+    *recipients: str, copy: str = COPY, words: str = "It could not be delivered.", kind: str = "text/rfc822-headers", encoding: str = ""
+) -> bytes:
     """Return a report with a group of fields for each recipient."""
     head = 'From: MAILER-DAEMON@mx.example.com\nSubject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
     groups = "\n\n".join(("Reporting-MTA: dns; mx.example.com", *recipients))
@@ -38,7 +40,9 @@ def dsn(*recipients: str, copy: str = COPY, words: str = "It could not be delive
     def part(of: str, text: str) -> bytes:
         return f"--b\nContent-Type: {of}\n{said}\n".encode() + encoded(text.encode()) + b"\n"
 
-    return head.encode() + part("text/plain; charset=utf-8", words) + part("message/delivery-status", groups) + part(kind, copy) + b"--b--\n"
+    return (
+        head.encode() + part("text/plain; charset=utf-8", words) + part("message/delivery-status", groups) + part(kind, copy) + b"--b--\n"
+    )
 
 
 def fields(status: str, diagnostic: str, address: str = "rfc822; ann@example.com", action: str = "failed") -> str:
@@ -87,7 +91,9 @@ def test_a_recipient_is_read_with_or_without_its_type(value: str) -> None:
 
 
 def test_of_several_recipients_each_has_its_own_verdict() -> None:
-    raw = dsn(fields("5.2.2", ""), fields("5.1.1", "smtp; 550 user unknown", "rfc822; bob@example.com"), fields("5.7.1", "", "cy@example.com"))
+    raw = dsn(
+        fields("5.2.2", ""), fields("5.1.1", "smtp; 550 user unknown", "rfc822; bob@example.com"), fields("5.7.1", "", "cy@example.com")
+    )
     found = {next(iter(each.addresses)): each.hard for each in bounces.read_all(raw) if isinstance(each, Bounce)}
     assert found == {"ann@example.com": False, "bob@example.com": True, "cy@example.com": False}
     whole = bounces.read(raw)
@@ -112,7 +118,12 @@ def test_a_delay_that_is_told_in_words_is_none() -> None:
 
 def test_an_absence_an_answer_and_a_note_are_no_bounces() -> None:
     absent = "I am out of the office until 5.1.1 and cannot be reached; my address ann@example.com does not exist for you.\n\n"
-    for subject in ("Out of Office: Your cart waits", "Automatische Antwort: Abwesenheit", "自動応答: Your cart", "Réponse automatique : absence"):
+    for subject in (
+        "Out of Office: Your cart waits",
+        "Automatische Antwort: Abwesenheit",
+        "自動応答: Your cart",
+        "Réponse automatique : absence",
+    ):
         for sender in ("ann@example.com", "postmaster@example.com"):
             assert bounces.read_all(worded(subject, absent, sender, "Auto-Submitted: auto-replied\n")) == []
     assert bounces.read_all(worded("Re: Your cart waits", "I moved, unknown user here? 550!\n\n> ", "ann@example.com")) == []
@@ -120,12 +131,17 @@ def test_an_absence_an_answer_and_a_note_are_no_bounces() -> None:
 
 def test_where_it_was_forwarded_our_readers_address_is_not_given_up() -> None:
     found = bounces.read_all(dsn(fields("5.1.1", "smtp; 550 user unknown", "rfc822; ann@elsewhere.example")))
-    assert [(each.addresses, each.hard) for each in found if isinstance(each, Bounce)] == [({"ann@elsewhere.example"}, True), ({"ann@example.com"}, False)]
+    assert [(each.addresses, each.hard) for each in found if isinstance(each, Bounce)] == [
+        ({"ann@elsewhere.example"}, True),
+        ({"ann@example.com"}, False),
+    ]
 
 
 @pytest.mark.parametrize("name", ["In-Reply-To", "References"])
 def test_a_bounce_without_a_copy_is_known_by_what_it_answers_to(name: str) -> None:
-    raw = dsn(fields("5.1.1", ""), copy="Subject: Your cart waits\n").replace(b"MIME-Version", f"{name}: <{KEY}@shop.example>\nMIME-Version".encode(), 1)
+    raw = dsn(fields("5.1.1", ""), copy="Subject: Your cart waits\n").replace(
+        b"MIME-Version", f"{name}: <{KEY}@shop.example>\nMIME-Version".encode(), 1
+    )
     found = bounces.read(raw)
     assert found is not None
     assert (found.send_key, found.hard) == (KEY, True)

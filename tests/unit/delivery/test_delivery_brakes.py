@@ -35,9 +35,7 @@ def sent(world: DeliveryWorld, count: int, journey: str = "cart", purpose: str =
     return keys
 
 
-def hear(
-    world: DeliveryWorld, keys: list[str], name: str = BOUNCED, at: timedelta = HOUR, **properties: object
-) -> list[tuple[str, str]]:
+def hear(world: DeliveryWorld, keys: list[str], name: str = BOUNCED, at: timedelta = HOUR, **properties: object) -> list[tuple[str, str]]:
     raised = world.db.write_now(brakes.notice, [Answer(name, key, dict(properties)) for key in keys], RULES, NOON + at)
     return [(brake.journey, brake.level) for brake in raised]
 

@@ -65,7 +65,7 @@ async def test_every_providers_call_bears_a_labels(name: str) -> None:
         assert WIRE_FROM in body
     assert "exämple" not in body
     assert "ücher.example" not in body
-    assert "\\u00" not in body.replace("\\u00c4nn", "").replace("B\\u00fccher\"", "").replace("B\\u00fccher\\\"", "")
+    assert "\\u00" not in body.replace("\\u00c4nn", "").replace('B\\u00fccher"', "").replace('B\\u00fccher\\"', "")
 
 
 async def test_headers_envelope_message_id_and_dkim_bear_a_labels(world: DeliveryWorld) -> None:

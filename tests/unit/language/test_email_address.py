@@ -97,8 +97,9 @@ def test_an_address_that_nothing_can_be_sent_to_is_one_person_all_the_same_and_s
 _domains = st.from_regex(r"\A[A-Za-z0-9-]{1,16}(\.[A-Za-z0-9-]{1,9}){0,2}\Z")
 _addresses = st.one_of(
     st.builds("{}@{}".format, st.from_regex(r"\A[A-Za-z0-9._+-]{1,12}\Z"), _domains),
-    st.builds("{}@{}.{}".format, st.text(max_size=6), st.text("aÄßς日本ا\u0308\u200d.\u3002", max_size=8),
-              st.sampled_from(["de", "рф", "公司"])),
+    st.builds(
+        "{}@{}.{}".format, st.text(max_size=6), st.text("aÄßς日本ا\u0308\u200d.\u3002", max_size=8), st.sampled_from(["de", "рф", "公司"])
+    ),
 )
 
 

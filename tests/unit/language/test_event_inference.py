@@ -58,7 +58,10 @@ _properties = st.dictionaries(_keys, _values, max_size=5)
 
 @law(200)
 @given(
-    st.lists(_properties, min_size=1, max_size=6), st.integers(1, 60), st.integers(1, 3), st.booleans(),
+    st.lists(_properties, min_size=1, max_size=6),
+    st.integers(1, 60),
+    st.integers(1, 3),
+    st.booleans(),
     st.text(min_size=1, max_size=20).filter(lambda name: name not in CALLS),
 )
 def test_what_is_written_loads_and_accepts_all_that_was_seen(

@@ -131,7 +131,6 @@ def test_an_unknown_zone_is_refused() -> None:
         zone_named("Europe/Brelin")
 
 
-
 @given(st.sampled_from(["day", "week", "month"]), moments, zones.map(ZoneInfo))
 def test_a_calendar_window_holds_its_moment_ends_where_the_next_begins_and_begins_on_its_first_day(per, moment, zone):
     begin, end = calendar_span(per, moment, zone)

@@ -76,9 +76,7 @@ def _raised(error: BaseException, cause: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("frames", "message", "causes"), [(0, "short", 0), (200, "x" * 50, 0), (3, "m" * 60_000, 2), (200, "y z " * 9_000, 40)]
 )
-def test_the_cause_of_a_failure_is_in_its_line_however_long_the_traceback(
-    out: io.StringIO, frames: int, message: str, causes: int
-) -> None:
+def test_the_cause_of_a_failure_is_in_its_line_however_long_the_traceback(out: io.StringIO, frames: int, message: str, causes: int) -> None:
     configure_logs("json", stream=out)
     structlog.get_logger("sojourn").error("ours", exc_info=failing(frames, f"begins {message} ends", causes))
     logging.getLogger("library").error("theirs", exc_info=failing(frames, f"begins {message} ends", causes))

@@ -49,9 +49,7 @@ def test_a_role_that_cannot_start_says_why_in_its_last_line(tmp_path: Path) -> N
         ("all", {"SOJOURN_JOURNEYS_DIR": str(tmp_path / "nowhere")}, "no such folder"),
     ]
     for role, settings, sentence in wrong:
-        done = subprocess.run(
-            [*PYTHON, role], cwd=ROOT, env=environment(tmp_path, **settings), capture_output=True, text=True, timeout=120
-        )
+        done = subprocess.run([*PYTHON, role], cwd=ROOT, env=environment(tmp_path, **settings), capture_output=True, text=True, timeout=120)
         last = told(done.stdout + done.stderr)[-1]
         assert done.returncode == 1
         assert (last["event"], last["level"], last["process"]) == ("a role ends", "error", role)

@@ -1,6 +1,5 @@
 """Several processes over one store, and one person on a journey, for the tests of what writers may do to each other."""
 
-
 from __future__ import annotations
 
 import threading

@@ -56,7 +56,7 @@ def test_an_unclear_number_of_items_is_said_where_it_stands() -> None:
 
 # -- fetched -----------------------------------------------------------------------------------------
 
-FETCH = "fetches:\n  weather: {url: \"https://api.shop.example/w?city={{ profile.city }}\", %s}"
+FETCH = 'fetches:\n  weather: {url: "https://api.shop.example/w?city={{ profile.city }}", %s}'
 URL = "https://api.shop.example/w?city=Bad%20T%C3%B6lz%20%26%20more%2F..%2F"
 
 
@@ -89,7 +89,7 @@ def test_where_nobody_answers_what_was_declared_happens_and_why_is_kept(opened: 
 
 
 def test_a_dropped_answer_is_missing_as_any_fact_is(opened: Any) -> None:
-    body = 'Here.{% if fetched.weather %} It is {{ fetched.weather.sky }}.{% endif %}'
+    body = "Here.{% if fetched.weather %} It is {{ fetched.weather.sky }}.{% endif %}"
     shop = opened("  - send: sky", sky=mail(body, FETCH % "on_failure: drop"))
     buy(shop, "mug")
     assert shop.inbox("ann")[0].text.strip() == "Here."

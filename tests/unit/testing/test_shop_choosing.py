@@ -17,11 +17,14 @@ url: https://shop.example
 sender: {name: Test Shop, address: hello@shop.example}
 postal_address: Test Shop, 1 Sample Street, 10115 Berlin, Germany
 """
-TOPICS = SHOP + """\
+TOPICS = (
+    SHOP
+    + """\
 topics:
   offers: {title: Offers, description: A discount now and then.}
   magazine: {title: The magazine, default: out}
 """
+)
 OFFER = "enter: {on: Began, key: event.n}\ntopic: offers\nsteps:\n  - send: note\n"
 PLAIN = "enter: {on: Began, key: event.n}\nsteps:\n  - send: note\n"
 MAGAZINE = "enter: {on: Printed, key: event.n}\nsteps:\n  - send: note\n    topic: magazine\n"
@@ -338,7 +341,7 @@ class TestBrakes:
 
     def test_a_release_ends_no_other_wait(self) -> None:
         held = "enter: {on: Began, key: event.n}\nsteps:\n  - send: note\n"
-        waits = "enter: {on: Waits}\nsteps:\n  - wait_until: \"18:00\"\n  - send: note\n"
+        waits = 'enter: {on: Waits}\nsteps:\n  - wait_until: "18:00"\n  - send: note\n'
         hours = "enter: {on: Later}\nsend_between: 20:00-22:00\nsteps:\n  - send: note\n"
         with small_shop(held, waits, hours, settings=BRAKES + "release_over: 0s\n") as shop:
             shop.identify("ada", EMAIL)

@@ -34,9 +34,10 @@ def test_one_person_is_found_written_to_and_unsubscribed_under_every_spelling() 
         assert len(shop.inbox("a-2")) == 1
 
 
-@pytest.mark.parametrize("address", ["hällo@shop.example", "hello@shop.example.",
-     "hello@a_b.example", "hello@xn--a.example", "hello@[8.8.8.8]",
-     "h" * 65 + "@x.de"])
+@pytest.mark.parametrize(
+    "address",
+    ["hällo@shop.example", "hello@shop.example.", "hello@a_b.example", "hello@xn--a.example", "hello@[8.8.8.8]", "h" * 65 + "@x.de"],
+)
 def test_a_sender_that_no_mail_can_be_from_is_an_error_of_the_file(address: str) -> None:
     with pytest.raises(DefinitionError):
         load_shop(SETTINGS.replace("hallo@bücher.example", f"'{address}'").encode(), "shop.yaml")

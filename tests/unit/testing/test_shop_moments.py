@@ -10,7 +10,7 @@ from shop_definitions import journey
 
 from sojourn.testing import Shop
 
-SPRING = "segment: spring\ndescription: It is spring where they are.\nmembers: 'now >= \"2026-03-01\" and did(\"Looked\")'\n"
+SPRING = 'segment: spring\ndescription: It is spring where they are.\nmembers: \'now >= "2026-03-01" and did("Looked")\'\n'
 BORN = "segment: grown_up\ndescription: Of age.\nmembers: 'days_since(profile.birth_date) >= 2'\n"
 SOON = (
     "segment: soon\ndescription: Booked for after two o'clock on the fifth.\n"
@@ -18,7 +18,7 @@ SOON = (
 )
 LATE = datetime(2026, 2, 28, 12, tzinfo=UTC)
 ENTERING = journey(
-    "booked", 'purpose: transactional\nenter: {on: Booked, if: \'event.starts_at >= "2026-01-05T14:00:00Z"\'}\nsteps: [{wait: 1d}]\n'
+    "booked", "purpose: transactional\nenter: {on: Booked, if: 'event.starts_at >= \"2026-01-05T14:00:00Z\"'}\nsteps: [{wait: 1d}]\n"
 )
 BOOKED = """\
 event: Booked

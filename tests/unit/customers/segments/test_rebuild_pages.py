@@ -321,5 +321,3 @@ def test_members_of_a_segment_that_is_gone_are_forgotten_some_at_a_time(opened: 
         sizes = [*sizes, database.write_now(builds.forget, "buyers", 15)]
     assert sizes == [15, 15, 10, 0]
     assert "buyers" not in {segment for _, segment in members(database)}
-
-
