@@ -171,8 +171,10 @@ def save(conn: Connection, send_key: str, choice: Choice, now: datetime, shop: S
         turned_on = any(item.purpose == purpose for item in changed if item.field in wanted)
         turned_off = choice.nothing or any(not item.is_topic and item.purpose == purpose for item in changed if item.field not in wanted)
         deed = consent.stand(conn, [saving.person], purpose).deed
-        if turned_off and (agreed or deed is None or deed.granted):
-            saving.say(purpose, False, tell=agreed)  # also where nothing stood: a state that turns to yes later does not outweigh it
+        if turned_off and (agreed or deed is None or deed.granted or choice.nothing):
+            # Also where no yes stood: a state that turns to yes later does not outweigh it; and where a no did, which may be that
+            # of somebody who is taken apart from this one again.
+            saving.say(purpose, False, tell=agreed)
         elif agreed and deed is None and any(item.purpose == purpose for item in before.items if item.field in wanted):
             saving.say(purpose, True, tell=False)  # a state stood; now it is the reader's own choice
         elif turned_on and not agreed:

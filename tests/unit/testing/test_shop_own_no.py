@@ -368,3 +368,19 @@ def test_no_sequence_ends_with_a_mail_after_an_own_no(steps: list[tuple[Any, str
                 shop.advance("1h")
                 may = lives.may(one)
                 assert not arrives(shop, one) or may, [(done.__name__, *rest) for done, *rest in steps]
+
+
+def test_a_no_on_the_page_of_two_who_were_one_stays_with_the_mailbox_that_it_was_said_from() -> None:
+    with small_shop(PLAIN, settings=SHOP) as shop:
+        lives = Lives(shop)
+        for who, address in (("ann", ANN), ("bob", BOB)):
+            shop.identify(who, {"email": address})
+            arrives(shop, who)
+        shop.track("ann", "Unsubscribed")
+        shop.advance("1h")
+        assert arrives(shop, "bob")
+        _merge(lives, "ann", 0)
+        shop.prefer(shop.inbox("bob")[-1], all="off")
+        shop.advance("1h")
+        _merge(lives, "ann", 0)
+        assert not arrives(shop, "bob")
