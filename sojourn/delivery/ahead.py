@@ -23,17 +23,18 @@ from sojourn.store.tables import entries, preferences, profiles, sends
 _PEOPLE: BindParameter[str] = bindparam("people", expanding=True)
 _MERGED = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.merged_into.in_(_PEOPLE))
 _GONE = select(profiles.c.id, profiles.c.merged_into).where(profiles.c.id.in_(_PEOPLE), profiles.c.merged_into.is_not(None))
+# How an entry stands, and whom its message is written for.
+ENTRY_FIELDS = (
+    entries.c.state,
+    entries.c.outcome,
+    entries.c.goal_at,
+    entries.c.holdout,
+    profiles.c.zone,
+    profiles.c.locale,
+    profiles.c.traits,
+)
 _STANDING = (
-    select(
-        entries.c.id,
-        entries.c.state,
-        entries.c.outcome,
-        entries.c.goal_at,
-        entries.c.holdout,
-        profiles.c.zone,
-        profiles.c.locale,
-        profiles.c.traits,
-    )
+    select(entries.c.id, *ENTRY_FIELDS)
     .join(profiles, profiles.c.id == entries.c.profile_id)
     .where(entries.c.id.in_(bindparam("entries", expanding=True)))
 )

@@ -18,7 +18,7 @@ from sojourn.customers.identifying import NOBODYS, Key, write_keys
 from sojourn.customers.preferences import WEEK, Frequency, topic_purpose
 from sojourn.customers.suppression import normalise
 from sojourn.delivery import brakes, ledger
-from sojourn.delivery.ahead import Ahead
+from sojourn.delivery.ahead import ENTRY_FIELDS, Ahead
 from sojourn.delivery.freezing import Recipient
 from sojourn.delivery.gate import CapUse, ConsentFact, GateFacts, Rival, TopicFact
 from sojourn.delivery.ledger import COUNTED, Near, SendRow, State
@@ -46,17 +46,7 @@ _BEHIND = _WAITS.where(
     )
 )
 _STANDING = (
-    select(
-        entries.c.state,
-        entries.c.outcome,
-        entries.c.goal_at,
-        entries.c.holdout,
-        profiles.c.zone,
-        profiles.c.locale,
-        profiles.c.traits,
-        brakes.ON_JOURNEY,
-        brakes.ON_BECAUSE,
-    )
+    select(*ENTRY_FIELDS, brakes.ON_JOURNEY, brakes.ON_BECAUSE)
     .join(profiles, profiles.c.id == bindparam("person"))
     .where(entries.c.id == bindparam("entry"))
 )

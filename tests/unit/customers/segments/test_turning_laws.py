@@ -223,7 +223,7 @@ def ask_turn(connection: Connection, condition: Condition, facts: Facts) -> int 
     return int(found)
 
 
-@law(80, alike=False, suppress_health_check=HASTY)
+@law(100, alike=False, suppress_health_check=HASTY)
 @given(node=timely(), facts=lives())
 @example(node=parse('now < "2026-03-02"').tree, facts=replace(seen, calendar=Calendar(ZoneInfo("Europe/Berlin"))))
 @crossing
